@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * aspace.h: the address space of the dead process: from an address to a checked pointer.
  *
- * Ranges of bytes, each backed by the mapped core file or by a mapped file of the dead machine (text
- * and read-only data that the core left out), never overlapping: what was added first wins. df_ptr gives a pointer straight into the backing bytes, without copying, in constant
- * time: a two-level table of 4 KiB pages leads to the range. Immutable after
- * df_aspace_seal, so any number of threads may read.
+ * Ranges of bytes, each backed by the mapped core file or by a mapped file of the dead machine
+ * (text and read-only data that the core left out), never overlapping: what was added first wins.
+ * df_ptr gives a pointer straight into the backing bytes, without copying, in constant time: a
+ * two-level table of 4 KiB pages leads to the range. Immutable after df_aspace_seal, so any number
+ * of threads may read; before it, nothing can be read.
  */
 #ifndef DF_ASPACE_H
 #define DF_ASPACE_H
@@ -35,7 +36,8 @@ struct df_range {
 struct df_aspace {
     struct df_range *ranges; /* sorted by start after seal */
     size_t count, capacity;
-    uint32_t **pages; /* [DF_L1_ENTRIES] of [DF_L2_ENTRIES]: range index + 1, 0 none */
+    uint32_t **pages;  /* [DF_L1_ENTRIES] of [DF_L2_ENTRIES]: range index + 1, 0 none */
+    uint32_t *unpaged; /* the level 2 table of regions without one of their own: all "search" */
     bool sealed;
 };
 
@@ -43,8 +45,9 @@ struct df_aspace *df_aspace_create(void);
 void df_aspace_destroy(struct df_aspace *space); /* NULL is allowed */
 
 /* Adds [start, start + size) where nothing is yet; parts that are already there keep their first
- * bytes. `host` must outlive the space; NULL goes with DF_ABSENT: known to have existed, not readable. Addresses of DF_ADDRESS_BITS and more are refused
- * silently (no user process has them). Must not be called after seal. */
+ * bytes. `host` must outlive the space; NULL goes with DF_ABSENT: known to have existed, not
+ * readable. Addresses of DF_ADDRESS_BITS and more are refused silently (no user process has them).
+ * Must not be called after seal. */
 void df_aspace_add(struct df_aspace *space, uint64_t start, uint64_t size, const uint8_t *host,
                    enum df_origin origin, uint32_t flags);
 /* Sorts, builds the page table. */
@@ -109,8 +112,8 @@ static inline bool df_u32(const struct df_aspace *space, uint64_t address, uint3
     return true;
 }
 
-/* A NUL-terminated string of at most max bytes, as a malloc'ed copy; NULL when it is unreadable or
- * longer. */
+/* A NUL-terminated string of at most max bytes with its NUL, as a malloc'ed copy; NULL when it is
+ * unreadable or longer. */
 char *df_cstring(const struct df_aspace *space, uint64_t address, size_t max);
 
 #endif

@@ -22,7 +22,8 @@ enum df_code {
 
 struct df_err;
 
-/* A new error; the text is formatted like printf. Never NULL (falls back to a static "out of memory"). */
+/* A new error; the text is formatted like printf. Never NULL (falls back to a static "out of
+ * memory"). */
 struct df_err *df_err_new(enum df_code code, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -38,11 +39,11 @@ const char *df_err_text(const struct df_err *err);
 void df_err_free(struct df_err *err); /* NULL is allowed */
 
 /* The one macro that returns from its caller: pass a failure up. */
-#define DF_TRY(expression)                                                                         \
-    do {                                                                                           \
-        struct df_err *try_err_ = (expression);                                                    \
-        if (try_err_)                                                                              \
-            return try_err_;                                                                       \
+#define DF_TRY(expression)                      \
+    do {                                        \
+        struct df_err *try_err_ = (expression); \
+        if (try_err_)                           \
+            return try_err_;                    \
     } while (0)
 
 #endif

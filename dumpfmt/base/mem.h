@@ -35,11 +35,11 @@ struct df_err *df_array(size_t count, size_t element, void *ret);
 void *df_grow(void *items, size_t used, size_t *capacity, size_t element);
 
 /* Appends to a growing array {T *items; size_t count, capacity}: DF_PUSH(&list, value). */
-#define DF_PUSH(list, ...)                                                                         \
-    do {                                                                                           \
-        (list)->items =                                                                            \
-            df_grow((list)->items, (list)->count, &(list)->capacity, sizeof(*(list)->items));      \
-        (list)->items[(list)->count++] = __VA_ARGS__;                                              \
+#define DF_PUSH(list, ...)                                                                    \
+    do {                                                                                      \
+        (list)->items =                                                                       \
+            df_grow((list)->items, (list)->count, &(list)->capacity, sizeof(*(list)->items)); \
+        (list)->items[(list)->count++] = __VA_ARGS__;                                         \
     } while (0)
 
 /* Scope guards: DF_CLEANUP_FREE char *text = ...; hand over with DF_TAKE(text). */
@@ -48,11 +48,11 @@ static inline void df_cleanup_free_(void *pointer)
     free(*(void **)pointer);
 }
 #define DF_CLEANUP_FREE __attribute__((cleanup(df_cleanup_free_)))
-#define DF_TAKE(pointer)                                                                           \
-    __extension__({                                                                                \
-        __typeof__(pointer) taken_ = (pointer);                                                    \
-        (pointer) = NULL;                                                                          \
-        taken_;                                                                                    \
+#define DF_TAKE(pointer)                        \
+    __extension__({                             \
+        __typeof__(pointer) taken_ = (pointer); \
+        (pointer) = NULL;                       \
+        taken_;                                 \
     })
 
 #endif
