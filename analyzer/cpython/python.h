@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * python.h: the CPython runtime found in a dump: interpreters, collector, threads, frames.
+ *
+ * Source of the facts: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_gc.h,
+ * pycore_frame.h of each version, through the layout.
+ */
+#ifndef PY_PYTHON_H
+#define PY_PYTHON_H
+
+#include "analyzer/cpython/view.h"
+
+struct py_gc_generation {
+    uint64_t head; /* address of its list head (a PyGC_Head) */
+    int32_t threshold, count;
+    uint64_t collections, collected, uncollectable; /* generation_stats */
+};
+
+struct py_gc {
+    uint64_t address;
+    bool enabled, collecting;
+    int32_t debug_flags;
+    struct py_gc_generation generations[3];
+    uint64_t permanent; /* address of the permanent generation's list head; 0 when none */
+    uint64_t garbage, callbacks; /* list objects, 0 when none */
+};
+
+struct py_interpreter {
+    uint64_t address;
+    int64_t id;
+    struct py_gc gc;
+    uint64_t modules, sysdict, builtins; /* dict objects */
+    uint32_t first_thread, thread_count; /* in struct py's threads */
+};
+
+struct py_frame {
+    uint64_t address;  /* interpreter frame (3.11+) or frame object */
+    uint64_t code, function, globals, frame_object, locals_dict; /* objects, 0 when none */
+    uint64_t localsplus; /* address of the first slot */
+    uint32_t slot_count; /* locals, cells and free variables: always valid */
+    uint32_t stack_count; /* value stack slots known valid beyond them (0 when it runs) */
+    uint8_t owner;        /* as stored */
+    int64_t lasti;        /* byte offset of the current instruction in the code, -1 before the start */
+    int32_t line;         /* 0 when unknown */
+};
+
+struct py_thread {
+    uint64_t address;
+    uint32_t interpreter; /* index */
+    uint64_t thread_id;   /* pthread_self() */
+    int64_t native_id;    /* LWP; 0 when unknown */
+    bool holds_gil;
+    bool alive;           /* an LWP of the core has this native id */
+    struct py_frame *frames; /* innermost first */
+    uint32_t frame_count;
+    bool frames_cut;      /* the chain was damaged or longer than PY_MAX_FRAMES */
+};
+
+struct py {
+    struct df_dump *dump;          /* borrowed */
+    struct py_layout layout;
+    struct df_module *module;      /* the ELF file that holds the interpreter */
+    uint64_t runtime;              /* address of _PyRuntime */
+    char *version_text;            /* "3.12.1", or sys.version's first word; "" when unknown */
+    const char *layout_source;     /* "dwarf", ... */
+    struct py_interpreter *interpreters; /* main interpreter first */
+    uint32_t interpreter_count;
+    struct py_thread *threads;     /* by interpreter, in the runtime's order (newest first) */
+    uint32_t thread_count;
+};
+
+struct py_options {
+    const char *cache_directory; /* NULL: no cache */
+};
+
+/* Finds the interpreter and reads all of the above. Errors: no CPython in the dump (names what was
+ * looked for); no debug information (names the file and the option or package that helps). */
+struct df_err *py_open(struct df_dump *dump, const struct py_options *options, struct py **ret);
+void py_close(struct py *py); /* NULL is allowed */
+
+static inline struct py_reader py_reader(const struct py *py)
+{
+    return (struct py_reader){.space = py->dump->space, .layout = &py->layout};
+}
+
+/* Calls visit with each object of a collector list (head: address of the list head), in order.
+ * Stops when visit returns false, at the end, or where the list is damaged. Returns true only at
+ * its proper end. */
+bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context, uint64_t object),
+                void *context);
+
+/* Name of the i-th slot (local, cell or free variable) of a code object, malloc'ed UTF-8; NULL when
+ * unreadable. *ret_cell: the slot holds a cell object whose content is the variable. */
+char *py_local_name(const struct py *py, uint64_t code, uint32_t slot, bool *ret_cell);
+/* Source line of a byte offset in a code object; 0 when unknown. */
+int32_t py_code_line(const struct py *py, uint64_t code, int64_t lasti);
+/* co_qualname (3.11+) or co_name, and co_filename, malloc'ed; NULL when unreadable. */
+char *py_code_name(const struct py *py, uint64_t code);
+char *py_code_file(const struct py *py, uint64_t code);
+/* Reads an interpreter frame (3.11+) at address, or a frame object (up to 3.10); false when it is
+ * implausible. Used for threads, generators and frame objects alike. */
+bool py_frame_read(const struct py *py, uint64_t address, struct py_frame *ret);
+/* The object that a frame slot refers to, its tag removed (0: empty). *ret_counted (may be NULL):
+ * the slot owns a counted reference. */
+uint64_t py_slot_object(const struct py *py, uint64_t word, bool *ret_counted);
+/* The dict of a type: tp_dict, or the interpreter's own for static builtin types; and likewise its
+ * subclasses. 0 when none. */
+uint64_t py_type_dict(const struct py *py, uint64_t type);
+uint64_t py_type_subclasses(const struct py *py, uint64_t type);
+/* Calls visit with each static type that the main interpreter knows (3.12+: its arrays; before: by
+ * following the exported Py*_Type symbols). */
+void py_static_types(const struct py *py, void (*visit)(void *context, uint64_t type),
+                     void *context);
+/* Calls visit with every object that the runtime's own state owns: slots of the runtime, of each
+ * interpreter and of each thread state. path is C-like: "interpreter.codecs.search_cache",
+ * "thread.exc_info", valid during the call. thread is NULL for the others. */
+void py_state_roots(const struct py *py,
+                    void (*visit)(void *context, uint64_t object, const char *path,
+                                  const struct py_thread *thread),
+                    void *context);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * view.h: checked reads of the dead process through a layout.
+ *
+ * A reader carries a sticky fault: a read that fails returns 0 and marks the reader, so a walker
+ * reads everything it wants and asks once at the end. Facts, not faults, in the hot path.
+ */
+#ifndef PY_VIEW_H
+#define PY_VIEW_H
+
+#include "analyzer/cpython/layout.h"
+
+struct py_reader {
+    const struct df_aspace *space;
+    const struct py_layout *layout;
+    bool fault; /* something could not be read since this was cleared */
+};
+
+static inline uint64_t py_word(struct py_reader *reader, uint64_t address)
+{
+    uint64_t value;
+    if (df_u64(reader->space, address, &value))
+        return value;
+    reader->fault = true;
+    return 0;
+}
+
+static inline uint32_t py_half(struct py_reader *reader, uint64_t address)
+{
+    uint32_t value;
+    if (df_u32(reader->space, address, &value))
+        return value;
+    reader->fault = true;
+    return 0;
+}
+
+static inline uint8_t py_byte(struct py_reader *reader, uint64_t address)
+{
+    const uint8_t *byte = df_ptr(reader->space, address, 1);
+    if (byte)
+        return *byte;
+    reader->fault = true;
+    return 0;
+}
+
+/* A field of any width up to 8 bytes, bit fields too, zero-extended. Absent fields read as 0
+ * without a fault: ask PY_HAS where it matters. */
+uint64_t py_field_at(struct py_reader *reader, uint64_t structure, enum py_field field);
+
+/* A pointer-sized field; the common case, without the table look-ups of py_field_at. */
+#define PY_PTR(reader, address, tag, field)                                                        \
+    (PY_HAS((reader)->layout, tag, field)                                                          \
+         ? py_word(reader, PY_AT((reader)->layout, address, tag, field))                           \
+         : 0)
+#define PY_GET(reader, address, tag, field) py_field_at(reader, address, PY_F_##tag##_##field)
+
+static inline uint64_t py_type_of(struct py_reader *reader, uint64_t object)
+{
+    return PY_PTR(reader, object, object, ob_type);
+}
+
+/* ob_size of a variable-sized object, signed as stored. */
+static inline int64_t py_ob_size(struct py_reader *reader, uint64_t object)
+{
+    return (int64_t)PY_PTR(reader, object, varobject, ob_size);
+}
+
+/* The text of a str object as malloc'ed UTF-8, at most max code points (longer: cut, *ret_cut set
+ * when not NULL); NULL when it is no readable string. */
+char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cut);
+/* Whether a str object equals an ASCII text. */
+bool py_str_equals(struct py_reader *reader, uint64_t object, const char *text);
+/* Data address, code points and bytes per code point (1, 2, 4) of a str; false when unreadable or
+ * not ready. */
+bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
+                 uint64_t *ret_length, uint32_t *ret_kind);
+/* An int that fits 64 bits; false otherwise. */
+bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret);
+/* A tuple's items: their address and number; false when it does not look like one. */
+bool py_tuple(struct py_reader *reader, uint64_t tuple, uint64_t *ret_items, uint64_t *ret_count);
+/* The reference count of an object: INT64_MAX when immortal. Biased and deferred counts added up. */
+int64_t py_refcount(struct py_reader *reader, uint64_t object);
+
+/* Iterates a dict's entries in order. */
+struct py_dict_cursor {
+    uint64_t dict, keys, values, entries; /* set by py_dict_begin */
+    uint64_t index, count;
+    uint32_t entry_size, key_offset, value_offset;
+    bool general; /* keys of any type, or (false) unicode-only: dict_traverse visits no keys */
+};
+/* False when the dict's tables are unreadable or implausible. */
+bool py_dict_begin(struct py_reader *reader, uint64_t dict, struct py_dict_cursor *ret);
+/* The next entry that has a value; false at the end. */
+bool py_dict_next(struct py_reader *reader, struct py_dict_cursor *cursor, uint64_t *ret_key,
+                  uint64_t *ret_value);
+/* The value of a str key in a dict (linear search; for the few look-ups that reading a process
+ * needs), 0 when absent. */
+uint64_t py_dict_get(struct py_reader *reader, uint64_t dict, const char *key);
+
+/* Named maximum of every count that is read from a core. */
+#define PY_MAX_TUPLE (UINT64_C(1) << 36)
+#define PY_MAX_NAME 4096        /* code points of a name */
+#define PY_MAX_MRO 4096         /* bases of a type */
+#define PY_MAX_INTERPRETERS 65536
+#define PY_MAX_THREADS 1000000
+#define PY_MAX_FRAMES 1000000   /* of one thread */
+#define PY_MAX_LOCALS 65536     /* of one frame */
+
+#endif
