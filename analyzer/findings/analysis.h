@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * analysis.h: a graph with the answers that algorithms give for it, computed once.
+ *
+ * Everything that commands and findings ask: dominators and retained sizes, shortest paths, cycles,
+ * the collector's verdict. Plain arrays, parallel to the graph's nodes.
+ */
+#ifndef FI_ANALYSIS_H
+#define FI_ANALYSIS_H
+
+#include "analyzer/algo/collector.h"
+#include "analyzer/algo/dominators.h"
+#include "analyzer/algo/reach.h"
+#include "analyzer/algo/scc.h"
+#include "analyzer/graph/build.h"
+
+struct fi_analysis {
+    struct py *py;               /* borrowed */
+    struct py_objects *objects;  /* borrowed */
+    struct gr_graph *graph;      /* borrowed */
+
+    uint32_t *idom;              /* AL_ROOT, AL_NONE as algo/dominators.h */
+    uint32_t *order;             /* reached nodes, dominators first */
+    uint32_t reached;
+    uint64_t *retained;          /* bytes */
+    uint32_t *retained_count;    /* objects */
+    uint32_t *parent, *distance; /* shortest path tree from the roots */
+    uint32_t *child_start, *child; /* dominator tree, biggest first; row graph->count: the root's */
+    uint64_t *type_retained;     /* per type number */
+
+    uint32_t *cycle_start, *cycle_member; /* cyclic strongly connected components */
+    uint32_t cycle_count;
+    uint8_t *verdict;            /* enum al_verdict */
+    uint32_t garbage, uncollectable, inconsistent, first_inconsistent;
+    uint64_t garbage_bytes;      /* of the garbage and of all that would be freed with it */
+    uint32_t garbage_freed;      /* objects, likewise */
+    uint64_t total_bytes;        /* shallow sizes of all objects */
+};
+
+struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
+                          const struct df_progress *progress, struct fi_analysis **ret);
+void fi_analysis_destroy(struct fi_analysis *analysis); /* NULL is allowed */
+
+/* The path of a node from its root as Python would write it, along the shortest path tree
+ * (`dominators` false) or along the dominator tree, where hops that skip are written "…".
+ * Instance and module dicts vanish in attribute access. Malloc'ed, never NULL. At most max_hops
+ * hops are written out, the middle cut with "…" (0: no limit). */
+char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint32_t max_hops);
+
+#endif

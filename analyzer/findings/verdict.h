@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ * verdict.h: everything that a report says, as plain values: the JSON report of design (schema
+ * version 1) in C. Made by findings, written by report, which reads nothing else.
+ *
+ * All strings are owned by the verdict (allocated from one pool, freed with it) unless said.
+ * Sizes are bytes. Paths are written as Python would write them.
+ */
+#ifndef FI_VERDICT_H
+#define FI_VERDICT_H
+
+#include "analyzer/findings/analysis.h"
+
+#define FI_SCHEMA_VERSION 1
+
+struct fi_core {
+    const char *path, *command, *executable, *machine, *captured_by;
+    uint64_t bytes;
+    int32_t pid, signal; /* 0: unknown, none */
+    const char *signal_name; /* NULL when none */
+    bool truncated;
+    uint64_t lost_bytes;
+    const char **missing_files; /* "path: reason" */
+    uint32_t missing_file_count;
+};
+
+struct fi_gc_stats {
+    uint64_t collections, collected, uncollectable;
+};
+
+struct fi_python {
+    const char *version, *layout_source;
+    uint32_t hexversion;
+    bool free_threaded, debug_build;
+    bool gc_enabled, gc_collecting;
+    int32_t thresholds[3], counts[3], gc_debug_flags;
+    uint64_t frozen;
+    struct fi_gc_stats stats[3];
+    uint32_t interpreters;
+};
+
+struct fi_count { /* a named count */
+    const char *name;
+    uint64_t count;
+};
+
+struct fi_coverage {
+    uint64_t objects, references;
+    struct fi_count *by_source, *by_reference_kind, *unreadable, *by_walk; /* zero rows left out */
+    uint32_t by_source_count, by_reference_kind_count, unreadable_count, by_walk_count;
+    struct fi_count *conservative_types; /* name, objects */
+    uint32_t conservative_type_count;
+    bool complete;
+    const char *emulator_note; /* NULL when it ran */
+};
+
+struct fi_memory_row {
+    const char *name; /* "Python objects", "thread stacks", ... */
+    uint64_t bytes;
+};
+
+struct fi_memory { /* rows sum to total */
+    uint64_t total; /* bytes of the core file */
+    struct fi_memory_row *rows;
+    uint32_t row_count;
+};
+
+struct fi_type_row {
+    const char *type;
+    uint64_t count, shallow_bytes, retained_bytes;
+};
+
+struct fi_holder { /* a dominator */
+    uint64_t address;
+    const char *type, *path, *text;
+    uint64_t shallow_bytes, retained_bytes, retained_objects;
+};
+
+struct fi_cycle_group { /* one shape of cycle: the multiset of its types */
+    const char *signature; /* "2 × shop.Node", "shop.A, shop.B" */
+    uint64_t count, objects, bytes;
+    bool garbage; /* nothing alive holds them */
+    const char **finalizers; /* types in it that define __del__ or have tp_del */
+    uint32_t finalizer_count;
+    uint64_t *example; /* addresses of one cycle, at most 16 */
+    uint32_t example_count;
+};
+
+struct fi_cycles {
+    uint64_t count, objects, bytes;
+    struct fi_cycle_group *groups; /* garbage first, then by bytes */
+    uint32_t group_count;
+};
+
+struct fi_garbage {
+    uint64_t objects; /* what gc.collect() would return */
+    uint64_t freed_objects, bytes; /* all that would be freed with them */
+    uint64_t cycles;
+    uint64_t with_finalizer, uncollectable, in_gc_garbage; /* objects; the last: len(gc.garbage) */
+    struct fi_type_row *with_finalizer_types, *uncollectable_types, *types;
+    uint32_t with_finalizer_type_count, uncollectable_type_count, type_count;
+};
+
+struct fi_local {
+    const char *name, *type, *text;
+    uint64_t address, retained_bytes;
+};
+
+struct fi_frame {
+    const char *function, *file;
+    int32_t line; /* 0 unknown */
+    struct fi_local *locals;
+    uint32_t local_count;
+};
+
+struct fi_thread {
+    const char *name; /* NULL when threading knows none */
+    int64_t native_id;
+    uint64_t thread_id;
+    bool holds_gil, alive;
+    uint32_t interpreter;
+    struct fi_frame *frames; /* innermost first */
+    uint32_t frame_count;
+};
+
+enum fi_severity { FI_INFO, FI_WARNING, FI_ERROR };
+
+struct fi_finding { /* a plain value with its evidence */
+    const char *rule; /* "largest-holder", "garbage-cycles", "finalizer-cycles", "gc-garbage" */
+    enum fi_severity severity;
+    const char *title; /* the sentence that a tired person understands */
+    const char *type;  /* of what is held */
+    uint64_t count, shallow_bytes, retained_bytes;
+    struct fi_holder holder; /* path NULL when there is none */
+    const char **evidence;
+    uint32_t evidence_count;
+    const char *advice;
+    const char *signature; /* stable between dumps: types and attributes, no addresses */
+};
+
+struct fi_verdict {
+    struct fi_core core;
+    struct fi_python python;
+    struct fi_coverage coverage;
+    struct fi_memory memory;
+    struct fi_type_row *types; /* by retained bytes, all of them */
+    uint32_t type_count;
+    struct fi_holder *dominators; /* biggest first; at most limit */
+    uint32_t dominator_count;
+    struct fi_cycles cycles;
+    struct fi_garbage garbage;
+    struct fi_thread *threads;
+    uint32_t thread_count;
+    struct fi_finding *findings; /* most severe, then biggest first */
+    uint32_t finding_count;
+    uint64_t heap_bytes; /* shallow bytes of all objects */
+    void *pool; /* verdict.c's */
+};
+
+struct fi_verdict_options {
+    uint32_t limit; /* rows of lists that can be long (dominators, groups); 0: all */
+    const char *command_line_core; /* path as the user gave it */
+};
+
+struct df_err *fi_verdict_make(struct fi_analysis *analysis,
+                               const struct fi_verdict_options *options, struct fi_verdict **ret);
+void fi_verdict_free(struct fi_verdict *verdict); /* NULL is allowed */
+
+/* An object for a person: `show`. */
+struct fi_link { /* a reference, seen from the shown object */
+    uint64_t address;
+    const char *type, *label, *text, *kind; /* label: ".items", "[3]"; kind: "referent", ... */
+};
+struct fi_object {
+    uint64_t address, size, retained_bytes, retained_objects;
+    int64_t references; /* INT64_MAX: immortal */
+    const char *type, *text, *path, *dominator_path, *source, *root, *verdict;
+    bool tracked, finalized, immortal, garbage;
+    struct fi_link *referents, *referrers;
+    uint32_t referent_count, referrer_count;             /* listed */
+    uint64_t referent_total, referrer_total;             /* in all: what was cut is said */
+    void *pool;
+};
+struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint32_t limit,
+                              struct fi_object **ret);
+void fi_object_free(struct fi_object *object);
+
+/* One way from a root: `path`. */
+struct fi_step {
+    uint64_t address;
+    const char *type, *label, *text; /* label: how the step before refers to it; the root's: its reason */
+    uint64_t size, retained_bytes;
+};
+struct fi_route {
+    struct fi_step *steps; /* root first */
+    uint32_t step_count;
+    const char *path;      /* as Python would write it */
+};
+struct fi_routes {
+    struct fi_route *shortest; /* counted: distinct shapes, most frequent first when many targets */
+    uint64_t *counts;          /* how many targets share the route's shape */
+    uint32_t count;
+    struct fi_route dominators; /* of the first target */
+    uint64_t targets;
+    void *pool;
+};
+struct df_err *fi_routes_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,
+                              uint32_t limit, struct fi_routes **ret);
+void fi_routes_free(struct fi_routes *routes);
+
+/* A part of the graph for the eyes: `backrefs` and `refs`. */
+struct fi_picture_node {
+    uint64_t address;    /* of the object, or of one of the folded ones */
+    const char *type, *text;
+    uint64_t size, retained_bytes;
+    uint64_t folded;     /* how many objects it stands for; 1 for one */
+    bool target, root, garbage, cut; /* cut: has more neighbours than shown */
+    uint64_t hidden;     /* how many neighbours are not shown */
+    const char *root_path; /* reason, for roots */
+    uint32_t depth;
+};
+struct fi_picture_edge {
+    uint32_t from, to;   /* holder to held, node numbers of the picture */
+    const char *label;   /* ".attr", "[key]", ... ; with several: the first and "+2" */
+    uint64_t count;
+};
+struct fi_picture {
+    const char *title;
+    struct fi_picture_node *nodes;
+    uint32_t node_count;
+    struct fi_picture_edge *edges;
+    uint32_t edge_count;
+    void *pool;
+};
+struct fi_picture_options {
+    bool backwards;      /* what holds it, else what it holds */
+    uint32_t max_depth, max_nodes; /* 0: 8 and 80 */
+};
+struct df_err *fi_picture_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,
+                               const struct fi_picture_options *options, struct fi_picture **ret);
+void fi_picture_free(struct fi_picture *picture);
+
+#endif

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT
+ * object.h: the folder's front door: given an object, its type, its size, its referents with their
+ * labels, a short text.
+ *
+ * Exactness is the point: the references of kind PY_REF_REFERENT are exactly, with multiplicity
+ * and order, what the type's own tp_traverse visits (what gc.get_referents returns), and the size
+ * is what sys.getsizeof says. Walkers written by hand serve what is frequent or needs names; every
+ * other type is walked by its own tp_traverse, emulated over the dump (emulated.c), which is also
+ * the oracle for the hand-written ones. Types that own references which nobody visits get them as
+ * PY_REF_OWNED from their structures.
+ *
+ * A walker never fails: it returns a status and what it could read. No function here recurses on
+ * foreign data.
+ *
+ * Threads: a struct py_objects is used by one thread at a time.
+ */
+#ifndef PY_OBJECT_H
+#define PY_OBJECT_H
+
+#include "analyzer/cpython/python.h"
+
+enum py_ref_kind {
+    PY_REF_REFERENT, /* tp_traverse visits it */
+    PY_REF_OWNED,    /* a counted reference that tp_traverse does not visit */
+    PY_REF_GUESS,    /* a word of the object that is an object's address: conservative scan */
+    PY_REF_WEAK,     /* not counted: weak references, borrowed pointers */
+    PY_REF_NATIVE,   /* from outside the heap: makes its target a root */
+    PY_REF_KINDS
+};
+
+enum py_label {
+    PY_LABEL_NONE,
+    PY_LABEL_FIELD,   /* argument: a C string that lives as long as the py_objects: "__dict__" */
+    PY_LABEL_ATTR,    /* argument: address of the attribute's name, a str object */
+    PY_LABEL_SLOT,    /* argument: address of the slot's name in the dump, a C string */
+    PY_LABEL_ITEM,    /* argument: index in a sequence */
+    PY_LABEL_VALUE,   /* argument: address of the key object; the reference is a dict's value */
+    PY_LABEL_KEY,     /* the reference is a dict's key */
+    PY_LABEL_MEMBER,  /* an element of a set */
+    PY_LABEL_TYPE,    /* the object's own type */
+    PY_LABEL_LOCAL,   /* argument: slot number; a local of a frame, generator or coroutine */
+    PY_LABEL_STACK,   /* argument: position on the value stack of a frame */
+    PY_LABEL_OFFSET,  /* argument: byte offset in the object */
+};
+
+struct py_ref {
+    uint64_t target;   /* address; never 0 */
+    uint64_t argument; /* of the label */
+    uint8_t kind;      /* enum py_ref_kind */
+    uint8_t label;     /* enum py_label */
+};
+
+struct py_refs { /* growing array; reuse it: set count to 0 */
+    struct py_ref *items;
+    size_t count, capacity;
+};
+
+enum py_status {
+    PY_OK,
+    PY_DEFERRED,    /* needs emulation: give it to py_walk_batch */
+    PY_FAULT,       /* part of it could not be read; what could be is in the result */
+    PY_IMPLAUSIBLE, /* its tables contradict themselves or exceed a named maximum */
+    PY_NOT_OBJECT,  /* no plausible type */
+    PY_STATUS_COUNT
+};
+
+/* How the references of a type are found; the report counts objects by it. */
+enum py_walk_kind {
+    PY_WALK_NONE,         /* has no references: nothing visits, nothing owned */
+    PY_WALK_HAND,         /* a walker of this folder */
+    PY_WALK_EMULATED,     /* its own tp_traverse */
+    PY_WALK_STRUCT,       /* its structure in debug information */
+    PY_WALK_MEMBERS,      /* its tp_members */
+    PY_WALK_CONSERVATIVE, /* a scan: references are PY_REF_GUESS */
+};
+
+struct py_type;
+struct py_objects;
+
+typedef enum py_status (*py_walker)(struct py_objects *objects, const struct py_type *type,
+                                    uint64_t object, struct py_refs *refs);
+typedef enum py_status (*py_sizer)(struct py_objects *objects, const struct py_type *type,
+                                   uint64_t object, uint64_t *ret);
+
+struct py_type {
+    uint64_t address;
+    char *name; /* module.qualname, without "builtins."; never NULL */
+    uint64_t flags;
+    int64_t basic_size, item_size, dict_offset, weaklist_offset;
+    uint64_t traverse, dealloc, base, finalize, del; /* addresses, 0 when none */
+    uint64_t object_traverse; /* base traverse of an instance of a Python class; else traverse */
+    uint32_t base_index;      /* index of tp_base, PY_NO_TYPE when none or implausible */
+    py_walker walk;           /* NULL: no references */
+    py_sizer size;            /* never NULL */
+    enum py_walk_kind walk_kind;
+    bool plausible;           /* looks like a type in every field */
+    bool python_class;        /* made by a class statement (its tp_traverse is subtype_traverse) */
+    bool has_del;             /* defines __del__ in Python (tp_finalize is slot_tp_finalize) */
+    bool size_is_guess;       /* a __sizeof__ written in Python, or one that could not be asked */
+    uint64_t sizeof_function; /* of the C __sizeof__ to ask by emulation; 0 when not needed */
+    uint64_t failed;          /* emulated walks that failed (see failed_status) */
+    uint8_t failed_status;    /* enum df_call_status of the last failure */
+    const void *data;         /* the walker's own */
+};
+
+#define PY_NO_TYPE UINT32_MAX
+
+struct py_objects_options {
+    bool no_emulator; /* as if built without it; for comparison */
+};
+
+/* `py` is borrowed and must outlive the result. The emulator is created on first need; its absence
+ * is no error (see py_objects_emulator_note). */
+struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
+                               struct py_objects **ret);
+void py_objects_close(struct py_objects *objects); /* NULL is allowed */
+/* One sentence on why emulation is not available, or NULL when it is. */
+const char *py_objects_emulator_note(const struct py_objects *objects);
+
+/* Types, numbered from 0 as they are met. py_type_index: by the address of a type object;
+ * PY_NO_TYPE when there is no plausible type there. */
+uint32_t py_type_index(struct py_objects *objects, uint64_t type);
+const struct py_type *py_type_at(const struct py_objects *objects, uint32_t index);
+uint32_t py_type_count(const struct py_objects *objects);
+/* The type of an object, by number; PY_NO_TYPE when it is no plausible object. */
+uint32_t py_object_type(struct py_objects *objects, uint64_t object);
+/* Does the address look like an object: aligned, readable, a plausible type, a sane count? */
+bool py_is_object(struct py_objects *objects, uint64_t object);
+
+/* Appends the references of one object. PY_DEFERRED: nothing was appended. */
+enum py_status py_walk(struct py_objects *objects, uint64_t object, uint32_t type,
+                       struct py_refs *refs);
+
+struct py_batch_item { /* one deferred object */
+    uint64_t object;
+    uint32_t type;
+    uint32_t first, count; /* out: its run in refs */
+    uint8_t status;        /* out: enum py_status */
+};
+/* Walks deferred objects by emulation, appending to refs. Objects whose emulation fails fall back
+ * to structure, members, conservative scan, in this order. */
+void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                   struct py_refs *refs);
+/* The same for one object of any type (also deferred ones), with labels as good as can be had. */
+enum py_status py_walk_one(struct py_objects *objects, uint64_t object, struct py_refs *refs);
+/* What the type's own tp_traverse visits, by emulation, whatever walker it has: the oracle. False
+ * when it cannot be run (no traverse, no emulator, failure). Appends PY_REF_REFERENT. */
+bool py_walk_emulated(struct py_objects *objects, uint64_t object, uint32_t type,
+                      struct py_refs *refs);
+/* The same for many: items as for py_walk_batch; status PY_OK or PY_FAULT. */
+void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                            struct py_refs *refs);
+
+/* sys.getsizeof of the object. */
+enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret);
+
+/* Flags of an object, from its collector header. */
+enum {
+    PY_FLAG_TRACKED = 1,   /* in a collector list */
+    PY_FLAG_FINALIZED = 2, /* its finalizer has run */
+    PY_FLAG_IMMORTAL = 4,
+};
+bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type);
+uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t type);
+
+/* A short text of an object, as repr would begin: "'abc'", "42", "<dict of 3>", "<Row at 0x7f…>".
+ * Malloc'ed UTF-8, at most `max` characters or so, never NULL. */
+char *py_text(struct py_objects *objects, uint64_t object, size_t max);
+/* A label as Python would write it, to be put behind its holder: ".name", "[3]", "['k17']",
+ * ".__dict__", " local x"; malloc'ed, "" for none. `object` is the holder. */
+char *py_label_text(struct py_objects *objects, uint64_t object, const struct py_ref *ref);
+
+/* The value of an attribute kept in an instance's dict, inline values or slots; 0 when absent. */
+uint64_t py_attribute(struct py_objects *objects, uint64_t object, const char *name);
+/* The module object of a name in the main interpreter's sys.modules; 0 when absent. */
+uint64_t py_module(struct py_objects *objects, const char *name);
+/* The name of a thread as threading knows it, malloc'ed; NULL when it knows none. */
+char *py_thread_name(struct py_objects *objects, const struct py_thread *thread);
+/* Visits (name, object) of the locals of a frame that hold something; cells are looked through.
+ * The name is valid during the call. */
+void py_frame_locals(struct py_objects *objects, const struct py_frame *frame,
+                     void (*visit)(void *context, const char *name, uint64_t object),
+                     void *context);
+
+/* Ledger of what the walks could not read: counts by a short reason. */
+struct py_ledger_row {
+    const char *reason; /* "dict tables unreadable" */
+    uint64_t count;
+    uint64_t example; /* address of one of them */
+};
+uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row **ret);
+void py_ledger_add(struct py_objects *objects, const char *reason, uint64_t object);
+
+#endif
