@@ -96,6 +96,7 @@ struct py_layout {
     uint32_t version; /* PY_VERSION_HEX, for the report only; 0 when unknown */
     bool free_threaded, debug_build, trace_refs;
     bool keys_hold_unicode_kind; /* dk_kind tells unicode tables apart */
+    uint64_t general_lookup;     /* address of lookdict: dk_lookup of general tables (up to 3.10); 0 unknown */
 
     uint32_t gc_head_size;     /* bytes before a collected object; 0 in free-threaded builds */
     uint32_t gc_tail_pad;      /* reserved */

@@ -64,7 +64,17 @@ static inline int64_t py_ob_size(struct py_reader *reader, uint64_t object)
     return (int64_t)PY_PTR(reader, object, varobject, ob_size);
 }
 
-/* The text of a str object as malloc'ed UTF-8, at most max code points (longer: cut, *ret_cut set
+/* tp_flags of an object's type; 0 when either is unreadable. */
+static inline uint64_t py_flags_of(struct py_reader *reader, uint64_t object)
+{
+    uint64_t type = py_type_of(reader, object);
+    return type ? PY_PTR(reader, type, type, tp_flags) : 0;
+}
+
+/* Whether all of [address, address + size) can be read, also across ranges. Size 0: yes. */
+bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size);
+
+/* The text of a str object as malloc'ed UTF-8 (lone surrogates become U+FFFD), at most max code points (longer: cut, *ret_cut set
  * when not NULL); NULL when it is no readable string. */
 char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cut);
 /* Whether a str object equals an ASCII text. */
@@ -80,7 +90,8 @@ bool py_tuple(struct py_reader *reader, uint64_t tuple, uint64_t *ret_items, uin
 /* The reference count of an object: INT64_MAX when immortal. Biased and deferred counts added up. */
 int64_t py_refcount(struct py_reader *reader, uint64_t object);
 
-/* Iterates a dict's entries in order. */
+/* Iterates a dict's entries in the order of its key table, which is the order of dict_traverse (of
+ * insertion too, unless the dict shares its keys). */
 struct py_dict_cursor {
     uint64_t dict, keys, values, entries; /* set by py_dict_begin */
     uint64_t index, count;
