@@ -4,11 +4,14 @@
  * Read from DWARF 4 and 5 by libdwarf (dwarf.c), or from a cache file that an earlier run wrote
  * for the same build-id (ctype_cache.c). A type is found by its name: "struct _ts", "union foo",
  * "enum bar", or a typedef's plain name ("PyListObject"). The first complete definition of a name
- * in the module wins.
+ * in the module wins; one of another size, in a later unit, is "struct foo@48", with its size. (Not
+ * the largest: neither is right for both units, and the first does not change when a unit is added
+ * behind it. dwarf.h has the details.)
  *
  * A member path is a dotted list of member names from the struct inward ("ceval.gil",
  * "state.kind"); members of anonymous structs and unions are found as C finds them. Paths do not
- * follow pointers. `[N]` steps into an array ("generations[1].head").
+ * follow pointers. `[N]` steps into an array ("generations[1].head"); of one that is declared with
+ * no or one element, C's way to end a struct, N is not limited.
  */
 #ifndef DF_CTYPE_H
 #define DF_CTYPE_H
@@ -38,11 +41,13 @@ struct df_field {
     uint64_t count;      /* array: number of elements (all dimensions), else 1 */
     uint64_t element;    /* array: bytes of an element, else size */
     enum df_kind kind;   /* what the member is, typedefs and qualifiers removed */
-    const char *type;    /* name of its struct, union or enum, or of what its pointer points to, as
-                            df_ctypes_find takes it; NULL when it has none */
+    enum df_kind element_kind; /* array: what an element is, else kind */
+    const char *type; /* name of its struct, union or enum, or of what its pointer points to, as
+                         df_ctypes_find takes it (an array's: its element's); NULL when it has
+                         none. The type may be one that no unit of the module defines. */
 };
 
-struct df_member { /* for enumeration */
+struct df_member {    /* for enumeration */
     const char *name; /* NULL for an anonymous struct or union */
     struct df_field field;
 };
@@ -74,9 +79,9 @@ bool df_ctypes_enumerator(const struct df_ctypes *types, const char *name, int64
  * size. For one that is found in several units, the first. */
 bool df_ctypes_variable(const struct df_ctypes *types, const char *name, uint64_t *ret_address,
                         uint64_t *ret_size);
-/* For a function, the struct that its first parameter or a local variable points to, best match
- * first, whose size is `size` bytes: how to find the struct behind a tp_traverse. NULL when there is
- * none. (Not cached; reads DWARF on each call.) */
+/* For a function (its link-time address), the struct that its first parameter or a local variable
+ * points to, best match first, whose size is `size` bytes: how to find the struct behind a
+ * tp_traverse. NULL when there is none. (Not cached; reads DWARF on each call.) */
 const char *df_ctypes_self_struct(struct df_ctypes *types, uint64_t function, uint64_t size);
 
 /* The user's cache directory for this tool ($XDG_CACHE_HOME or ~/.cache, then /necropy), malloc'ed;

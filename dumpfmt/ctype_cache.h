@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * ctype_cache.h: a module's table of C types in the user's cache directory, one file a build-id.
+ *
+ * A file is the table as it is in memory (ctype_table.h), written beside its name and renamed. One
+ * that is damaged, of another version, for another build-id or made from another file (a stripped
+ * one has the same build-id) is as good as none, and is replaced.
+ */
+#ifndef DF_CTYPE_CACHE_H
+#define DF_CTYPE_CACHE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dumpfmt/ctype_table.h"
+
+/* `source` is the size of the file that the types are read from. */
+bool df_ct_cache_load(const char *directory, const char *build_id, uint64_t source,
+                      struct df_ct_table *ret);
+/* Makes the directory when it is missing. A failure is silent: the next run reads DWARF again. */
+void df_ct_cache_store(const char *directory, const char *build_id, uint64_t source,
+                       struct df_ct_table *table);
+
+#endif
