@@ -30,8 +30,8 @@ struct al_collector_input {
 };
 
 struct al_collector_result {
-    uint8_t *verdict;      /* per node, enum al_verdict; caller-allocated */
-    uint32_t garbage;      /* nodes AL_GARBAGE */
+    uint8_t *verdict; /* per node, enum al_verdict; caller-allocated */
+    uint32_t garbage; /* nodes AL_GARBAGE */
     uint32_t uncollectable;
     uint32_t inconsistent; /* candidates whose count went below zero: wrong edges, or a process
                               that had corrupted itself; treated as 0 */

@@ -32,8 +32,8 @@ struct df_err *al_csr_reverse(const struct al_csr *graph, uint32_t **ret_start,
     DF_TRY(df_array(edges, sizeof(*source), &source));
     for (uint32_t e = 0; e < edges; e++)
         start[graph->target[e]]++;
-    for (uint32_t v = 0, sum = 0; v < graph->count; v++)
-        start[v] = sum += start[v];
+    for (uint32_t v = 1; v < graph->count; v++)
+        start[v] += start[v - 1];
     start[graph->count] = edges;
     for (uint32_t v = graph->count; v-- > 0;)
         for (uint32_t e = graph->start[v + 1]; e-- > graph->start[v];)
