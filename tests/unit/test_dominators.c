@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT
+ * test_dominators.c: dominators, retained sizes and the proof of the tree against the definition
+ * (take a node out, search again), on random graphs; large lists and stars; the worst case of
+ * plain SEMI-NCA.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "analyzer/algo/dominators.h"
+#include "tests/support/graphgen.h"
+
+#define GRAPHS 10000
+#define MUTATED_GRAPHS 4000
+#define NODES 26
+#define CLASSES 4
+#define LARGE 1000000
+
+/* What the definition says. */
+struct truth {
+    bool reached[NODES];
+    bool dominates[NODES][NODES]; /* [d][v]; a node dominates itself */
+    uint32_t idom[NODES];
+    uint32_t reached_count;
+};
+
+static void search_without(const struct graphgen *g, uint32_t removed, bool *reached)
+{
+    uint32_t stack[NODES], depth = 0;
+
+    memset(reached, 0, NODES * sizeof(*reached));
+    for (uint32_t i = 0; i < g->root_count; i++)
+        if (g->roots[i] != removed && !reached[g->roots[i]]) {
+            reached[g->roots[i]] = true;
+            stack[depth++] = g->roots[i];
+        }
+    while (depth > 0) {
+        uint32_t u = stack[--depth];
+
+        for (uint32_t e = g->csr.start[u]; e < g->csr.start[u + 1]; e++) {
+            uint32_t v = g->csr.target[e];
+
+            if (v != removed && !reached[v]) {
+                reached[v] = true;
+                stack[depth++] = v;
+            }
+        }
+    }
+}
+
+static uint32_t dominator_count(const struct truth *t, uint32_t n, uint32_t v)
+{
+    uint32_t count = 0;
+
+    for (uint32_t d = 0; d < n; d++)
+        count += t->dominates[d][v];
+    return count;
+}
+
+static void find_truth(const struct graphgen *g, struct truth *t)
+{
+    uint32_t n = g->csr.count;
+    bool without[NODES];
+
+    memset(t, 0, sizeof(*t));
+    search_without(g, AL_NONE, t->reached);
+    for (uint32_t d = 0; d < n; d++) {
+        search_without(g, d, without);
+        t->reached_count += t->reached[d];
+        for (uint32_t v = 0; v < n; v++)
+            t->dominates[d][v] = t->reached[v] && !without[v];
+    }
+    for (uint32_t v = 0; v < n; v++) {
+        t->idom[v] = t->reached[v] ? AL_ROOT : AL_NONE;
+        for (uint32_t d = 0; d < n; d++)
+            if (d != v && t->dominates[d][v] &&
+                dominator_count(t, n, d) + 1 == dominator_count(t, n, v))
+                t->idom[v] = d;
+    }
+}
+
+static void run_dominators(const struct graphgen *g, uint32_t *idom, uint32_t *order,
+                           uint32_t *reached)
+{
+    uint32_t *start, *target;
+
+    assert_null(al_csr_reverse(&g->csr, &start, &target));
+    struct al_csr reverse = {.count = g->csr.count, .start = start, .target = target};
+    assert_null(al_dominators(&g->csr, &reverse, g->roots, g->root_count, idom, order, reached));
+    free(start);
+    free(target);
+}
+
+static bool proven(const struct graphgen *g, const uint32_t *idom)
+{
+    bool ok;
+    uint32_t node;
+
+    assert_null(al_dominators_check(&g->csr, g->roots, g->root_count, idom, &ok, &node));
+    assert_int_equal(node < g->csr.count, !ok);
+    assert_true(!ok || node == AL_NONE);
+    return ok;
+}
+
+static void check_order(const struct truth *t, uint32_t n, const uint32_t *order, uint32_t reached)
+{
+    bool seen[NODES] = {false};
+
+    assert_int_equal(reached, t->reached_count);
+    for (uint32_t i = 0; i < reached; i++) {
+        assert_true(order[i] < n && !seen[order[i]] && t->reached[order[i]]);
+        assert_true(t->idom[order[i]] == AL_ROOT || seen[t->idom[order[i]]]);
+        seen[order[i]] = true;
+    }
+}
+
+static void test_dominators(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < GRAPHS; seed++) {
+        struct graphgen g;
+        struct truth t;
+        uint32_t idom[NODES], again[NODES], order[NODES], reached;
+
+        graphgen_random(&g, seed, NODES);
+        find_truth(&g, &t);
+        run_dominators(&g, idom, order, &reached);
+        assert_memory_equal(idom, t.idom, g.csr.count * sizeof(*idom));
+        check_order(&t, g.csr.count, order, reached);
+        run_dominators(&g, again, NULL, NULL);
+        assert_memory_equal(again, idom, g.csr.count * sizeof(*idom));
+        assert_true(proven(&g, idom));
+        graphgen_deinit(&g);
+    }
+}
+
+/* Any other array than the right one must be refused: each node given each other parent. */
+static void test_check_refuses_one_change(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < MUTATED_GRAPHS; seed++) {
+        struct graphgen g;
+        uint32_t idom[NODES];
+
+        graphgen_random(&g, seed, 10);
+        run_dominators(&g, idom, NULL, NULL);
+        for (uint32_t v = 0; v < g.csr.count; v++) {
+            uint32_t right = idom[v];
+
+            for (uint32_t other = 0; other < g.csr.count + 4; other++) {
+                idom[v] = other <= g.csr.count ? other : AL_ROOT - 1 + (other - g.csr.count - 1);
+                if (idom[v] != right)
+                    assert_false(proven(&g, idom));
+            }
+            idom[v] = right;
+        }
+        graphgen_deinit(&g);
+    }
+}
+
+/* Several nodes moved up to their dominator's dominator: the parent property holds (it may), what
+ * fails is the sibling property. */
+static void test_check_refuses_flatter_trees(void **state)
+{
+    (void)state;
+    uint32_t refused = 0;
+
+    for (uint64_t seed = 0; seed < GRAPHS; seed++) {
+        struct graphgen g;
+        uint32_t idom[NODES], flat[NODES];
+        uint64_t random = seed;
+
+        graphgen_random(&g, seed, NODES);
+        run_dominators(&g, idom, NULL, NULL);
+        memcpy(flat, idom, sizeof(flat));
+        for (uint32_t v = 0; v < g.csr.count; v++)
+            if (idom[v] < AL_ROOT && graphgen_below(&random, 2))
+                flat[v] = graphgen_below(&random, 2) ? idom[idom[v]] : AL_ROOT;
+        if (memcmp(flat, idom, g.csr.count * sizeof(*idom)) != 0) {
+            assert_false(proven(&g, flat));
+            refused++;
+        }
+        graphgen_deinit(&g);
+    }
+    assert_true(refused > GRAPHS / 4);
+}
+
+static void check_retained(const struct graphgen *g, const struct truth *t, const uint64_t *size,
+                           const uint64_t *retained, const uint32_t *retained_count)
+{
+    for (uint32_t v = 0; v < g->csr.count; v++) {
+        uint64_t sum = 0;
+        uint32_t count = 0;
+
+        for (uint32_t w = 0; w < g->csr.count; w++) {
+            sum += t->dominates[v][w] ? size[w] : 0;
+            count += t->dominates[v][w];
+        }
+        assert_true(retained[v] == sum);
+        assert_int_equal(retained_count[v], count);
+    }
+}
+
+/* The classes' sums by definition. */
+static void check_classes(const struct graphgen *g, const struct truth *t, const uint32_t *class_of,
+                          const uint64_t *retained, const uint64_t *class_retained)
+{
+    uint64_t sum[CLASSES] = {0};
+
+    for (uint32_t v = 0; v < g->csr.count; v++) {
+        bool topmost = t->reached[v] && class_of[v] < CLASSES;
+
+        for (uint32_t d = 0; d < g->csr.count; d++)
+            if (d != v && t->dominates[d][v] && class_of[d] == class_of[v])
+                topmost = false;
+        if (topmost)
+            sum[class_of[v]] += retained[v];
+    }
+    assert_memory_equal(sum, class_retained, sizeof(sum));
+}
+
+static void check_children(const struct graphgen *g, const uint32_t *idom, uint32_t reached,
+                           const uint64_t *retained)
+{
+    uint32_t *start, *child, n = g->csr.count;
+    bool seen[NODES] = {false};
+
+    assert_null(al_dominator_children(n, idom, retained, &start, &child));
+    assert_int_equal(start[0], 0);
+    assert_int_equal(start[n + 1], reached);
+    for (uint32_t row = 0; row <= n; row++)
+        for (uint32_t i = start[row]; i < start[row + 1]; i++) {
+            assert_int_equal(idom[child[i]], row == n ? AL_ROOT : row);
+            assert_false(seen[child[i]]);
+            seen[child[i]] = true;
+            if (i > start[row])
+                assert_true(
+                    retained[child[i - 1]] > retained[child[i]] ||
+                    (retained[child[i - 1]] == retained[child[i]] && child[i - 1] < child[i]));
+        }
+    free(start);
+    free(child);
+}
+
+static void test_retained(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < GRAPHS; seed++) {
+        struct graphgen g;
+        struct truth t;
+        uint32_t idom[NODES], order[NODES], reached, counts[NODES], class_of[NODES];
+        uint64_t size[NODES], retained[NODES], class_retained[CLASSES], random = seed;
+
+        graphgen_random(&g, seed, NODES);
+        find_truth(&g, &t);
+        for (uint32_t v = 0; v < NODES; v++) {
+            size[v] = graphgen_below(&random, 5) * 16;
+            class_of[v] = graphgen_below(&random, 9) ? graphgen_below(&random, CLASSES) : AL_NONE;
+        }
+        run_dominators(&g, idom, order, &reached);
+        al_retained(g.csr.count, idom, order, reached, size, retained, counts);
+        check_retained(&g, &t, size, retained, counts);
+        assert_null(al_class_retained(g.csr.count, idom, order, reached, class_of, CLASSES,
+                                      retained, class_retained));
+        check_classes(&g, &t, class_of, retained, class_retained);
+        check_children(&g, idom, reached, retained);
+        graphgen_deinit(&g);
+    }
+}
+
+static void test_saturation(void **state)
+{
+    (void)state;
+    uint32_t idom[3], order[3], reached, class_of[] = {0, 1, 1};
+    uint64_t size[] = {1, UINT64_MAX - 1, 2}, retained[3], class_retained[2];
+    struct graphgen g;
+
+    graphgen_star(&g, 3);
+    run_dominators(&g, idom, order, &reached);
+    al_retained(3, idom, order, reached, size, retained, NULL);
+    assert_true(retained[0] == UINT64_MAX);
+    assert_true(retained[1] == UINT64_MAX - 1);
+    assert_null(al_class_retained(3, idom, order, reached, class_of, 2, retained, class_retained));
+    assert_true(class_retained[0] == UINT64_MAX);
+    assert_true(class_retained[1] == UINT64_MAX);
+    graphgen_deinit(&g);
+}
+
+/* Everything that this header has, on a large graph; checks the tree by its proof. */
+static void run_large(struct graphgen *g, uint64_t expected_root_retained)
+{
+    uint32_t n = g->csr.count, reached;
+    uint32_t *idom = malloc(n * sizeof(*idom)), *order = malloc(n * sizeof(*order));
+    uint32_t *class_of = calloc(n, sizeof(*class_of)), *start, *child;
+    uint64_t *size = malloc(n * sizeof(*size)), *retained = malloc(n * sizeof(*retained));
+    uint64_t class_retained;
+
+    for (uint32_t v = 0; v < n; v++)
+        size[v] = 1 + v % 2;
+    run_dominators(g, idom, order, &reached);
+    assert_int_equal(reached, n);
+    assert_true(proven(g, idom));
+    al_retained(n, idom, order, reached, size, retained, NULL);
+    assert_true(retained[0] == expected_root_retained);
+    assert_null(al_class_retained(n, idom, order, reached, class_of, 1, retained, &class_retained));
+    assert_true(class_retained == expected_root_retained);
+    assert_null(al_dominator_children(n, idom, retained, &start, &child));
+    assert_int_equal(start[n + 1], n);
+    free(start);
+    free(child);
+    free(idom);
+    free(order);
+    free(class_of);
+    free(size);
+    free(retained);
+}
+
+static void test_large_list(void **state)
+{
+    (void)state;
+    struct graphgen g;
+
+    graphgen_list(&g, LARGE);
+    run_large(&g, LARGE / 2 * 3);
+    graphgen_deinit(&g);
+}
+
+static void test_large_star(void **state)
+{
+    (void)state;
+    struct graphgen g;
+
+    graphgen_star(&g, LARGE);
+    run_large(&g, LARGE / 2 * 3);
+    graphgen_deinit(&g);
+}
+
+/* A list whose last node shares as many nodes again with node 0, to which `order` gives the list
+ * first: from each shared node the walk up to its dominator crosses the whole list. */
+static void test_long_list_with_shared_tail(void **state)
+{
+    (void)state;
+    uint32_t half = LARGE / 2, edges = 0;
+    uint32_t(*edge)[2] = malloc((size_t)LARGE * 2 * sizeof(*edge));
+    struct graphgen g;
+
+    for (uint32_t v = 0; v + 1 < half; v++, edges++) {
+        edge[edges][0] = v;
+        edge[edges][1] = v + 1;
+    }
+    for (uint32_t v = half; v < LARGE; v++, edges += 2) {
+        edge[edges][0] = half - 1;
+        edge[edges][1] = edge[edges + 1][1] = v;
+        edge[edges + 1][0] = 0;
+    }
+    graphgen_edges(&g, LARGE, edge, edges);
+    run_large(&g, LARGE / 2 * 3);
+    graphgen_deinit(&g);
+    free(edge);
+}
+
+/* A list with an edge back to the node before from each: eval's path is the whole list. */
+static void test_long_double_list(void **state)
+{
+    (void)state;
+    uint32_t edges = 0;
+    uint32_t(*edge)[2] = malloc((size_t)LARGE * 3 * sizeof(*edge));
+    struct graphgen g;
+
+    for (uint32_t v = 0; v + 1 < LARGE; v++) {
+        edge[edges][0] = edge[edges + 1][1] = v;
+        edge[edges][1] = edge[edges + 1][0] = v + 1;
+        edge[edges + 2][0] = LARGE - 1;
+        edge[edges + 2][1] = v;
+        edges += 3;
+    }
+    graphgen_edges(&g, LARGE, edge, edges);
+    run_large(&g, LARGE / 2 * 3);
+    graphgen_deinit(&g);
+    free(edge);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dominators),
+        cmocka_unit_test(test_check_refuses_one_change),
+        cmocka_unit_test(test_check_refuses_flatter_trees),
+        cmocka_unit_test(test_retained),
+        cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_large_list),
+        cmocka_unit_test(test_large_star),
+        cmocka_unit_test(test_long_list_with_shared_tail),
+        cmocka_unit_test(test_long_double_list),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
