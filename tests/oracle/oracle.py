@@ -49,7 +49,7 @@ def _type_name(kind):
 
 def _size_is_python(kind):
     """Is sys.getsizeof decided by Python code for instances of this type?"""
-    for base in _mro_of(kind):
+    for base in _mro_of(kind) or ():  # None: a static type that nobody readied
         method = _dict_of(base).get("__sizeof__")
         if method is not None:
             return not isinstance(method, _c_callables)
@@ -58,9 +58,9 @@ def _size_is_python(kind):
 
 def _size(thing, kinds):
     kind = type(thing)
-    python = kinds.get(kind)
+    python = kinds.get(id(kind))
     if python is None:
-        python = kinds[kind] = _size_is_python(kind)
+        python = kinds[id(kind)] = _size_is_python(kind)
     if python:
         return -1
     try:
@@ -69,8 +69,16 @@ def _size(thing, kinds):
         return -1
 
 
+def _without(things, excluded):
+    kept = []
+    for thing in things:
+        if id(thing) not in excluded:
+            kept.append(thing)
+    return kept
+
+
 def _walk():
-    """Everything reachable; called in the child only."""
+    """Everything reachable; called in the child only.  No closure in here: its cells would be objects of the child."""
     gc.disable()
     things = gc.get_objects()
     excluded = {id(things)}
@@ -79,10 +87,10 @@ def _walk():
         while frame is not None:
             excluded.add(id(frame))
             frame = frame.f_back
-    things = [thing for thing in things if id(thing) not in excluded]
-    kinds = {}
+    things, kinds, sizes = _without(things, excluded), {}, array.array("q")
     # Sizes of tracked objects first: BytesIO counts its buffer only while nobody else holds it, and the closure will.
-    sizes = array.array("q", (_size(thing, kinds) for thing in things))
+    for thing in things:
+        sizes.append(_size(thing, kinds))
     addresses = array.array("Q", map(id, things))
     seen = set(addresses)
     degrees, edges = array.array("I"), array.array("Q")
@@ -105,14 +113,16 @@ def _walk():
     for index in range(len(sizes), len(things)):
         sizes.append(_size(things[index], kinds))
     flags = array.array("B", map(gc.is_tracked, things))
-    names, ordinals = {}, array.array("I")
+    # Keyed by address: a metaclass may define __hash__.
+    names, known, ordinals = [], {}, array.array("I")
     for thing in things:
         kind = type(thing)
-        ordinal = names.get(kind)
+        ordinal = known.get(id(kind))
         if ordinal is None:
-            ordinal = names[kind] = len(names)
+            ordinal = known[id(kind)] = len(names)
+            names.append(_type_name(kind))
         ordinals.append(ordinal)
-    return [_type_name(kind) for kind in names], addresses, ordinals, sizes, flags, degrees, edges
+    return names, addresses, ordinals, sizes, flags, degrees, edges
 
 
 def _write(path):

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+# necropy: what the end-to-end tests share: where things are, running necropy, interpreters and cores.
+"""Environment: NECROPY, the binary (default: build/ in the repository); NECROPY_PYTHONS, see oracle/dump.py;
+NECROPY_SMALL=1 takes one interpreter and one kind of core only (for sanitizer builds)."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TESTS = os.path.dirname(HERE)
+ROOT = os.path.dirname(TESTS)
+GOLDEN = os.path.join(TESTS, "golden")
+sys.path.insert(0, os.path.join(TESTS, "oracle"))
+import compare  # noqa: E402,F401
+import dump  # noqa: E402
+from dump import Living  # noqa: E402,F401
+
+NECROPY = os.path.abspath(os.environ.get("NECROPY") or next(
+    (path for path in (os.path.join(ROOT, "build", "necropy"), os.path.join(ROOT, "build", "analyzer", "cli", "necropy"))
+     if os.path.exists(path)), os.path.join(ROOT, "build", "necropy")))
+SMALL = bool(os.environ.get("NECROPY_SMALL"))
+PATIENCE = 600
+_CACHE = tempfile.TemporaryDirectory(prefix="necropy-cache-")
+_found = None
+
+# What no run may ever say, whatever its exit status.
+_CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed|Segmentation fault|"
+                    r"stack smashing|free\(\): |malloc\(\): ")
+
+
+class Case(unittest.TestCase):
+    maxDiff = 4000
+
+    def necropy(self, *arguments, status=0, **options):
+        """Run it; check the exit status and that it neither crashed nor leaked; (stdout, stderr) as text."""
+        if not os.path.exists(NECROPY):
+            self.fail("no necropy at %s: build it, or set NECROPY" % NECROPY)
+        environment = dict(os.environ, XDG_CACHE_HOME=_CACHE.name, NO_COLOR="1", LC_ALL="C.UTF-8",
+                           **options.pop("env", {}))
+        environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
+        environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        done = subprocess.run([NECROPY] + [str(argument) for argument in arguments], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=PATIENCE, env=environment,
+                              **options)
+        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+        self.assertIsNone(_CRASH.search(err), err[:4000])
+        self.assertGreaterEqual(done.returncode, 0, "died of signal %d: %s" % (-done.returncode, err[:4000]))
+        if status is not None:
+            self.assertEqual(done.returncode, status, "necropy %s\n%s\n%s" % (
+                " ".join(map(str, arguments)), err[:4000], out[-2000:]))
+        return out, err
+
+    def report(self, core, *options):
+        """The JSON report of a core, as values; checked against the schema where that is possible."""
+        made = json.loads(self.necropy("report", core, "--json", "-", *options)[0])
+        problems = schema_problems(made)
+        self.assertEqual(problems, [], "the report is not as its schema says")
+        return made
+
+    def export(self, core, folder):
+        """The export of a core as {address: line}."""
+        path = os.path.join(folder, "export.ndjson")
+        self.necropy("export", core, "--format", "ndjson", "-o", path)
+        return compare.read_export(path)
+
+    def dumped(self, program, python, how="gcore", arguments=(), collect=False, truth=False):
+        """A living program and its core: (Living, path); closed with the test."""
+        living = Living(program, arguments, python=python.path, truth=truth, collect=collect)
+        self.addCleanup(living.close)
+        try:
+            return living, living.dump(how)
+        except dump.Skip as why:
+            living.close()
+            self.skipTest(str(why))
+
+
+def schema_problems(report):
+    """What the JSON Schema in the repository has against a report; without python3-jsonschema nothing."""
+    try:
+        import jsonschema
+    except ImportError:
+        return []
+    with open(os.path.join(ROOT, "analyzer", "report", "report.schema.json")) as source:
+        validator = jsonschema.Draft7Validator(json.load(source))
+    return ["%s: %s" % ("/".join(map(str, error.absolute_path)), error.message[:300])
+            for error in list(validator.iter_errors(report))[:20]]
+
+
+def pythons(case):
+    """The interpreters to test with; the test is skipped where there is none."""
+    global _found
+    if _found is None:
+        _found, skipped = dump.interpreters()
+        for sentence in skipped:
+            print("skipped: " + sentence, file=sys.stderr)
+    if not _found:
+        case.skipTest("no Python with debug information (Debian: python3-dbg)")
+    return _found[:1] if SMALL else _found
+
+
+def first_python(case):
+    """The interpreter of the scenario tests that need but one."""
+    return pythons(case)[0]
