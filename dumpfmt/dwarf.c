@@ -8,23 +8,10 @@
 #include <string.h>
 
 #include "dumpfmt/base/mem.h"
-#include "dumpfmt/dwarf_die.h"
+#include "dumpfmt/dwarf_type.h"
 
-#define MAX_CHAIN 64  /* typedefs and qualifiers in front of a type */
 #define MAX_ARRAYS 16 /* arrays of arrays, through typedefs */
-#define MAX_ORIGIN 8  /* abstract origins and specifications in a row */
 #define MAX_NAME 4096 /* of a type, with "struct " and "@size"; longer ones are cut */
-
-struct reader {
-    const struct df_dwarf *dwarf;
-    struct df_ct_build *build;
-    struct {
-        Dwarf_Off *items; /* by row of build->types: where its members are */
-        size_t count, capacity;
-    } dies;
-    size_t done;         /* rows whose members were read */
-    struct df_map plain; /* typedef names (string id + 1) of what is no aggregate */
-};
 
 /* What a reference to a type leads to. */
 struct shape {
@@ -33,103 +20,38 @@ struct shape {
     uint32_t type; /* string id of the aggregate's name, or 0 */
 };
 
-/* The end of a chain of typedefs and qualifiers. */
-struct end {
-    Dwarf_Die die; /* NULL: void, or damage */
-    Dwarf_Half tag;
-    const char *alias; /* the last typedef on the way, or NULL */
+struct reader {
+    const struct df_dwarf *dwarf;
+    struct df_ct_build *build;
+    struct {
+        Dwarf_Off *items; /* by row of build->types: where its members are */
+        size_t count, capacity;
+    } dies;
+    size_t done; /* rows whose members were read */
+    struct {
+        struct shape *items;
+        size_t count, capacity;
+    } shapes;
+    struct df_map shape_ids; /* by the offset of a type's entry: looking it up again costs more */
+    struct df_map plain;     /* typedef names (string id + 1) of what is no aggregate */
 };
 
-static bool is_transparent(Dwarf_Half tag)
+static void add_type(struct reader *reader, uint32_t name, const struct df_dwarf_end *end,
+                     uint64_t size)
 {
-    return tag == DW_TAG_typedef || tag == DW_TAG_const_type || tag == DW_TAG_volatile_type ||
-           tag == DW_TAG_restrict_type || tag == DW_TAG_atomic_type;
-}
-
-static struct end follow(const struct df_dwarf *dwarf, Dwarf_Off offset)
-{
-    struct end end = {0};
-    for (int steps = 0; steps < MAX_CHAIN && df_die_at(dwarf, offset, &end.die); steps++) {
-        end.tag = df_die_tag(end.die);
-        if (!is_transparent(end.tag))
-            return end;
-        const char *name = end.tag == DW_TAG_typedef ? df_die_name(end.die) : NULL;
-        if (name)
-            end.alias = name;
-        bool more = df_die_reference(end.die, DW_AT_type, &offset);
-        df_die_free(end.die);
-        end.die = NULL;
-        if (!more)
-            break;
-    }
-    return (struct end){0};
-}
-
-static enum df_kind kind_of(Dwarf_Half tag)
-{
-    switch (tag) {
-    case DW_TAG_base_type:
-        return DF_KIND_BASE;
-    case DW_TAG_pointer_type:
-    case DW_TAG_reference_type:
-    case DW_TAG_rvalue_reference_type:
-        return DF_KIND_POINTER;
-    case DW_TAG_structure_type:
-    case DW_TAG_class_type:
-        return DF_KIND_STRUCT;
-    case DW_TAG_union_type:
-        return DF_KIND_UNION;
-    case DW_TAG_enumeration_type:
-        return DF_KIND_ENUM;
-    case DW_TAG_array_type:
-        return DF_KIND_ARRAY;
-    case DW_TAG_subroutine_type:
-        return DF_KIND_FUNCTION;
-    default:
-        return DF_KIND_UNKNOWN;
-    }
-}
-
-static bool is_aggregate(enum df_kind kind)
-{
-    return kind == DF_KIND_STRUCT || kind == DF_KIND_UNION || kind == DF_KIND_ENUM;
-}
-
-/* The name of a struct, union or enum as df_ctypes_find takes it. */
-static void name_aggregate(const struct end *end, char *ret, size_t ret_size)
-{
-    enum df_kind kind = kind_of(end->tag);
-    const char *word = kind == DF_KIND_STRUCT ? "struct" : kind == DF_KIND_UNION ? "union" : "enum";
-    const char *name = df_die_name(end->die);
-    if (name)
-        snprintf(ret, ret_size, "%s %s", word, name);
-    else if (end->alias)
-        snprintf(ret, ret_size, "%s", end->alias);
-    else
-        snprintf(ret, ret_size, "%s @%llx", word, (unsigned long long)df_die_offset(end->die));
-}
-
-/* The size of a definition; false for a mere declaration. */
-static bool definition_size(Dwarf_Die die, uint64_t *ret)
-{
-    return df_die_size(die, ret) && !df_die_has(die, DW_AT_declaration);
-}
-
-static void add_type(struct reader *reader, uint32_t name, const struct end *end, uint64_t size)
-{
-    df_ct_build_type(reader->build, name, kind_of(end->tag), size);
+    df_ct_build_type(reader->build, name, df_dwarf_kind(end->tag), size);
     DF_PUSH(&reader->dies, df_die_offset(end->die));
 }
 
 /* The name (string id) of an aggregate, which becomes a type of the table when it is not one yet;
  * its members are read later. */
-static uint32_t note_aggregate(struct reader *reader, const struct end *end)
+static uint32_t note_aggregate(struct reader *reader, const struct df_dwarf_end *end)
 {
     char name[MAX_NAME];
-    name_aggregate(end, name, sizeof(name) - 32);
+    df_dwarf_name(end, name, sizeof(name) - 32);
     uint32_t id = df_ct_string(reader->build, name);
     uint64_t size;
-    if (!definition_size(end->die, &size))
+    if (!df_dwarf_definition(end->die, &size))
         return id;
     uint32_t row = df_ct_build_find(reader->build, id);
     if (row != DF_MAP_NONE && reader->build->types.items[row].size != size) {
@@ -165,38 +87,39 @@ static uint64_t count_elements(const struct df_dwarf *dwarf, Dwarf_Die array)
     return total;
 }
 
-static void describe_pointer(struct reader *reader, const struct end *pointer, struct shape *shape)
+static void describe_pointer(struct reader *reader, const struct df_dwarf_end *pointer,
+                             struct shape *shape)
 {
     Dwarf_Off offset;
     if (!df_die_size(pointer->die, &shape->size))
         shape->size = sizeof(uint64_t);
     if (!df_die_reference(pointer->die, DW_AT_type, &offset))
         return;
-    struct end end = follow(reader->dwarf, offset);
-    if (end.die && is_aggregate(kind_of(end.tag)))
+    struct df_dwarf_end end = df_dwarf_follow(reader->dwarf, offset);
+    if (end.die && df_dwarf_is_aggregate(df_dwarf_kind(end.tag)))
         shape->type = note_aggregate(reader, &end);
     df_die_free(end.die);
 }
 
 /* What is at the end of a chain, when it is not an array. */
-static void describe_end(struct reader *reader, const struct end *end, struct shape *shape)
+static void describe_end(struct reader *reader, const struct df_dwarf_end *end, struct shape *shape)
 {
-    shape->kind = kind_of(end->tag);
+    shape->kind = df_dwarf_kind(end->tag);
     if (shape->kind == DF_KIND_POINTER)
         describe_pointer(reader, end, shape);
     else if (!df_die_size(end->die, &shape->size))
         shape->size = 0;
-    if (is_aggregate(shape->kind))
+    if (df_dwarf_is_aggregate(shape->kind))
         shape->type = note_aggregate(reader, end);
 }
 
-static void describe(struct reader *reader, Dwarf_Off offset, struct shape *ret)
+static struct shape describe_anew(struct reader *reader, Dwarf_Off offset)
 {
     struct shape shape = {.count = 1};
     uint64_t count = 1;
     bool array = false;
     for (int nesting = 0; nesting < MAX_ARRAYS; nesting++) {
-        struct end end = follow(reader->dwarf, offset);
+        struct df_dwarf_end end = df_dwarf_follow(reader->dwarf, offset);
         if (!end.die)
             break;
         bool inner = end.tag == DW_TAG_array_type;
@@ -220,7 +143,20 @@ static void describe(struct reader *reader, Dwarf_Off offset, struct shape *ret)
         if (__builtin_mul_overflow(count, shape.element, &shape.size))
             shape.size = shape.count = 0;
     }
-    *ret = shape;
+    return shape;
+}
+
+static struct shape describe(struct reader *reader, Dwarf_Off offset)
+{
+    uint32_t known = df_map_get(&reader->shape_ids, offset); /* no entry is at offset 0 */
+    if (known != DF_MAP_NONE)
+        return reader->shapes.items[known];
+    struct shape shape = describe_anew(reader, offset);
+    if (offset) {
+        df_map_set(&reader->shape_ids, offset, (uint32_t)reader->shapes.count);
+        DF_PUSH(&reader->shapes, shape);
+    }
+    return shape;
 }
 
 /* DW_AT_data_member_location: a constant, or before DWARF 4 an expression with one operation. */
@@ -297,8 +233,7 @@ static void read_member(struct reader *reader, Dwarf_Die die, const struct df_ct
         return;
     uint64_t size = type->size; /* describe() may move the rows */
     enum df_kind kind = type->kind;
-    struct shape shape;
-    describe(reader, offset, &shape);
+    struct shape shape = describe(reader, offset);
     const char *name = df_die_name(die);
     struct df_ct_member member = {
         .size = shape.size,
@@ -376,8 +311,8 @@ static void read_typedef(struct reader *reader, Dwarf_Die die)
     uint32_t id = df_ct_string(reader->build, name);
     if (df_map_get(&reader->plain, id + UINT64_C(1)) != DF_MAP_NONE)
         return;
-    struct end end = follow(reader->dwarf, df_die_offset(die));
-    if (end.die && is_aggregate(kind_of(end.tag))) {
+    struct df_dwarf_end end = df_dwarf_follow(reader->dwarf, df_die_offset(die));
+    if (end.die && df_dwarf_is_aggregate(df_dwarf_kind(end.tag))) {
         uint32_t target = note_aggregate(reader, &end);
         uint32_t row = df_ct_build_find(reader->build, target);
         if (row != DF_MAP_NONE)
@@ -413,58 +348,23 @@ static bool static_address(struct reader *reader, Dwarf_Die die, uint64_t *ret)
     return i == size - 1 && df_die_indexed_address(die, index, ret);
 }
 
-/* Where an entry says that the rest about it is: the declaration that it defines, or, with
- * link-time optimization, its twin in the unit that was compiled. */
-static bool origin_of(Dwarf_Die die, Dwarf_Off *ret)
-{
-    return df_die_reference(die, DW_AT_abstract_origin, ret) ||
-           df_die_reference(die, DW_AT_specification, ret);
-}
-
-/* The name and the type's offset of a variable, parameter or function; false without a type. */
-static bool named_type(const struct df_dwarf *dwarf, Dwarf_Die die, const char **ret_name,
-                       Dwarf_Off *ret_type)
-{
-    Dwarf_Off offset;
-    Dwarf_Die origin = NULL;
-    bool typed = df_die_reference(die, DW_AT_type, ret_type);
-    const char *name = df_die_name(die);
-    for (int steps = 0; (!typed || !name) && steps < MAX_ORIGIN; steps++) {
-        if (!origin_of(origin ? origin : die, &offset))
-            break;
-        df_die_free(origin);
-        origin = NULL;
-        if (!df_die_at(dwarf, offset, &origin))
-            break;
-        if (!typed)
-            typed = df_die_reference(origin, DW_AT_type, ret_type);
-        if (!name)
-            name = df_die_name(origin);
-    }
-    df_die_free(origin);
-    *ret_name = name;
-    return typed;
-}
-
 static void read_variable(struct reader *reader, Dwarf_Die die)
 {
     uint64_t address;
     const char *name;
     Dwarf_Off type;
-    if (!static_address(reader, die, &address) || !named_type(reader->dwarf, die, &name, &type) ||
-        !name)
+    if (!static_address(reader, die, &address) ||
+        !df_dwarf_named_type(reader->dwarf, die, &name, &type) || !name)
         return;
     uint32_t id = df_ct_string(reader->build, name);
     if (df_ct_build_has_variable(reader->build, id))
         return;
-    struct shape shape;
-    describe(reader, type, &shape);
-    df_ct_build_variable(reader->build, id, address, shape.size);
+    df_ct_build_variable(reader->build, id, address, describe(reader, type).size);
 }
 
 static void read_top(struct reader *reader, Dwarf_Die die)
 {
-    struct end end = {.die = die, .tag = df_die_tag(die)};
+    struct df_dwarf_end end = {.die = die, .tag = df_die_tag(die)};
     switch (end.tag) {
     case DW_TAG_enumeration_type:
         /* Read again for each unit: enums of one name have one size, too, when they differ. */
@@ -489,8 +389,10 @@ void df_dwarf_read(const struct df_dwarf *dwarf, struct df_ct_build *build)
 {
     struct reader reader = {.dwarf = dwarf, .build = build};
     df_map_init(&reader.plain);
+    df_map_init(&reader.shape_ids);
     for (size_t i = 0; i < dwarf->units.count; i++) {
         Dwarf_Die unit, die;
+        df_dwarf_next_unit(dwarf); /* only for speed */
         if (!df_die_at(dwarf, dwarf->units.items[i], &unit))
             continue;
         if (df_die_child(unit, &die)) {
@@ -502,6 +404,8 @@ void df_dwarf_read(const struct df_dwarf *dwarf, struct df_ct_build *build)
         read_noted(&reader);
     }
     df_map_deinit(&reader.plain);
+    df_map_deinit(&reader.shape_ids);
+    free(reader.shapes.items);
     free(reader.dies.items);
 }
 
@@ -522,10 +426,4 @@ void df_dwarf_close(struct df_dwarf *dwarf)
         return;
     df_dwarf_detach(dwarf);
     free(dwarf);
-}
-
-char *df_dwarf_self_struct(struct df_dwarf *dwarf, uint64_t function, uint64_t size)
-{
-    (void)dwarf, (void)function, (void)size;
-    return NULL;
 }

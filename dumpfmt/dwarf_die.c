@@ -66,23 +66,28 @@ static struct df_err *attach_error(const char *file, int status, Dwarf_Error *er
     return ret;
 }
 
+bool df_dwarf_next_unit(const struct df_dwarf *dwarf)
+{
+    Dwarf_Error err = NULL;
+    Dwarf_Unsigned length, typeoffset, next;
+    Dwarf_Half version, address_size, length_size, extension_size, type;
+    Dwarf_Off abbreviations;
+    Dwarf_Sig8 signature;
+    int status = dwarf_next_cu_header_d(dwarf->debug, true, &length, &version, &abbreviations,
+                                        &address_size, &length_size, &extension_size, &signature,
+                                        &typeoffset, &next, &type, &err);
+    return worked(dwarf->debug, status, &err);
+}
+
 /* Goes over the headers of all units first. After that libdwarf knows every unit, and looking up
- * DIEs by offset does not disturb its notion of the next one. */
+ * DIEs by offset does not disturb its notion of the next one. At damage it ends: what came before
+ * still serves. */
 static void find_units(struct df_dwarf *dwarf)
 {
     Dwarf_Error err = NULL;
-    while (dwarf->units.count < MAX_UNITS) {
-        Dwarf_Unsigned length, typeoffset, next;
-        Dwarf_Half version, address_size, length_size, extension_size, type;
-        Dwarf_Off abbreviations;
-        Dwarf_Sig8 signature;
-        int status = dwarf_next_cu_header_d(dwarf->debug, true, &length, &version, &abbreviations,
-                                            &address_size, &length_size, &extension_size,
-                                            &signature, &typeoffset, &next, &type, &err);
-        if (!worked(dwarf->debug, status, &err))
-            return; /* the end; or damage: what came before it still serves */
+    while (dwarf->units.count < MAX_UNITS && df_dwarf_next_unit(dwarf)) {
         Dwarf_Die die;
-        status = dwarf_siblingof_b(dwarf->debug, NULL, true, &die, &err);
+        int status = dwarf_siblingof_b(dwarf->debug, NULL, true, &die, &err);
         if (!worked(dwarf->debug, status, &err))
             continue;
         Dwarf_Off offset = df_die_offset(die);
