@@ -74,7 +74,8 @@ static inline const struct df_range *df_aspace_range(const struct df_aspace *spa
 }
 
 /* A pointer to `size` bytes at address, or NULL when they are not all there, or not contiguous in
- * the backing (two ranges): use df_read then. size 0 asks for 1. Alignment is the address's. */
+ * the backing (two ranges): use df_read then. size 0 asks for 1. Nothing is promised about the
+ * pointer's alignment (gdb puts segments at any file offset): read through memcpy. */
 static inline const void *df_ptr(const struct df_aspace *space, uint64_t address, uint64_t size)
 {
     const struct df_range *range = df_aspace_range(space, address);

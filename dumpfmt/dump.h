@@ -16,6 +16,7 @@ struct df_dump {
     struct df_modules *modules;
 };
 
+/* search: NULL looks at the files' own paths only. */
 struct df_err *df_dump_open(const char *path, const struct df_search *search, struct df_dump **ret);
 void df_dump_close(struct df_dump *dump); /* NULL is allowed */
 

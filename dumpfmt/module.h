@@ -32,7 +32,13 @@ enum df_module_state {
     DF_MODULE_NOT_ELF,    /* a mapping of something else (locale archives, data) */
 };
 
-enum df_symbol_type { DF_SYMBOL_OBJECT, DF_SYMBOL_FUNCTION, DF_SYMBOL_IFUNC, DF_SYMBOL_TLS, DF_SYMBOL_OTHER };
+enum df_symbol_type {
+    DF_SYMBOL_OBJECT,
+    DF_SYMBOL_FUNCTION,
+    DF_SYMBOL_IFUNC,
+    DF_SYMBOL_TLS,
+    DF_SYMBOL_OTHER
+};
 
 struct df_symbol {
     const char *name;
@@ -42,27 +48,36 @@ struct df_symbol {
     bool global;
 };
 
-struct df_elf; /* an opened ELF file: module.c's */
+struct df_elf;        /* an opened ELF file: elf_file.h */
+struct df_name_index; /* names of symbols: symbols.c */
+struct df_row;        /* a mapping and its module: module.c */
+
+struct df_load {         /* a PT_LOAD segment of a module, whole pages, in the process */
+    uint64_t start, end; /* with .bss */
+    uint32_t flags;      /* PF_R | PF_W | PF_X, as the file has them (RELRO: writable) */
+};
 
 struct df_module {
-    const char *path;       /* in the dead process, as NT_FILE has it */
-    const char *name;       /* last component of path */
-    uint64_t start, end;    /* lowest and highest mapped address */
-    uint64_t bias;          /* address in the process - address in the ELF file */
+    const char *path;      /* in the dead process, as NT_FILE has it */
+    const char *name;      /* last component of path, without " (deleted)" */
+    uint64_t start, end;   /* lowest and highest mapped address, with .bss */
+    struct df_load *loads; /* from the file or the core's copy of its headers; sorted */
+    uint32_t load_count;
+    uint64_t bias;               /* address in the process - address in the ELF file */
     struct df_build_id build_id; /* as the core's memory says; else the file's */
     enum df_module_state state;
-    char *file;             /* host path of the ELF file; NULL when there is none */
-    char *debug_file;       /* host path of the file with .debug_info (may equal file); NULL */
+    char *file;       /* host path of the ELF file; NULL when there is none */
+    char *debug_file; /* host path of the file with .debug_info (may equal file); NULL */
     struct df_elf *elf, *debug_elf;
     struct df_symbol *symbols; /* .symtab of file or debug file, and .dynsym; sorted by address */
     uint32_t symbol_count;
-    void *name_index;       /* module.c's */
+    struct df_name_index *name_index; /* symbols.c's */
     bool symbols_loaded;
 };
 
-struct df_search {              /* where files of the dead machine may be; all may be NULL / 0 */
-    const char *sysroot;        /* "" or NULL: "/" */
-    const char *executable;     /* host path of the main executable */
+struct df_search {          /* where files of the dead machine may be; all may be NULL / 0 */
+    const char *sysroot;    /* "" or NULL: "/" */
+    const char *executable; /* host path of the main executable */
     const char *const *debug_directories;
     uint32_t debug_directory_count;
 };
@@ -71,9 +86,13 @@ struct df_modules {
     struct df_module *items; /* sorted by start; items[i].end <= items[i + 1].start need not hold */
     uint32_t count;
     struct df_module *executable; /* the main program; NULL when it cannot be told */
+    struct df_row *rows;          /* sorted by start */
+    uint32_t row_count;
+    enum df_machine machine;
 };
 
-/* Finds modules, opens their files, and adds to `space` the bytes that the core lacks. */
+/* Finds modules, opens their files, and adds to `space` the bytes that the core lacks: the caller
+ * has added the core's own bytes before, and seals afterwards. */
 struct df_err *df_modules_open(const struct df_core *core, struct df_aspace *space,
                                const struct df_search *search, struct df_modules **ret);
 void df_modules_close(struct df_modules *modules); /* NULL is allowed */
@@ -103,8 +122,9 @@ void df_module_relocations(const struct df_module *module,
                                          bool jump_slot),
                            void *context);
 
-/* Offset of the module's TLS block from the thread pointer, for modules of the initial set
- * (x86-64: negative, aarch64: positive); false when it cannot be told. */
+/* Offset of the module's TLS block from the thread pointer (x86-64: negative, aarch64: positive).
+ * Told for the executable only: where the blocks of shared libraries are is private to the dynamic
+ * linker. False when it cannot be told. */
 bool df_module_tls_offset(const struct df_modules *modules, const struct df_module *module,
                           int64_t *ret);
 

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * link_map.c: AT_PHDR -> PT_DYNAMIC -> DT_DEBUG -> struct r_debug -> struct link_map (the public
+ * part of both: <link.h>, the same in glibc and musl).
+ */
+#include "dumpfmt/link_map.h"
+
+#include <elf.h>
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define MAXIMUM_HEADERS 256
+#define MAXIMUM_DYNAMIC 1024
+#define MAXIMUM_LOADED 65536
+#define MAXIMUM_PATH 4096
+#define R_DEBUG_MAP 8
+#define LINK_MAP_SIZE 32
+
+struct program {
+    uint64_t base, dynamic; /* 0 when unknown */
+};
+
+static bool get_phdr(const struct df_core *core, uint64_t address, Elf64_Phdr *ret)
+{
+    const uint8_t *bytes = df_core_bytes(core, address, sizeof(*ret));
+    if (bytes)
+        memcpy(ret, bytes, sizeof(*ret));
+    return bytes != NULL;
+}
+
+static uint64_t get64(const uint8_t *bytes)
+{
+    uint64_t value;
+    memcpy(&value, bytes, sizeof(value));
+    return value;
+}
+
+/* A string in the core's memory, where its NUL is too; NULL when there is none. */
+static const char *get_path(const struct df_core *core, uint64_t address)
+{
+    const struct df_segment *segment = df_core_segment(core, address);
+    const uint8_t *bytes = df_core_bytes(core, address, 1);
+    if (!segment || !bytes)
+        return NULL;
+    uint64_t left = segment->file_size - (address - segment->address);
+    if (left > MAXIMUM_PATH)
+        left = MAXIMUM_PATH;
+    return memchr(bytes, 0, left) ? (const char *)bytes : NULL;
+}
+
+static bool read_program(const struct df_core *core, struct program *ret)
+{
+    uint64_t table, count, bias = 0;
+    if (!df_core_auxv(core, AT_PHDR, &table) || !df_core_auxv(core, AT_PHNUM, &count) ||
+        count > MAXIMUM_HEADERS)
+        return false;
+    bool found = false;
+    Elf64_Phdr header;
+    for (uint64_t i = 0; i < count && get_phdr(core, table + i * sizeof(header), &header); i++)
+        if (header.p_type == PT_PHDR)
+            bias = table - header.p_vaddr;
+    for (uint64_t i = 0; i < count && get_phdr(core, table + i * sizeof(header), &header); i++) {
+        if (header.p_type == PT_DYNAMIC)
+            ret->dynamic = header.p_vaddr + bias;
+        if (header.p_type == PT_LOAD && !found) {
+            ret->base = header.p_vaddr - header.p_offset + bias;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static uint64_t find_debug_map(const struct df_core *core, uint64_t dynamic)
+{
+    for (uint32_t i = 0; i < MAXIMUM_DYNAMIC; i++) {
+        const uint8_t *entry = df_core_bytes(core, dynamic + i * 16, 16);
+        if (!entry || get64(entry) == DT_NULL)
+            return 0;
+        if (get64(entry) != DT_DEBUG)
+            continue;
+        const uint8_t *map = df_core_bytes(core, get64(entry + 8) + R_DEBUG_MAP, 8);
+        return map ? get64(map) : 0;
+    }
+    return 0;
+}
+
+void df_link_map(const struct df_core *core, struct df_loaded_list *list)
+{
+    struct program program = {0};
+    uint64_t name;
+    if (!read_program(core, &program))
+        return;
+    const char *path = df_core_auxv(core, AT_EXECFN, &name) ? get_path(core, name) : NULL;
+    DF_PUSH(list, (struct df_loaded){program.base, path ? path : core->program});
+    uint64_t node = program.dynamic ? find_debug_map(core, program.dynamic) : 0;
+    for (uint32_t i = 0; node && i < MAXIMUM_LOADED; i++) {
+        const uint8_t *bytes = df_core_bytes(core, node, LINK_MAP_SIZE);
+        if (!bytes)
+            return;
+        path = get_path(core, get64(bytes + 8));
+        /* The main program's name is empty, the vdso's has no directory. */
+        if (path && path[0] == '/')
+            DF_PUSH(list, (struct df_loaded){get64(bytes), path});
+        node = get64(bytes + 24);
+    }
+}

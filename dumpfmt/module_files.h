@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * module_files.h: finds a module's file and its debug file on the host. Private to module.c.
+ */
+#ifndef DF_MODULE_FILES_H
+#define DF_MODULE_FILES_H
+
+#include "dumpfmt/elf_file.h"
+#include "dumpfmt/module.h"
+
+struct df_wanted {              /* what the core knows of the file */
+    const struct df_elf *image; /* its first bytes in the core; NULL when they are not there */
+    bool is_executable;         /* the main program */
+    bool looks_native;          /* mapped as code is */
+};
+
+/* Sets file, elf, state; and build_id, when the core has none. */
+void df_find_file(struct df_module *module, const struct df_search *search, enum df_machine machine,
+                  const struct df_wanted *wanted);
+/* Sets debug_file and, where that is another file, debug_elf. After df_find_file. */
+void df_find_debug_file(struct df_module *module, const struct df_search *search,
+                        enum df_machine machine);
+
+#endif
