@@ -26,21 +26,22 @@ struct df_emulator;
 
 enum df_call_status {
     DF_CALL_OK = 0,
-    DF_CALL_NONZERO,      /* a visitor: returned something else than 0 (result says what) */
-    DF_CALL_FAULT,        /* touched memory that is not there */
-    DF_CALL_INSTRUCTION,  /* an instruction that the emulator does not know */
-    DF_CALL_SYSCALL,      /* wanted the kernel */
-    DF_CALL_BUDGET,       /* too many instructions */
-    DF_CALL_VISITS,       /* visited more than the caller's limit */
+    DF_CALL_NONZERO,     /* a visitor: returned something else than 0 (result says what) */
+    DF_CALL_FAULT,       /* touched memory that is not there */
+    DF_CALL_INSTRUCTION, /* an instruction that the emulator does not know */
+    DF_CALL_SYSCALL,     /* wanted the kernel */
+    DF_CALL_BUDGET,      /* too many instructions */
+    DF_CALL_VISITS,      /* visited more than the caller's limit */
     DF_CALL_STATUS_COUNT
 };
 
-/* tls: thread pointer to run with (struct df_lwp's); 0 takes the first thread's. */
+/* tls: thread pointer to run with (struct df_lwp's); 0 takes the first thread's. Several emulators
+ * may run in several threads, but creation loads symbols (see df_modules_load_symbols). */
 struct df_err *df_emulator_create(const struct df_dump *dump, uint64_t tls,
                                   struct df_emulator **ret);
 void df_emulator_destroy(struct df_emulator *emulator); /* NULL is allowed */
 
-struct df_visits { /* one call of function(object, visit, argument) */
+struct df_visits {             /* one call of function(object, visit, argument) */
     uint64_t function, object; /* in */
     uint32_t first, count;     /* out: its run in the batch's targets */
     uint8_t status;            /* out: enum df_call_status */
@@ -53,7 +54,10 @@ struct df_targets { /* growing array of visited addresses, in the order of the v
 };
 
 /* For each call: runs function(object, visit, 0) where visit records its first argument and
- * returns 0. Targets are appended to `targets`. Each call may fail by itself; the batch goes on. */
+ * returns 0. Targets are appended to `targets`; a call that did not return has none. The result is
+ * the low 32 bits, signed. Each call may fail by itself; the batch goes on. Writes of one call
+ * are seen by the next ones until the next reset, or may be lost before. An error is the
+ * emulator's own failure: calls that were not made have no results. */
 struct df_err *df_emulator_visit(struct df_emulator *emulator, struct df_visits *calls,
                                  size_t call_count, struct df_targets *targets);
 
@@ -65,6 +69,11 @@ enum df_call_status df_emulator_call(struct df_emulator *emulator, uint64_t func
 bool df_emulator_read(struct df_emulator *emulator, uint64_t address, void *buffer, uint64_t size);
 /* Throws all writes away: memory is the dump's again. */
 void df_emulator_reset(struct df_emulator *emulator);
+
+/* Bounds of one call: basic blocks run (some 40 ns each; every visit allows for 64 more) and
+ * visits; 0 is the default (2^20, 2^24). A function that has run into them 16 times is not called
+ * again. */
+void df_emulator_limit(struct df_emulator *emulator, uint64_t blocks, uint64_t visits);
 
 /* A word for a status ("unreadable memory", "unknown instruction", ...). */
 const char *df_call_status_text(enum df_call_status status);
