@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * link_map.c: AT_PHDR -> PT_DYNAMIC -> DT_DEBUG -> struct r_debug -> struct link_map (the public
- * part of both: <link.h>, the same in glibc and musl).
+ * part of both: <link.h>, the same in glibc and musl). Without an auxiliary vector every segment
+ * that begins with an ELF header is asked for its DT_DEBUG.
  */
 #include "dumpfmt/link_map.h"
 
@@ -48,17 +49,11 @@ static const char *get_path(const struct df_core *core, uint64_t address)
     return memchr(bytes, 0, left) ? (const char *)bytes : NULL;
 }
 
-static bool read_program(const struct df_core *core, struct program *ret)
+static bool read_table(const struct df_core *core, uint64_t table, uint64_t count, uint64_t bias,
+                       struct program *ret)
 {
-    uint64_t table, count, bias = 0;
-    if (!df_core_auxv(core, AT_PHDR, &table) || !df_core_auxv(core, AT_PHNUM, &count) ||
-        count > MAXIMUM_HEADERS)
-        return false;
     bool found = false;
     Elf64_Phdr header;
-    for (uint64_t i = 0; i < count && get_phdr(core, table + i * sizeof(header), &header); i++)
-        if (header.p_type == PT_PHDR)
-            bias = table - header.p_vaddr;
     for (uint64_t i = 0; i < count && get_phdr(core, table + i * sizeof(header), &header); i++) {
         if (header.p_type == PT_DYNAMIC)
             ret->dynamic = header.p_vaddr + bias;
@@ -70,18 +65,64 @@ static bool read_program(const struct df_core *core, struct program *ret)
     return found;
 }
 
-static uint64_t find_debug_map(const struct df_core *core, uint64_t dynamic)
+/* The address of struct r_debug, or 0. */
+static uint64_t find_debug(const struct df_core *core, uint64_t dynamic)
 {
     for (uint32_t i = 0; i < MAXIMUM_DYNAMIC; i++) {
         const uint8_t *entry = df_core_bytes(core, dynamic + i * 16, 16);
         if (!entry || get64(entry) == DT_NULL)
             return 0;
-        if (get64(entry) != DT_DEBUG)
-            continue;
-        const uint8_t *map = df_core_bytes(core, get64(entry + 8) + R_DEBUG_MAP, 8);
-        return map ? get64(map) : 0;
+        if (get64(entry) == DT_DEBUG)
+            return get64(entry + 8);
     }
     return 0;
+}
+
+static bool program_from_auxv(const struct df_core *core, struct program *ret)
+{
+    uint64_t table, count, bias = 0;
+    if (!df_core_auxv(core, AT_PHDR, &table) || !df_core_auxv(core, AT_PHNUM, &count) ||
+        count > MAXIMUM_HEADERS)
+        return false;
+    Elf64_Phdr header;
+    for (uint64_t i = 0; i < count && get_phdr(core, table + i * sizeof(header), &header); i++)
+        if (header.p_type == PT_PHDR)
+            bias = table - header.p_vaddr;
+    return read_table(core, table, count, bias, ret);
+}
+
+/* The main program is the one file whose DT_DEBUG the dynamic linker fills in. */
+static bool program_at(const struct df_core *core, uint64_t address, struct program *ret)
+{
+    const uint8_t *bytes = df_core_bytes(core, address, sizeof(Elf64_Ehdr));
+    Elf64_Ehdr header;
+    Elf64_Phdr first;
+    if (!bytes || memcmp(bytes, ELFMAG, SELFMAG) != 0)
+        return false;
+    memcpy(&header, bytes, sizeof(header));
+    if (header.e_phnum > MAXIMUM_HEADERS || header.e_phentsize != sizeof(first))
+        return false;
+    uint64_t table = address + header.e_phoff;
+    for (uint64_t i = 0; i < header.e_phnum; i++) {
+        if (!get_phdr(core, table + i * sizeof(first), &first))
+            return false;
+        if (first.p_type == PT_LOAD)
+            break;
+    }
+    *ret = (struct program){0};
+    return read_table(core, table, header.e_phnum, address - (first.p_vaddr - first.p_offset),
+                      ret) &&
+           ret->dynamic && find_debug(core, ret->dynamic);
+}
+
+static bool read_program(const struct df_core *core, struct program *ret)
+{
+    if (program_from_auxv(core, ret))
+        return true;
+    for (uint32_t i = 0; i < core->segment_count; i++)
+        if (program_at(core, core->segments[i].address, ret))
+            return true;
+    return false;
 }
 
 void df_link_map(const struct df_core *core, struct df_loaded_list *list)
@@ -92,7 +133,9 @@ void df_link_map(const struct df_core *core, struct df_loaded_list *list)
         return;
     const char *path = df_core_auxv(core, AT_EXECFN, &name) ? get_path(core, name) : NULL;
     DF_PUSH(list, (struct df_loaded){program.base, path ? path : core->program});
-    uint64_t node = program.dynamic ? find_debug_map(core, program.dynamic) : 0;
+    uint64_t debug = program.dynamic ? find_debug(core, program.dynamic) : 0;
+    const uint8_t *map = debug ? df_core_bytes(core, debug + R_DEBUG_MAP, 8) : NULL;
+    uint64_t node = map ? get64(map) : 0;
     for (uint32_t i = 0; node && i < MAXIMUM_LOADED; i++) {
         const uint8_t *bytes = df_core_bytes(core, node, LINK_MAP_SIZE);
         if (!bytes)

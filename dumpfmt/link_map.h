@@ -3,8 +3,8 @@
  * module.c.
  *
  * The kernel leaves NT_FILE out when it would be larger than 4 MiB, which is where PN_XNUM begins
- * (fs/binfmt_elf.c, fill_files_note); gdb writes it at the end of the file, where truncation takes
- * it first, but then the auxiliary vector, where the search starts, is gone as well.
+ * (fs/binfmt_elf.c, fill_files_note); gdb writes all notes at the end of the file, where truncation
+ * takes them first.
  */
 #ifndef DF_LINK_MAP_H
 #define DF_LINK_MAP_H
@@ -13,7 +13,7 @@
 
 struct df_loaded {
     uint64_t base;    /* where the ELF header should be */
-    const char *path; /* in the core's memory */
+    const char *path; /* in the core's memory; may be "" for the main program */
 };
 
 struct df_loaded_list {

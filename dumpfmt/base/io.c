@@ -70,7 +70,8 @@ void df_file_close(struct df_file *file)
         return;
     if (file->data)
         munmap((void *)(uintptr_t)file->data, file->size);
-    close(file->fd);
+    if (file->fd >= 0)
+        close(file->fd);
     free(file->path);
     free(file);
 }

@@ -15,7 +15,7 @@ struct df_file {
     char *path;
     const uint8_t *data; /* NULL when size is 0 */
     uint64_t size;       /* bytes */
-    int fd;              /* kept open, read-only */
+    int fd;              /* kept open, read-only; -1 when its user has closed it */
 };
 
 /* Maps a regular file privately, read-only. Refuses directories and the like with a sentence. */
