@@ -13,24 +13,25 @@
 #ifndef GR_GRAPH_H
 #define GR_GRAPH_H
 
+#include "analyzer/graph/texts.h"
 #include "analyzer/objects/object.h"
 
 enum gr_source { /* how we know an object */
-    GR_FROM_GC_LIST,
-    GR_FROM_REFERENT, /* reached by an exact reference */
-    GR_FROM_STATIC,
-    GR_FROM_SWEEP,
-    GR_FROM_GUESS, /* "conservative" */
-    GR_SOURCES
+                 GR_FROM_GC_LIST,
+                 GR_FROM_REFERENT, /* reached by an exact reference */
+                 GR_FROM_STATIC,
+                 GR_FROM_SWEEP,
+                 GR_FROM_GUESS, /* "conservative" */
+                 GR_SOURCES
 };
 
 enum { /* node flags */
-    GR_TRACKED = 1,
-    GR_IMMORTAL = 2,
-    GR_FINALIZED = 4,
-    GR_FROZEN = 8,      /* in the permanent generation */
-    GR_HAS_FINALIZER = 16, /* tp_finalize of a Python __del__, or tp_del */
-    GR_GC = 32,         /* the collector's kind of object */
+       GR_TRACKED = 1,
+       GR_IMMORTAL = 2,
+       GR_FINALIZED = 4,
+       GR_FROZEN = 8,         /* in the permanent generation */
+       GR_HAS_FINALIZER = 16, /* tp_finalize of a Python __del__, or tp_del */
+       GR_GC = 32,            /* the collector's kind of object */
 };
 
 enum gr_root_kind {
@@ -39,17 +40,19 @@ enum gr_root_kind {
     GR_ROOT_FRAME,       /* a thread's running frame: local, function, globals */
     GR_ROOT_INTERPRETER, /* runtime, interpreter or thread state */
     GR_ROOT_STATIC_TYPE,
-    GR_ROOT_NATIVE,      /* a C global, a native stack (later) */
-    GR_ROOT_SURPLUS,     /* reachable from no root, but its reference count says that somebody holds it */
-    GR_ROOT_GARBAGE,     /* nothing alive holds it: head of garbage that waits for the collector */
-    GR_ROOT_UNKNOWN,     /* reachable from nothing above, not the collector's business */
+    GR_ROOT_NATIVE,  /* a C global, a native stack (later) */
+    GR_ROOT_SURPLUS, /* reachable from no root, but its reference count says that somebody holds it
+                      */
+    GR_ROOT_GARBAGE, /* nothing alive holds it: head of garbage that waits for the collector */
+    GR_ROOT_UNKNOWN, /* reachable from nothing above, not the collector's business */
     GR_ROOT_KINDS
 };
 
 struct gr_root {
     uint32_t node;
     uint8_t kind;     /* enum gr_root_kind */
-    char *path;       /* how Python would write it: "shop.models", "<thread "consumer">.consume().backlog" */
+    const char *path; /* one of texts; how Python would write it: "shop.models",
+                         "<thread "consumer">.consume().backlog" */
     uint32_t thread;  /* index of the thread, UINT32_MAX when none */
     uint32_t frame;   /* index of the frame in the thread (0 innermost), UINT32_MAX when none */
 };
@@ -57,8 +60,8 @@ struct gr_root {
 struct gr_graph {
     uint32_t count;
     uint64_t *address;
-    uint32_t *type; /* py_type number */
-    uint64_t *size; /* sys.getsizeof */
+    uint32_t *type;      /* py_type number */
+    uint64_t *size;      /* sys.getsizeof */
     int64_t *references; /* reference count; INT64_MAX immortal */
     uint8_t *flags, *source;
 
@@ -69,12 +72,15 @@ struct gr_graph {
     uint32_t weak_count;
     uint32_t *reverse_start, *reverse_source; /* of the edges that keep alive */
 
-    struct gr_root *roots; /* in order of strength: modules, frames, state, static types, surplus, ... */
+    struct gr_root *roots; /* in order of strength: modules, locals of frames, state, static types;
+                              of frames and state what these do not reach; surplus, garbage, rest */
     uint32_t root_count;
-    uint8_t *root_kind; /* per node: strongest kind, GR_ROOT_NONE when it is no root */
+    uint8_t *root_kind;   /* per node: strongest kind, GR_ROOT_NONE when it is no root */
     uint32_t *root_index; /* of nodes that are roots: first row in roots; parallel to root_nodes */
     uint32_t *root_nodes; /* distinct root nodes, in the order of roots; root_node_count of them */
     uint32_t root_node_count;
+    uint32_t *root_by_node; /* places in root_nodes, by ascending node */
+    struct gr_texts *texts; /* of the roots' paths */
 
     uint64_t references_by_kind[PY_REF_KINDS];
     uint64_t objects_by_source[GR_SOURCES];
@@ -82,8 +88,11 @@ struct gr_graph {
 
 /* The node of an address, AL_NONE (UINT32_MAX) when there is none: binary search. */
 uint32_t gr_node(const struct gr_graph *graph, uint64_t address);
-/* The node of the object that spans address (for interior pointers), UINT32_MAX when none. */
+/* The node of the object that spans address (for interior pointers), UINT32_MAX when none. An
+ * object is taken to span its size in bytes, up to the next object. */
 uint32_t gr_node_containing(const struct gr_graph *graph, uint64_t address);
+/* The strongest reason of a root, NULL when the node is none. */
+const struct gr_root *gr_root_of(const struct gr_graph *graph, uint32_t node);
 void gr_graph_destroy(struct gr_graph *graph); /* NULL is allowed */
 /* Checks every invariant of the arrays; for tests and debug builds. */
 bool gr_graph_is_valid(const struct gr_graph *graph, uint32_t type_count);

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ * build.c: the order of the work: seeds, discovery, numbers, roots.
+ *
+ * Everything here is deterministic: the same dump gives the same graph, edge by edge.
+ */
+#include "analyzer/graph/build.h"
+
+#include <assert.h>
+
+#include "analyzer/algo/csr.h"
+#include "analyzer/graph/discover.h"
+#include "analyzer/graph/number.h"
+#include "analyzer/graph/roots.h"
+#include "dumpfmt/base/mem.h"
+
+static struct df_err *discover(struct gr_discovery *discovery, const struct gr_seeds *seeds)
+{
+    gr_discover_gc_lists(discovery);
+    for (size_t i = 0; i < seeds->count; i++) {
+        const struct gr_seed *seed = &seeds->items[i];
+        bool is_static = seed->kind == GR_ROOT_STATIC_TYPE;
+
+        if (gr_discover(discovery, seed->object, is_static ? GR_FROM_STATIC : GR_FROM_REFERENT,
+                        0) == AL_NONE &&
+            !discovery->too_many)
+            py_ledger_add(discovery->objects, "roots that are no object", seed->object);
+    }
+    return gr_discover_all(discovery);
+}
+
+/* Turns seeds into roots. Late ones become roots only when they are not reached by then. */
+static void add_seeds(struct gr_reach *reach, struct gr_root_list *roots,
+                      const struct gr_seeds *seeds, bool late)
+{
+    for (size_t i = 0; i < seeds->count; i++) {
+        const struct gr_seed *seed = &seeds->items[i];
+        uint32_t node;
+
+        if (seed->late != late)
+            continue;
+        node = gr_node(reach->graph, seed->object);
+        if (node == AL_NONE || (late && reach->seen[node]))
+            continue;
+        DF_PUSH(roots, (struct gr_root){.node = node,
+                                        .kind = seed->kind,
+                                        .path = seed->path,
+                                        .thread = seed->thread,
+                                        .frame = seed->frame});
+        gr_reach_from(reach, node);
+    }
+}
+
+static void add_native(struct gr_reach *reach, struct gr_root_list *roots,
+                       const struct gr_discovery *discovery)
+{
+    for (size_t i = 0; i < discovery->native.count; i++) {
+        uint32_t node = gr_node(reach->graph, discovery->native.items[i]);
+
+        if (node == AL_NONE)
+            continue;
+        DF_PUSH(roots, (struct gr_root){.node = node,
+                                        .kind = GR_ROOT_NATIVE,
+                                        .path = "<native>",
+                                        .thread = UINT32_MAX,
+                                        .frame = UINT32_MAX});
+        gr_reach_from(reach, node);
+    }
+}
+
+static const char *type_name(void *context, uint32_t type)
+{
+    return py_type_at(context, type)->name;
+}
+
+static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discovery *discovery,
+                                 const struct gr_seeds *seeds)
+{
+    struct gr_reach reach;
+    struct gr_root_list roots = {0};
+    struct df_err *err = gr_reach_init(&reach, graph);
+
+    if (!err) {
+        add_seeds(&reach, &roots, seeds, false);
+        add_native(&reach, &roots, discovery);
+        add_seeds(&reach, &roots, seeds, true);
+        err = gr_roots_of_unreached(&reach, &roots, graph->texts, type_name, discovery->objects);
+    }
+    if (!err)
+        err = gr_roots_install(graph, &roots);
+    free(roots.items);
+    gr_reach_deinit(&reach);
+    return err;
+}
+
+struct df_err *gr_build(struct py_objects *objects, struct py *py,
+                        const struct df_progress *progress, struct gr_graph **ret)
+{
+    struct gr_graph *graph = df_xcalloc(1, sizeof(*graph));
+    struct gr_seeds seeds = {0};
+    struct gr_discovery discovery;
+    struct df_err *err;
+
+    graph->texts = gr_texts_create();
+    seeds.texts = graph->texts;
+    gr_discovery_init(&discovery, objects, py, progress);
+    gr_seeds_collect(&seeds, objects, py);
+    err = discover(&discovery, &seeds);
+    df_progress(progress, "numbering objects", 0, 0);
+    if (!err)
+        err = gr_number(&discovery, graph);
+    df_progress(progress, "finding roots", 0, 0);
+    if (!err)
+        err = find_roots(graph, &discovery, &seeds);
+    free(seeds.items);
+    gr_discovery_deinit(&discovery);
+    if (err) {
+        gr_graph_destroy(graph);
+        return err;
+    }
+    *ret = graph;
+    return NULL;
+}
