@@ -19,9 +19,7 @@ import compare  # noqa: E402,F401
 import dump  # noqa: E402
 from dump import Living  # noqa: E402,F401
 
-NECROPY = os.path.abspath(os.environ.get("NECROPY") or next(
-    (path for path in (os.path.join(ROOT, "build", "necropy"), os.path.join(ROOT, "build", "analyzer", "cli", "necropy"))
-     if os.path.exists(path)), os.path.join(ROOT, "build", "necropy")))
+NECROPY = os.path.abspath(os.environ.get("NECROPY") or os.path.join(ROOT, "build", "analyzer", "necropy"))
 SMALL = bool(os.environ.get("NECROPY_SMALL"))
 PATIENCE = 600
 _CACHE = tempfile.TemporaryDirectory(prefix="necropy-cache-")
@@ -35,22 +33,27 @@ _CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime err
 class Case(unittest.TestCase):
     maxDiff = 4000
 
-    def necropy(self, *arguments, status=0, **options):
-        """Run it; check the exit status and that it neither crashed nor leaked; (stdout, stderr) as text."""
+    def run_necropy(self, *arguments, **options):
+        """Run it; check that it neither crashed nor leaked; (status, stdout, stderr)."""
         if not os.path.exists(NECROPY):
             self.fail("no necropy at %s: build it, or set NECROPY" % NECROPY)
-        environment = dict(os.environ, XDG_CACHE_HOME=_CACHE.name, NO_COLOR="1", LC_ALL="C.UTF-8",
-                           **options.pop("env", {}))
+        environment = dict(os.environ, XDG_CACHE_HOME=_CACHE.name, NO_COLOR="1", LC_ALL="C.UTF-8")
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
+        environment.update(options.pop("env", {}))
         done = subprocess.run([NECROPY] + [str(argument) for argument in arguments], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=PATIENCE, env=environment,
                               **options)
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         self.assertIsNone(_CRASH.search(err), err[:4000])
         self.assertGreaterEqual(done.returncode, 0, "died of signal %d: %s" % (-done.returncode, err[:4000]))
+        return done.returncode, out, err
+
+    def necropy(self, *arguments, status=0, **options):
+        """Run it and check the exit status (None: any): (stdout, stderr) as text."""
+        got, out, err = self.run_necropy(*arguments, **options)
         if status is not None:
-            self.assertEqual(done.returncode, status, "necropy %s\n%s\n%s" % (
+            self.assertEqual(got, status, "necropy %s\n%s\n%s" % (
                 " ".join(map(str, arguments)), err[:4000], out[-2000:]))
         return out, err
 
@@ -100,6 +103,24 @@ def pythons(case):
     if not _found:
         case.skipTest("no Python with debug information (Debian: python3-dbg)")
     return _found[:1] if SMALL else _found
+
+
+def each_core(check):
+    """A class decorator's argument: check(self, python, how) becomes a test for each interpreter and kind of core."""
+    def decorate(kind):
+        found = (dump.interpreters()[0] or [None])[:1 if SMALL else None]
+        for python in found:
+            for how in ("gcore",) if SMALL else ("gcore", "kernel"):
+                name = "test_%s_%s" % (re.sub(r"\W", "_", python.name) if python else "nothing", how)
+
+                def method(self, python=python, how=how):
+                    if python is None:
+                        self.skipTest("no Python with debug information (Debian: python3-dbg)")
+                    check(self, python, how)
+
+                setattr(kind, name, method)
+        return kind
+    return decorate
 
 
 def first_python(case):

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+# necropy: every command once, on one dump of a leaky service: what it prints and what it writes.
+import json
+import os
+import re
+import shutil
+import unittest
+
+import support
+
+
+class Commands(support.Case):
+    @classmethod
+    def setUpClass(cls):
+        found = support.dump.interpreters()[0]
+        if not found:
+            raise unittest.SkipTest("no Python with debug information (Debian: python3-dbg)")
+        cls.living = support.Living("leak_bus", python=found[0].path, env={"NECROPY_LEAK": "3000"})
+        try:
+            cls.core = cls.living.dump("gcore")
+        except support.dump.Skip as why:
+            cls.living.close()
+            raise unittest.SkipTest(str(why))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.living.close()
+
+    def path(self, name):
+        return os.path.join(self.living.folder, name)
+
+    def bus(self):
+        """The address of the leaking list."""
+        return self.report(self.core)["dominators"][0]["address"]
+
+    def test_sections(self):
+        for section in ("findings", "types", "retained", "cycles", "garbage", "threads", "memory"):
+            with self.subTest(section):
+                text, err = self.necropy(section, self.core)
+                self.assertTrue(text.strip())
+                self.assertEqual(err, "", "no progress in a pipe")
+                json.loads(self.necropy(section, self.core, "--json")[0])
+
+    def test_report_fits_the_screen(self):
+        text, err = self.necropy("report", self.core)
+        self.assertLessEqual(len(text.splitlines()), 100)
+        self.assertLessEqual(max(map(len, text.splitlines())), 120)
+        self.assertEqual(err, "")
+        self.assertNotIn("\x1b", text)
+
+    def test_report_files(self):
+        made = self.path("report.json")
+        text, _ = self.necropy("report", self.core, "--json", made, "--quiet")
+        self.assertTrue(text.strip())
+        with open(made) as source:
+            self.assertEqual(support.schema_problems(json.load(source)), [])
+
+    def test_memory_sums_to_the_core(self):
+        memory = self.report(self.core)["memory"]
+        self.assertEqual(sum(row["bytes"] for row in memory["parts"]), memory["bytes"])
+        self.assertEqual(memory["bytes"], os.path.getsize(self.core))
+
+    def test_show(self):
+        text, _ = self.necropy("show", self.core, self.bus())
+        self.assertIn("list", text)
+        self.assertIn("ui.events.bus.listeners", text)
+        self.assertIn("ui.events.Listener", text)
+        shown = json.loads(self.necropy("show", self.core, self.bus(), "--json")[0])
+        self.assertEqual(shown["type"], "list")
+
+    def test_show_nothing(self):
+        _, err = self.necropy("show", self.core, "0x10", status=None)
+        self.assertIn("0x10", err)
+
+    def test_path(self):
+        text, _ = self.necropy("path", self.core, self.bus())
+        self.assertIn("ui.events.bus.listeners", text)
+        text, _ = self.necropy("path", self.core, "--type", "ui.events.Listener")
+        self.assertIn("ui.events.bus.listeners[", text)
+
+    def test_unknown_type(self):
+        _, err = self.necropy("path", self.core, "--type", "no.such.Type", status=None)
+        self.assertIn("no.such.Type", err)
+
+    def test_picture(self):
+        dot, _ = self.necropy("backrefs", self.core, "--type", "ui.events.Listener")
+        self.assertTrue(dot.startswith("digraph"))
+        self.assertIn("listeners", dot)
+        self.assertIn("ui.events.Listener", dot)
+        refs, _ = self.necropy("refs", self.core, "--address", self.bus(), "--max-depth", "2", "--max-nodes", "10")
+        self.assertTrue(refs.startswith("digraph"))
+        made = self.path("x.json")
+        self.necropy("backrefs", self.core, "--address", self.bus(), "-o", made)
+        with open(made) as source:
+            self.assertTrue(json.load(source))
+
+    @unittest.skipUnless(shutil.which("dot"), "Graphviz is not installed")
+    def test_picture_files(self):
+        for suffix, magic in (("png", b"\x89PNG"), ("svg", b"<?xml"), ("dot", b"digraph")):
+            made = self.path("x." + suffix)
+            self.necropy("backrefs", self.core, "--type", "ui.events.Listener", "-o", made)
+            with open(made, "rb") as source:
+                self.assertTrue(source.read(10).startswith(magic))
+
+    def test_no_graphviz(self):
+        made = self.path("none.png")
+        _, err = self.necropy("backrefs", self.core, "--type", "ui.events.Listener", "-o", made, status=None,
+                              env={"PATH": "/nowhere"})
+        self.assertEqual(len(err.strip().splitlines()), 1, err)
+        self.assertRegex(err, "(?i)graphviz")
+        self.assertFalse(os.path.exists(made))
+
+    def test_export_to_stdout(self):
+        out, _ = self.necropy("export", self.core, "--format", "ndjson")
+        lines = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(sum(line["type"] == "ui.events.Listener" for line in lines), 3000)
+        for line in lines[:1000]:
+            self.assertRegex(line["address"], r"^0x[0-9a-f]+$")
+
+    def test_cache(self):
+        """Layouts come from the cache the second time and never where --no-cache is said; the result is the same."""
+        first = self.report(self.core, "--no-cache")
+        again = self.report(self.core)
+        self.assertEqual(first["types"], again["types"])
+
+    def test_unusable_cache(self):
+        # Two environments in which nothing can be kept, and one with a damaged file.
+        for place in ("/dev/null/x", "relative"):
+            self.necropy("types", self.core, env={"XDG_CACHE_HOME": place})
+
+
+if __name__ == "__main__":
+    unittest.main()

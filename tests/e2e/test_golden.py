@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+# necropy: what a person sees: the text report and the picture of a small scenario against golden files.
+"""test_golden.py --update writes the golden files anew; review the difference.
+
+What differs between runs and machines is replaced: addresses, process ids, folders, sizes, and counts that depend on
+the interpreter.  The scenario is made for Debian's python3, so that one set of files is enough.
+"""
+import difflib
+import os
+import re
+import sys
+import unittest
+
+import support
+
+_REPLACED = (
+    (r"0x[0-9a-f]+", "0xADDRESS"),
+    (r"/\S*/(?=[\w.+-]+)", "FOLDER/"),
+    (r"\b(gcore|core)\.\d+", r"\1.PID"),
+    (r"\b(pid|process|thread id|native id)(\W+)\d+", r"\1\2PID"),
+    (r"\b\d[\d.]*(?: |\u00a0|\u202f|\u2009)?([kMG]i?B|B|bytes|ms|s)\b", "SIZE"),
+    (r"\b\d[\d., \u00a0\u202f\u2009]*%", "PERCENT"),
+    (r"\b3\.\d+\.\d+\b", "VERSION"),
+    (r"\b\d{1,3}(?:[ \u00a0\u202f\u2009,]\d{3})+\b|\b\d{3,}\b", "N"),
+    (r"  +", "  "), (r"(?m) +$", ""), (r"[-\u2500=]{4,}", "----"))
+# Figures of the scenario itself stay.
+_KEPT = ("1 234", "1234", "321", "642")
+
+
+def normalise(text, pid):
+    text = re.sub(r"\b%d\b" % pid, "PID", text)
+    for number, figure in enumerate(_KEPT):
+        text = re.sub(r"(?<![\d.])%s(?![\d.]| *[kMG]?B\b)" % figure.replace(" ", "[ ,\u00a0\u202f\u2009]"),
+                      "KEPT%s" % "abcdef"[number], text)
+    for pattern, replacement in _REPLACED:
+        text = re.sub(pattern, replacement, text)
+    for number, figure in enumerate(_KEPT):
+        text = text.replace("KEPT%s" % "abcdef"[number], figure)
+    return text
+
+
+class Golden(support.Case):
+    @classmethod
+    def setUpClass(cls):
+        found = [python for python in support.dump.interpreters()[0] if python.name.startswith("debian-3.11")]
+        if not found:
+            raise unittest.SkipTest("the golden files are for Debian 12's python3 with python3-dbg")
+        cls.living = support.Living("small_shop", python=found[0].path)
+        try:
+            cls.core = cls.living.dump("kernel")
+        except support.dump.Skip as why:
+            cls.living.close()
+            raise unittest.SkipTest(str(why))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.living.close()
+
+    def compare(self, name, *arguments):
+        got = normalise(self.necropy(arguments[0], self.core, *arguments[1:])[0], self.living.pid)
+        path = os.path.join(support.GOLDEN, name)
+        if os.environ.get("NECROPY_UPDATE"):
+            with open(path, "w") as out:
+                out.write(got)
+        with open(path) as source:
+            wanted = source.read()
+        if got != wanted:
+            self.fail("%s differs (test_golden.py --update accepts it):\n%s" % (name, "".join(
+                difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "golden", "got"))))
+
+    def test_report(self):
+        self.compare("report.golden", "report", "--limit", "4")
+
+    def test_cycles(self):
+        self.compare("cycles.golden", "cycles", "--limit", "2")
+
+    def test_threads(self):
+        self.compare("threads.golden", "threads")
+
+    def test_path(self):
+        self.compare("path.golden", "path", "--type", "small.shop.Order", "--limit", "3")
+
+    def test_backrefs(self):
+        self.compare("backrefs.golden", "backrefs", "--type", "small.shop.Order", "--max-depth", "4", "--max-nodes", "12")
+
+
+if __name__ == "__main__":
+    if "--update" in sys.argv:
+        sys.argv.remove("--update")
+        os.environ["NECROPY_UPDATE"] = "1"
+    unittest.main()

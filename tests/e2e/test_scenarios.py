@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: MIT
+# necropy: programs with one illness each, and the diagnosis that is expected.
+import json
+import os
+import re
+import unittest
+
+import support
+
+
+def type_row(report, name):
+    rows = [row for row in report["types"] if row["type"] == name]
+    return rows[0] if rows else {"type": name, "count": 0, "retained_bytes": 0}
+
+
+class Scenario(support.Case):
+    def diagnose(self, program, how="kernel", **options):
+        """For each interpreter: (living, core, report)."""
+        for python in support.pythons(self):
+            with self.subTest(python.name):
+                living, core = self.dumped(program, python, how, **options)
+                yield living, core, self.report(core)
+                living.close()
+
+    def collector(self, living):
+        with open(living.collect) as source:
+            return json.load(source)
+
+
+class Leaks(Scenario):
+    def test_listeners_of_a_bus(self):
+        for _, core, report in self.diagnose("leak_bus"):
+            self.assertEqual(type_row(report, "ui.events.Listener")["count"], 30000)
+            self.assertEqual(report["dominators"][0]["path"], "ui.events.bus.listeners")
+            self.assertEqual(report["dominators"][0]["type"], "list")
+            first = report["findings"][0]
+            self.assertEqual(first["holder"]["path"], "ui.events.bus.listeners")
+            self.assertEqual((first["type"], first["count"]), ("ui.events.Listener", 30000))
+            text, _ = self.necropy("report", core)
+            self.assertIn("ui.events.bus.listeners", "\n".join(text.splitlines()[:15]), "the answer comes first")
+
+    def test_rows_in_a_class_level_dict(self):
+        for _, core, report in self.diagnose("repo_cache"):
+            self.assertEqual(type_row(report, "shop.models.Row")["count"], 30000)
+            self.assertEqual(report["findings"][0]["holder"]["path"], "shop.models.Repo._by_id")
+            self.assertEqual(report["findings"][0]["count"], 30000)
+            path, _ = self.necropy("path", core, "--type", "shop.models.Row")
+            self.assertIn("shop.models.Repo._by_id['k", path)
+
+    def test_unbounded_cache(self):
+        for _, _, report in self.diagnose("lru_unbounded"):
+            self.assertEqual(type_row(report, "__main__.Profile")["count"], 20000)
+            self.assertIn("__main__.load_profile", report["findings"][0]["holder"]["path"])
+
+
+class Cycles(Scenario):
+    def test_cycles_with_finalizers(self):
+        for living, core, report in self.diagnose("cycles_del", collect=True):
+            said = self.collector(living)["collect"]
+            groups = [group for group in report["cycles"]["groups"] if "__main__.Connection" in group["signature"]]
+            self.assertEqual(len(groups), 1, report["cycles"]["groups"])
+            group = groups[0]
+            self.assertEqual((group["count"], group["objects"]), (15000, 30000))
+            self.assertTrue(group["garbage"])
+            self.assertEqual(group["finalizers"], ["__main__.Connection"])
+            self.assertEqual(report["garbage"]["objects"], said)
+            self.assertEqual(report["garbage"]["with_finalizer"]["objects"], 15000)
+            self.assertFalse(report["python"]["gc"]["enabled"])
+            rules = [finding["rule"] for finding in report["findings"]]
+            self.assertTrue(any("garbage" in rule or "finalizer" in rule for rule in rules), rules)
+
+    def test_filled_gc_garbage(self):
+        for living, core, report in self.diagnose("garbage_debug", collect=True):
+            self.assertEqual(report["garbage"]["objects"], self.collector(living)["collect"])
+            self.assertEqual(report["python"]["gc"]["debug_flags"], 32)
+            self.assertTrue(any("gc.garbage" in finding["title"] for finding in report["findings"]),
+                            [finding["title"] for finding in report["findings"]])
+            path, _ = self.necropy("path", core, "--type", "__main__.Job")
+            self.assertIn("gc.garbage[", path)
+
+
+def marks(program):
+    """{(thread, function): [line, ...]} from the program's `# at:` marks."""
+    found = {}
+    with open(os.path.join(support.TESTS, "programs", program + ".py")) as source:
+        for number, line in enumerate(source, 1):
+            mark = re.search(r"# at: (\S+) (\S+)$", line)
+            if mark:
+                found.setdefault(mark.groups(), []).append(number)
+    return found
+
+
+class Threads(Scenario):
+    def check(self, living, report):
+        threads = {thread["name"]: thread for thread in report["threads"]}
+        self.assertLessEqual({"MainThread", "consumer", "sleeper", "generator", "worker"}, set(threads))
+        for (name, function), lines in marks("threads").items():
+            frames = [frame for frame in threads[name]["frames"]
+                      if frame["function"].split(".")[-1] == function and str(frame["file"]).endswith("threads.py")]
+            self.assertEqual(sorted({frame["line"] for frame in frames}), lines, (name, function))
+        self.assertEqual(threads["MainThread"]["native_id"], living.pid)
+        native = [thread["native_id"] for thread in report["threads"]]
+        self.assertEqual(len(native), len(set(native)))
+
+    def locals_of(self, report, thread, function):
+        for each in report["threads"]:
+            if each["name"] == thread:
+                for frame in each["frames"]:
+                    if frame["function"].split(".")[-1] == function:
+                        return {local["name"]: local for local in frame["locals"]}
+        self.fail("no frame %s in thread %s" % (function, thread))
+
+    def test_threads_frames_and_locals(self):
+        for living, core, report in self.diagnose("threads"):
+            self.check(living, report)
+            consume = self.locals_of(report, "consumer", "consume")
+            self.assertEqual({name: local["type"] for name, local in consume.items()}, {
+                "source": "queue.Queue", "label": "str", "backlog": "__main__.Backlog", "taken": "list"})
+            self.assertIn("label", consume["label"]["text"])
+            self.assertGreater(consume["backlog"]["retained_bytes"], 150000)
+            main = self.locals_of(report, "MainThread", "main")
+            self.assertLessEqual({"argument", "threads"}, set(main))
+            self.assertIn("held", self.locals_of(report, "generator", "produce"))
+            self.assertEqual(self.locals_of(report, "worker", "run")["lock"]["type"], "_thread.lock")
+            self.assertIn("marker", self.locals_of(report, "sleeper", "descend"))
+            text, _ = self.necropy("threads", core)
+            for word in ("consumer", "sleeper", "consume", "threads.py"):
+                self.assertIn(word, text)
+
+    def test_local_as_a_root(self):
+        python = support.first_python(self)
+        _, core = self.dumped("threads", python, "kernel")
+        path, _ = self.necropy("path", core, "--type", "__main__.Backlog")
+        self.assertIn('<thread "consumer">.consume().backlog', path)
+
+
+if __name__ == "__main__":
+    unittest.main()
