@@ -124,6 +124,12 @@ struct df_err *df_dwarf_attach(struct df_dwarf *dwarf, const char *file)
     *dwarf = (struct df_dwarf){.fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
     if (dwarf->fd < 0)
         return df_err_new(DF_ERR_IO, "%s: %s", file, strerror(errno));
+    char magic[4];
+    if (pread(dwarf->fd, magic, sizeof(magic), 0) != sizeof(magic) ||
+        memcmp(magic, "\177ELF", sizeof(magic)) != 0) {
+        close(dwarf->fd);
+        return df_err_new(DF_ERR_INPUT, "%s is not an ELF file", file);
+    }
     Dwarf_Error err = NULL;
     int status = shim_init(dwarf->fd, &dwarf->debug, &err);
     if (status != DW_DLV_OK) {
