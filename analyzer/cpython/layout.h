@@ -76,7 +76,8 @@ enum py_gc_shape { PY_GC_LISTS, PY_GC_PAGES };
 struct py_slot {
     char *path;      /* as C would write it from its structure: "codecs.search_cache" */
     uint32_t offset; /* bytes from the structure's start */
-    uint32_t count;  /* consecutive pointers; 1 for a plain member */
+    uint32_t count;  /* pointers; 1 for a plain member */
+    uint32_t stride; /* bytes from one pointer to the next: 8, or more in an array of structs */
 };
 
 struct py_slots {

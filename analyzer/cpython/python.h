@@ -8,6 +8,7 @@
 #define PY_PYTHON_H
 
 #include "analyzer/cpython/view.h"
+#include "dumpfmt/base/map.h"
 
 struct py_gc_generation {
     uint64_t head; /* address of its list head (a PyGC_Head) */
@@ -19,7 +20,7 @@ struct py_gc {
     uint64_t address;
     bool enabled, collecting;
     int32_t debug_flags;
-    struct py_gc_generation generations[3];
+    struct py_gc_generation generations[3]; /* 3.8 has one collector: the main interpreter's */
     uint64_t permanent; /* address of the permanent generation's list head; 0 when none */
     uint64_t garbage, callbacks; /* list objects, 0 when none */
 };
@@ -66,6 +67,9 @@ struct py {
     uint32_t interpreter_count;
     struct py_thread *threads;     /* by interpreter, in the runtime's order (newest first) */
     uint32_t thread_count;
+    uint64_t type_type, code_type; /* PyType_Type and PyCode_Type; 0 when their symbols are gone */
+    uint64_t dict_type, cell_type; /* likewise */
+    struct df_map static_types;    /* static builtin type -> its row in interp.types (3.12+) */
 };
 
 struct py_options {
@@ -106,8 +110,10 @@ uint64_t py_slot_object(const struct py *py, uint64_t word, bool *ret_counted);
  * subclasses. 0 when none. */
 uint64_t py_type_dict(const struct py *py, uint64_t type);
 uint64_t py_type_subclasses(const struct py *py, uint64_t type);
-/* Calls visit with each static type that the main interpreter knows (3.12+: its arrays; before: by
- * following the exported Py*_Type symbols). */
+/* Whether something at address has a readable header with a type that is a type. */
+bool py_plausible_object(const struct py *py, uint64_t object);
+/* Calls visit once with each static type that the main interpreter knows (3.12+: its arrays) and
+ * with each object of the interpreter's module that is as large as a type and looks like one. */
 void py_static_types(const struct py *py, void (*visit)(void *context, uint64_t type),
                      void *context);
 /* Calls visit with every object that the runtime's own state owns: slots of the runtime, of each

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ * gc.c: the cyclic collector's state and its lists of objects.
+ *
+ * Lists are circular and doubly linked through a header in front of each object; only the forward
+ * links are followed, because during a collection the backward ones hold reference counts. The low
+ * bits of both are flags (Include/internal/pycore_gc.h).
+ *
+ * 3.8 keeps the state in the runtime, all later versions in each interpreter. The incremental
+ * collector (3.14.0 to 3.14.4, 3.15) has one young and two old lists, in the places of the three
+ * generations.
+ */
+#include "analyzer/cpython/python_internal.h"
+
+#define GC_FLAGS UINT64_C(3)
+
+static struct py_gc_generation read_generation(struct py_reader *reader, uint64_t gc, uint32_t i)
+{
+    const struct py_layout *layout = reader->layout;
+    struct py_gc_generation ret = {0};
+    uint64_t at = PY_AT(layout, gc, gcstate, generations) + i * PY_SIZEOF(layout, generation);
+    if (i && PY_HAS(layout, gcstate, old))
+        at = PY_AT(layout, gc, gcstate, old) + (i - 1) * PY_SIZEOF(layout, generation);
+    ret.head = layout->gc_shape == PY_GC_LISTS ? at + PY_OFF(layout, generation, head) : 0;
+    ret.threshold = (int32_t)PY_GET(reader, at, generation, threshold);
+    ret.count = (int32_t)PY_GET(reader, at, generation, count);
+    if (PY_HAS(layout, gcstate, stats)) {
+        uint64_t stats = PY_AT(layout, gc, gcstate, stats) + i * PY_SIZEOF(layout, gcstats);
+        ret.collections = PY_GET(reader, stats, gcstats, collections);
+        ret.collected = PY_GET(reader, stats, gcstats, collected);
+        ret.uncollectable = PY_GET(reader, stats, gcstats, uncollectable);
+    }
+    return ret;
+}
+
+void py_read_gc(const struct py *py, struct py_interpreter *interpreter, bool main)
+{
+    const struct py_layout *layout = &py->layout;
+    struct py_reader reader = py_reader(py);
+    struct py_gc *gc = &interpreter->gc;
+    if (PY_HAS(layout, interp, gc))
+        gc->address = PY_AT(layout, interpreter->address, interp, gc);
+    else if (PY_HAS(layout, runtime, gc) && main)
+        gc->address = PY_AT(layout, py->runtime, runtime, gc);
+    else
+        return;
+    gc->enabled = PY_GET(&reader, gc->address, gcstate, enabled);
+    gc->collecting = PY_GET(&reader, gc->address, gcstate, collecting);
+    gc->debug_flags = (int32_t)PY_GET(&reader, gc->address, gcstate, debug);
+    gc->garbage = PY_PTR(&reader, gc->address, gcstate, garbage);
+    gc->callbacks = PY_PTR(&reader, gc->address, gcstate, callbacks);
+    for (uint32_t i = 0; i < 3; i++)
+        gc->generations[i] = read_generation(&reader, gc->address, i);
+    if (PY_HAS(layout, gcstate, permanent) && layout->gc_shape == PY_GC_LISTS)
+        gc->permanent =
+            PY_AT(layout, gc->address, gcstate, permanent) + PY_OFF(layout, generation, head);
+}
+
+bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context, uint64_t object),
+                void *context)
+{
+    struct py_reader reader = py_reader(py);
+    struct py_cycle cycle = {0};
+    if (!head || py->layout.gc_shape != PY_GC_LISTS)
+        return true;
+    uint64_t at = PY_PTR(&reader, head, gc_head, gc_next) & ~GC_FLAGS;
+    while (at != head) {
+        uint64_t next = PY_PTR(&reader, at, gc_head, gc_next) & ~GC_FLAGS;
+        if (!at || reader.fault || (at & 7) || py_cycle_closed(&cycle, at))
+            return false;
+        if (!visit(context, at + py->layout.gc_head_size))
+            return false;
+        at = next;
+    }
+    return !reader.fault;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * layout_internal.h: what the files that make a layout share among themselves.
+ */
+#ifndef PY_LAYOUT_INTERNAL_H
+#define PY_LAYOUT_INTERNAL_H
+
+#include "analyzer/cpython/layout.h"
+
+/* Alternatives of every field and structure, as pyfields.def has them. */
+const char *py_field_paths(enum py_field field);
+const char *py_struct_names(enum py_struct structure);
+const char *py_struct_module(enum py_struct structure);
+enum py_struct py_field_struct(enum py_field field);
+
+/* Copies the alternative that starts at *cursor into buffer and moves *cursor to the next one.
+ * False at the end. */
+bool py_next_alternative(const char **cursor, char *buffer, size_t size);
+
+/* Decides the shapes from what exists; version may be 0 (unknown). See layout.c. */
+void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types);
+
+/* Finds the members of the runtime's structures that own objects (slots.c). */
+void py_layout_slots(struct py_layout *layout, const struct df_ctypes *types);
+
+/* PY_VERSION_HEX of the interpreter in a module, 0 when unknown (version.c). */
+uint32_t py_find_version(struct df_dump *dump, struct df_module *python);
+
+#endif

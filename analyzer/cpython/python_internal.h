@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * python_internal.h: the steps of py_open, each in its file.
+ */
+#ifndef PY_PYTHON_INTERNAL_H
+#define PY_PYTHON_INTERNAL_H
+
+#include "analyzer/cpython/python.h"
+
+/* Detects a cycle in a chain of foreign pointers with constant memory (Brent): call for each
+ * element; true when the chain has come back to where it was. */
+struct py_cycle {
+    uint64_t mark, steps, limit;
+};
+
+static inline bool py_cycle_closed(struct py_cycle *cycle, uint64_t address)
+{
+    if (address == cycle->mark)
+        return true;
+    if (++cycle->steps > cycle->limit) {
+        cycle->mark = address;
+        cycle->steps = 0;
+        cycle->limit = cycle->limit * 2 + 1;
+    }
+    return false;
+}
+
+struct df_err *py_read_interpreters(struct py *py);                                  /* runtime.c */
+void py_read_gc(const struct py *py, struct py_interpreter *interpreter, bool main); /* gc.c */
+void py_read_threads(struct py *py);                                                 /* threads.c */
+void py_read_frames(const struct py *py, struct py_thread *thread);                  /* frames.c */
+void py_read_static_types(struct py *py);                                            /* statics.c */
+
+/* Address of a row of interp.types for a static builtin type, 0 when it has none (statics.c). */
+uint64_t py_static_row(const struct py *py, uint64_t interpreter, uint64_t type);
+
+#endif

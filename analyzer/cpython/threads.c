@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * threads.c: thread states, the kernel's threads that they ran on, and who holds the GIL.
+ */
+#include <stdlib.h>
+
+#include "analyzer/cpython/python_internal.h"
+#include "dumpfmt/base/mem.h"
+
+/* On aarch64 pthread_self() lies below the thread register, by a constant of the C library (the
+ * size of its struct pthread); on x86-64 they are equal. */
+#define MAX_PTHREAD 8192
+
+static bool by_native_id(const struct df_core *core, struct py_thread *thread)
+{
+    for (uint32_t i = 0; i < core->lwp_count; i++)
+        if (core->lwps[i].tid == thread->native_id)
+            return true;
+    return false;
+}
+
+/* Which kernel thread's thread register belongs to this pthread_self(); 0 when none. */
+static int64_t by_thread_register(const struct df_core *core, uint64_t thread_id)
+{
+    int64_t ret = 0;
+    uint64_t best = MAX_PTHREAD;
+    for (uint32_t i = 0; i < core->lwp_count; i++) {
+        uint64_t tls = core->lwps[i].tls;
+        if (tls < thread_id || tls - thread_id >= best)
+            continue;
+        if (core->machine == DF_X86_64 && tls != thread_id)
+            continue;
+        best = tls - thread_id;
+        ret = core->lwps[i].tid;
+    }
+    return ret;
+}
+
+/* Up to 3.10 the state has no native id; and in a container the process and the core may disagree
+ * about it (PID namespaces), so the thread register is asked too. */
+static void match_lwp(const struct df_core *core, struct py_thread *thread)
+{
+    if (thread->native_id && by_native_id(core, thread)) {
+        thread->alive = true;
+        return;
+    }
+    int64_t tid = thread->thread_id ? by_thread_register(core, thread->thread_id) : 0;
+    thread->alive = tid != 0;
+    if (!thread->native_id)
+        thread->native_id = tid;
+}
+
+/* The thread state that holds an interpreter's GIL, 0 when none does. last_holder stays when the
+ * lock is given up: only `locked` says that it is held. */
+static uint64_t gil_holder(const struct py *py, uint64_t interpreter)
+{
+    const struct py_layout *layout = &py->layout;
+    struct py_reader reader = py_reader(py);
+    if (PY_HAS(layout, interp, gil)) { /* 3.12+: a pointer; interpreters may share one */
+        uint64_t gil = PY_PTR(&reader, interpreter, interp, gil);
+        if (!gil || (uint32_t)PY_GET(&reader, gil, gil, locked) != 1)
+            return 0;
+        return PY_PTR(&reader, gil, gil, last_holder);
+    }
+    if ((uint32_t)PY_GET(&reader, py->runtime, runtime, gil_locked) != 1)
+        return 0;
+    return PY_PTR(&reader, py->runtime, runtime, gil_last_holder);
+}
+
+struct threads {
+    struct py_thread *items;
+    size_t count, capacity;
+};
+
+static void read_interpreter_threads(const struct py *py, uint32_t index, struct threads *list)
+{
+    struct py_reader reader = py_reader(py);
+    struct py_interpreter *interpreter = &py->interpreters[index];
+    struct py_cycle cycle = {0};
+    uint64_t holder = gil_holder(py, interpreter->address);
+    uint64_t at = PY_PTR(&reader, interpreter->address, interp, threads_head);
+    interpreter->first_thread = (uint32_t)list->count;
+    while (at && list->count < PY_MAX_THREADS && !py_cycle_closed(&cycle, at)) {
+        struct py_thread thread = {
+            .address = at,
+            .interpreter = index,
+            .thread_id = PY_PTR(&reader, at, thread, thread_id),
+            .native_id = (int64_t)PY_GET(&reader, at, thread, native_thread_id),
+            .holds_gil = at == holder,
+        };
+        at = PY_PTR(&reader, at, thread, next);
+        if (reader.fault)
+            break;
+        match_lwp(py->dump->core, &thread);
+        DF_PUSH(list, thread);
+    }
+    interpreter->thread_count = (uint32_t)list->count - interpreter->first_thread;
+}
+
+void py_read_threads(struct py *py)
+{
+    struct threads list = {0};
+    for (uint32_t i = 0; i < py->interpreter_count; i++)
+        read_interpreter_threads(py, i, &list);
+    py->threads = list.items;
+    py->thread_count = (uint32_t)list.count;
+    for (uint32_t i = 0; i < py->thread_count; i++)
+        py_read_frames(py, &py->threads[i]);
+}
