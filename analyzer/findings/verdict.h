@@ -118,8 +118,10 @@ struct fi_thread {
     uint64_t thread_id;
     bool holds_gil, alive;
     uint32_t interpreter;
-    struct fi_frame *frames; /* innermost first */
+    struct fi_frame *frames; /* innermost first; of a very deep stack the middle is one row that
+                                says how many were left out (its file is NULL) */
     uint32_t frame_count;
+    uint32_t frame_total; /* in the process */
 };
 
 enum fi_severity { FI_INFO, FI_WARNING, FI_ERROR };
@@ -164,6 +166,8 @@ struct fi_verdict_options {
 struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                const struct fi_verdict_options *options, struct fi_verdict **ret);
 void fi_verdict_free(struct fi_verdict *verdict); /* NULL is allowed */
+/* One sentence on what of the core could not be read; NULL when all of it was. Malloc'ed. */
+char *fi_coverage_gap(const struct fi_analysis *analysis);
 
 /* An object for a person: `show`. */
 struct fi_link { /* a reference, seen from the shown object */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * coverage.c: what was read and how, and what was not: part of every result.
+ *
+ * Complete means that everything that should have been read was: the file had every byte that its
+ * header promises, no walk failed, no chain of frames was cut. Types that could only be scanned
+ * conservatively were read, but not exactly: they are named, and do not make it incomplete.
+ */
+#include "analyzer/findings/parts.h"
+
+#include <inttypes.h>
+
+#include "dumpfmt/base/mem.h"
+#include "dumpfmt/dump.h"
+
+static void add(struct fi_count *rows, uint32_t *used, const char *name, uint64_t count)
+{
+    if (count)
+        rows[(*used)++] = (struct fi_count){.name = name, .count = count};
+}
+
+static void fill_references(struct fi_context *context, struct fi_coverage *coverage)
+{
+    static const char *const kinds[PY_REF_KINDS] = {
+        [PY_REF_REFERENT] = "referent", [PY_REF_OWNED] = "owned",   [PY_REF_GUESS] = "guess",
+        [PY_REF_WEAK] = "weak",         [PY_REF_NATIVE] = "native",
+    };
+    const struct gr_graph *graph = context->analysis->graph;
+    coverage->by_reference_kind =
+        fi_pool_array(context->pool, PY_REF_KINDS, sizeof(struct fi_count));
+    for (int kind = 0; kind < PY_REF_KINDS; kind++)
+        add(coverage->by_reference_kind, &coverage->by_reference_kind_count, kinds[kind],
+            graph->references_by_kind[kind]);
+}
+
+static void fill_sources(struct fi_context *context, struct fi_coverage *coverage)
+{
+    const struct gr_graph *graph = context->analysis->graph;
+    coverage->by_source = fi_pool_array(context->pool, GR_SOURCES, sizeof(struct fi_count));
+    for (int source = 0; source < GR_SOURCES; source++)
+        add(coverage->by_source, &coverage->by_source_count, gr_source_name((enum gr_source)source),
+            graph->objects_by_source[source]);
+}
+
+static void fill_walks(struct fi_context *context, struct fi_coverage *coverage)
+{
+    static const char *const names[] = {
+        [PY_WALK_NONE] = "no references", [PY_WALK_HAND] = "walker",
+        [PY_WALK_EMULATED] = "emulated",  [PY_WALK_STRUCT] = "structure",
+        [PY_WALK_MEMBERS] = "members",    [PY_WALK_CONSERVATIVE] = "conservative",
+    };
+    enum { WALKS = sizeof(names) / sizeof(names[0]) };
+    const struct py_objects *objects = context->analysis->objects;
+    uint64_t by_walk[WALKS] = {0};
+    coverage->conservative_types =
+        fi_pool_array(context->pool, context->verdict->type_count, sizeof(struct fi_count));
+    const struct gr_graph *graph = context->analysis->graph;
+    uint32_t types = py_type_count(objects);
+    uint64_t *count = fi_pool_array(context->pool, types, sizeof(*count));
+    for (uint32_t node = 0; node < graph->count; node++)
+        count[graph->type[node]]++;
+    for (uint32_t i = 0; i < types; i++) {
+        const struct py_type *type = py_type_at(objects, i);
+        by_walk[type->walk_kind % WALKS] += count[i];
+        if (type->walk_kind == PY_WALK_CONSERVATIVE)
+            add(coverage->conservative_types, &coverage->conservative_type_count,
+                fi_pool_text(context->pool, type->name), count[i]);
+    }
+    coverage->by_walk = fi_pool_array(context->pool, WALKS, sizeof(struct fi_count));
+    for (int walk = 0; walk < WALKS; walk++)
+        add(coverage->by_walk, &coverage->by_walk_count, names[walk], by_walk[walk]);
+}
+
+static uint64_t cut_threads(const struct py *py)
+{
+    uint64_t cut = 0;
+    for (uint32_t i = 0; i < py->thread_count; i++)
+        cut += py->threads[i].frames_cut;
+    return cut;
+}
+
+static void fill_unreadable(struct fi_context *context, struct fi_coverage *coverage)
+{
+    const struct py_ledger_row *rows;
+    uint32_t count = py_ledger(context->analysis->objects, &rows);
+    coverage->unreadable = fi_pool_array(context->pool, count + 1, sizeof(struct fi_count));
+    for (uint32_t i = 0; i < count; i++)
+        add(coverage->unreadable, &coverage->unreadable_count,
+            fi_pool_text(context->pool, rows[i].reason), rows[i].count);
+    add(coverage->unreadable, &coverage->unreadable_count, "threads whose frames are cut",
+        cut_threads(context->analysis->py));
+}
+
+void fi_fill_coverage(struct fi_context *context)
+{
+    struct fi_coverage *coverage = &context->verdict->coverage;
+    const struct gr_graph *graph = context->analysis->graph;
+    coverage->objects = graph->count;
+    coverage->references = (uint64_t)graph->edge_count + graph->weak_count;
+    fill_sources(context, coverage);
+    fill_references(context, coverage);
+    fill_walks(context, coverage);
+    fill_unreadable(context, coverage);
+    coverage->emulator_note =
+        fi_pool_text(context->pool, py_objects_emulator_note(context->analysis->objects));
+    coverage->complete = !coverage->unreadable_count && !context->verdict->core.truncated;
+}
+
+char *fi_coverage_gap(const struct fi_analysis *analysis)
+{
+    const struct py_ledger_row *rows;
+    uint32_t count = py_ledger(analysis->objects, &rows);
+    uint64_t cut = cut_threads(analysis->py), lost = analysis->py->dump->core->lost_bytes;
+    const struct py_ledger_row *worst = NULL;
+    for (uint32_t i = 0; i < count; i++)
+        if (rows[i].count && (!worst || rows[i].count > worst->count))
+            worst = &rows[i];
+    if (lost)
+        return df_xasprintf("the core is truncated: %s of it are missing, and the figures cover "
+                            "what is there",
+                            fi_bytes_phrase(lost).text);
+    if (worst)
+        return df_xasprintf("part of the core could not be read (%s: %s%s); the figures cover "
+                            "what could",
+                            worst->reason, fi_number_phrase(worst->count).text,
+                            count > 1 ? ", and more" : "");
+    if (cut)
+        return df_xasprintf("the frames of %s threads could not be read to their end",
+                            fi_number_phrase(cut).text);
+    return NULL;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT
+ * held.c: what a holder holds, in the words of its program: "30 000 `ui.Widget`".
+ *
+ * The elements of a container name it, when their class is one that Python code defined. When they
+ * are glue (bound methods, tuples, dicts), the objects dominated below are summed by type, and the
+ * class that retains most of the holder's weight names it. Objects that are shared with somebody
+ * else are not dominated, but held all the same: they are counted through up to GLUE_DEPTH layers
+ * of glue, so that a listener which a local variable also knows is not missing from the count.
+ */
+#include "analyzer/findings/parts.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define GLUE_DEPTH 3
+
+static bool is_or_derives(const struct fi_analysis *analysis, const struct py_type *type,
+                          const char *const *names)
+{
+    for (int depth = 0; depth < 64; depth++) { /* a chain of bases may be damaged into a ring */
+        for (const char *const *name = names; *name; name++)
+            if (!strcmp(type->name, *name))
+                return true;
+        if (type->base_index == PY_NO_TYPE)
+            return false;
+        type = py_type_at(analysis->objects, type->base_index);
+    }
+    return false;
+}
+
+static bool is_container(const struct fi_analysis *analysis, const struct py_type *type)
+{
+    static const char *const names[] = {"set", "frozenset", "collections.deque", NULL};
+    return (type->flags & (PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE | PY_TPFLAGS_DICT)) ||
+           is_or_derives(analysis, type, names);
+}
+
+static bool is_namespace_type(const struct fi_analysis *analysis, uint32_t node)
+{
+    static const char *const names[] = {"module", NULL};
+    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+    return (type->flags & PY_TPFLAGS_TYPE) || is_or_derives(analysis, type, names);
+}
+
+bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node)
+{
+    if (is_namespace_type(analysis, node))
+        return true;
+    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+    if (!(type->flags & PY_TPFLAGS_DICT))
+        return false;
+    uint32_t holders[] = {analysis->idom[node], analysis->parent[node]};
+    for (int i = 0; i < 2; i++)
+        if (holders[i] < analysis->graph->count && is_namespace_type(analysis, holders[i]))
+            return true;
+    return false;
+}
+
+static bool is_element(const struct py_ref *ref)
+{
+    return ref->label == PY_LABEL_ITEM || ref->label == PY_LABEL_VALUE ||
+           ref->label == PY_LABEL_MEMBER;
+}
+
+struct tally { /* one element per type */
+    uint64_t *count, *shallow, *retained;
+    uint32_t types;
+};
+
+static void tally_init(struct tally *tally, uint32_t types)
+{
+    tally->types = types;
+    tally->count = df_xcalloc(types, sizeof(uint64_t));
+    tally->shallow = df_xcalloc(types, sizeof(uint64_t));
+    tally->retained = df_xcalloc(types, sizeof(uint64_t));
+}
+
+static void tally_deinit(struct tally *tally)
+{
+    free(tally->count);
+    free(tally->shallow);
+    free(tally->retained);
+}
+
+static struct fi_holding tally_row(const struct tally *tally, uint32_t type)
+{
+    return (struct fi_holding){.type = type,
+                               .count = tally->count[type],
+                               .shallow = tally->shallow[type],
+                               .retained = tally->retained[type]};
+}
+
+static struct fi_holding heaviest(const struct tally *tally)
+{
+    uint32_t best = PY_NO_TYPE;
+    for (uint32_t i = 0; i < tally->types; i++)
+        if (tally->count[i] &&
+            (best == PY_NO_TYPE || tally->retained[i] > tally->retained[best] ||
+             (tally->retained[i] == tally->retained[best] && tally->count[i] > tally->count[best])))
+            best = i;
+    if (best == PY_NO_TYPE)
+        return (struct fi_holding){.type = PY_NO_TYPE};
+    return tally_row(tally, best);
+}
+
+struct fi_holding fi_items(const struct fi_analysis *analysis, uint32_t node)
+{
+    const struct gr_graph *graph = analysis->graph;
+    struct fi_holding none = {.type = PY_NO_TYPE};
+    if (!is_container(analysis, py_type_at(analysis->objects, graph->type[node])))
+        return none;
+    struct py_refs refs = {0};
+    struct tally tally;
+    tally_init(&tally, py_type_count(analysis->objects));
+    py_walk_one(analysis->objects, graph->address[node], &refs);
+    for (size_t i = 0; i < refs.count; i++) {
+        uint32_t item = is_element(&refs.items[i]) ? gr_node(graph, refs.items[i].target) : AL_NONE;
+        if (item == AL_NONE)
+            continue;
+        uint32_t type = graph->type[item];
+        tally.count[type]++;
+        tally.shallow[type] += graph->size[item];
+        tally.retained[type] += analysis->idom[item] == node ? analysis->retained[item] : 0;
+    }
+    struct fi_holding items = heaviest(&tally);
+    items.items = true;
+    tally_deinit(&tally);
+    free(refs.items);
+    return items;
+}
+
+struct below { /* a walk over what a node dominates */
+    const struct fi_analysis *analysis;
+    struct tally tally;
+    uint32_t *open;  /* per type: how many of it are on the way down */
+    uint8_t *inside; /* per node: dominated */
+    struct {
+        struct {
+            uint32_t node, next;
+        } * items;
+        size_t count, capacity;
+    } stack;
+};
+
+static void enter(struct below *below, uint32_t node)
+{
+    const struct fi_analysis *analysis = below->analysis;
+    uint32_t type = analysis->graph->type[node];
+    below->inside[node] = 1;
+    below->tally.count[type]++;
+    below->tally.shallow[type] += analysis->graph->size[node];
+    if (!below->open[type]++)
+        below->tally.retained[type] += analysis->retained[node];
+    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, analysis->child_start[node]});
+}
+
+static void sum_below(struct below *below, uint32_t node)
+{
+    const struct fi_analysis *analysis = below->analysis;
+    below->inside[node] = 1;
+    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, analysis->child_start[node]});
+    while (below->stack.count) {
+        __typeof__(below->stack.items) top = &below->stack.items[below->stack.count - 1];
+        if (top->next < analysis->child_start[top->node + 1]) {
+            enter(below, analysis->child[top->next++]);
+            continue;
+        }
+        if (top->node != node)
+            below->open[analysis->graph->type[top->node]]--;
+        below->stack.count--;
+    }
+}
+
+/* How many distinct objects of the type the node holds, looking through dominated glue. */
+static uint64_t count_held(struct below *below, uint32_t node, uint32_t type)
+{
+    enum { DOMINATED = 1, SEEN = 2 };
+    const struct gr_graph *graph = below->analysis->graph;
+    uint64_t count = 0;
+    below->stack.count = 0;
+    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, 0}); /* next: depth */
+    for (size_t i = 0; i < below->stack.count; i++) {
+        uint32_t from = below->stack.items[i].node, depth = below->stack.items[i].next;
+        for (uint32_t edge = graph->start[from]; edge < graph->start[from + 1]; edge++) {
+            uint32_t to = graph->target[edge];
+            if (below->inside[to] & SEEN)
+                continue;
+            below->inside[to] |= SEEN;
+            if (graph->type[to] == type)
+                count++;
+            else if ((below->inside[to] & DOMINATED) && depth + 1 < GLUE_DEPTH)
+                DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){to, depth + 1});
+        }
+    }
+    return count;
+}
+
+static struct fi_holding heaviest_class(const struct fi_analysis *analysis,
+                                        const struct tally *tally, uint32_t own_type)
+{
+    struct fi_holding best = {.type = PY_NO_TYPE};
+    for (uint32_t i = 0; i < tally->types; i++)
+        if (tally->count[i] && i != own_type && py_type_at(analysis->objects, i)->python_class &&
+            (best.type == PY_NO_TYPE || tally->retained[i] > best.retained))
+            best = tally_row(tally, i);
+    return best;
+}
+
+static struct fi_holding choose(struct below *below, uint32_t node, struct fi_holding items)
+{
+    const struct fi_analysis *analysis = below->analysis;
+    struct fi_holding class = heaviest_class(analysis, &below->tally, analysis->graph->type[node]);
+    if (class.type != PY_NO_TYPE && class.retained >= analysis->retained[node] / 2) {
+        uint64_t held = count_held(below, node, class.type);
+        class.count = held > class.count ? held : class.count;
+        return class;
+    }
+    return items.type != PY_NO_TYPE ? items : heaviest(&below->tally);
+}
+
+struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret)
+{
+    struct fi_holding items = fi_items(analysis, node);
+    if (items.type != PY_NO_TYPE && py_type_at(analysis->objects, items.type)->python_class) {
+        *ret = items;
+        return NULL;
+    }
+    struct below below = {.analysis = analysis};
+    DF_TRY(df_array(analysis->graph->count, 1, &below.inside));
+    tally_init(&below.tally, py_type_count(analysis->objects));
+    below.open = df_xcalloc(below.tally.types, sizeof(uint32_t));
+    sum_below(&below, node);
+    *ret = choose(&below, node, items);
+    tally_deinit(&below.tally);
+    free(below.open);
+    free(below.inside);
+    free(below.stack.items);
+    return NULL;
+}
+
+static const char *last_component(const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    return dot ? dot + 1 : name;
+}
+
+const char *fi_describe(struct fi_context *context, uint32_t node)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    const struct py_type *type = py_type_at(analysis->objects, graph->type[node]);
+    const char *phrase = fi_type_phrase(context->pool, type);
+    if (type->flags & PY_TPFLAGS_TYPE)
+        return "a class";
+    if (!is_container(analysis, type) || fi_is_namespace(analysis, node))
+        return phrase;
+    struct fi_holding items = fi_items(analysis, node);
+    if (items.type == PY_NO_TYPE)
+        return graph->start[node] == graph->start[node + 1]
+                   ? fi_pool_format(context->pool, "an empty %s", type->name)
+                   : phrase;
+    return fi_pool_format(context->pool, "%s of %s `%s`", phrase,
+                          fi_number_phrase(items.count).text,
+                          last_component(py_type_at(analysis->objects, items.type)->name));
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ * holders.c: where memory accumulates.
+ *
+ * From a subtree of the dominator tree, walk down while one child holds most of it (the idea and
+ * the ratio of Eclipse MAT, FindLeaksQuery.java, big_drop_ratio 0.7): where no child does, memory
+ * accumulates: usually a container with many children. The walk starts at the virtual root's
+ * children, biggest first; big siblings that it passes start walks of their own. So no listed node
+ * dominates another, and together they cover nearly all that has a single holder.
+ *
+ * Three departures from MAT: a namespace (module, class) is listed only when nothing big is in it,
+ * else its big children are; the dict of an instance gives way to the instance; in a chain (linked
+ * list), where every node holds nearly all of the one before, the accumulation point is its head.
+ */
+#include "analyzer/findings/parts.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define BIG_DROP 0.7
+#define MAX_DEPTH 1000
+#define CHAIN_LENGTH 32    /* nodes of one class on a way down that make it a chain */
+#define NAMESPACE_SHARE 10 /* a child with a tenth of its namespace is worth more than it */
+#define FLOOR_SHARE 1000   /* a thousandth of the heap is not worth listing */
+#define MAX_HOLDERS 1000
+
+struct list {
+    uint32_t *items;
+    size_t count, capacity;
+};
+
+struct search {
+    const struct fi_analysis *analysis;
+    struct list queue; /* a heap, biggest retained size first */
+    struct list found;
+    struct list chain; /* of the current walk, from its start down */
+    uint64_t floor;
+};
+
+static bool before(const struct fi_analysis *analysis, uint32_t a, uint32_t b)
+{
+    if (analysis->retained[a] != analysis->retained[b])
+        return analysis->retained[a] > analysis->retained[b];
+    return a < b;
+}
+
+static void push(struct search *search, uint32_t node)
+{
+    DF_PUSH(&search->queue, node);
+    uint32_t *heap = search->queue.items;
+    size_t at = search->queue.count - 1;
+    for (; at && before(search->analysis, node, heap[(at - 1) / 2]); at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
+    heap[at] = node;
+}
+
+static uint32_t pop(struct search *search)
+{
+    uint32_t *heap = search->queue.items;
+    uint32_t top = heap[0], last = heap[--search->queue.count];
+    size_t at = 0, count = search->queue.count;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= count)
+            break;
+        if (child + 1 < count && before(search->analysis, heap[child + 1], heap[child]))
+            child++;
+        if (!before(search->analysis, heap[child], last))
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = last;
+    return top;
+}
+
+/* The children of a row of the dominator tree stand biggest first. */
+static void push_children(struct search *search, uint32_t row, uint64_t floor, uint32_t except)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    for (uint32_t i = analysis->child_start[row]; i < analysis->child_start[row + 1]; i++) {
+        uint32_t child = analysis->child[i];
+        if (analysis->retained[child] < floor)
+            return;
+        if (child != except)
+            push(search, child);
+    }
+}
+
+static void walk_down(struct search *search, uint32_t node)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    search->chain.count = 0;
+    DF_PUSH(&search->chain, node);
+    while (search->chain.count < MAX_DEPTH &&
+           analysis->child_start[node] < analysis->child_start[node + 1]) {
+        uint32_t child = analysis->child[analysis->child_start[node]];
+        if ((double)analysis->retained[child] < BIG_DROP * (double)analysis->retained[node])
+            return;
+        node = child;
+        DF_PUSH(&search->chain, node);
+    }
+}
+
+/* The position in the chain of the head of a linked structure, or the chain's end. */
+static size_t head_of_chain(const struct search *search)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    size_t end = search->chain.count - 1;
+    if (end < CHAIN_LENGTH)
+        return end;
+    uint32_t types = py_type_count(analysis->objects);
+    uint32_t *count = df_xcalloc(types, sizeof(*count)), *first = df_xcalloc(types, sizeof(*first));
+    size_t best = end, best_count = CHAIN_LENGTH - 1;
+    for (size_t i = 0; i <= end; i++) {
+        uint32_t type = analysis->graph->type[search->chain.items[i]];
+        if (!count[type]++)
+            first[type] = (uint32_t)i;
+        if (count[type] > best_count) {
+            best_count = count[type];
+            best = first[type];
+        }
+    }
+    free(count);
+    free(first);
+    return best;
+}
+
+static bool is_dict_of(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)
+{
+    const struct gr_graph *graph = analysis->graph;
+    const struct py_type *type = py_type_at(analysis->objects, graph->type[dict]);
+    const struct py_type *owner_type = py_type_at(analysis->objects, graph->type[owner]);
+    if (strcmp(type->name, "dict") != 0 || !owner_type->python_class)
+        return false;
+    struct py_refs refs = {0};
+    bool found = false;
+    py_walk_one(analysis->objects, graph->address[owner], &refs);
+    for (size_t i = 0; i < refs.count && !found; i++)
+        found = refs.items[i].target == graph->address[dict] &&
+                refs.items[i].label == PY_LABEL_FIELD &&
+                !strcmp((const char *)(uintptr_t)refs.items[i].argument, "__dict__");
+    free(refs.items);
+    return found;
+}
+
+/* True when the namespace was replaced by its big children. */
+static bool open_namespace(struct search *search, uint32_t node)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    if (!fi_is_namespace(analysis, node) ||
+        analysis->child_start[node] == analysis->child_start[node + 1])
+        return false;
+    uint64_t floor = analysis->retained[node] / NAMESPACE_SHARE;
+    if (floor < search->floor)
+        floor = search->floor;
+    if (analysis->retained[analysis->child[analysis->child_start[node]]] < floor)
+        return false;
+    push_children(search, node, floor, AL_NONE);
+    return true;
+}
+
+static void visit(struct search *search, uint32_t start)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    walk_down(search, start);
+    size_t end = head_of_chain(search);
+    const uint32_t *chain = search->chain.items;
+    if (end && is_dict_of(analysis, chain[end - 1], chain[end]))
+        end--;
+    for (size_t i = 0; i < end; i++)
+        push_children(search, chain[i], search->floor, chain[i + 1]);
+    if (!open_namespace(search, chain[end]))
+        DF_PUSH(&search->found, chain[end]);
+}
+
+static void sort_found(struct search *search)
+{
+    uint32_t *items = search->found.items;
+    for (size_t i = 1; i < search->found.count; i++) { /* nearly sorted, at most MAX_HOLDERS */
+        uint32_t node = items[i];
+        size_t at = i;
+        for (; at && before(search->analysis, node, items[at - 1]); at--)
+            items[at] = items[at - 1];
+        items[at] = node;
+    }
+}
+
+struct df_err *fi_accumulation_points(const struct fi_analysis *analysis, uint32_t limit,
+                                      uint32_t **ret, uint32_t *ret_count)
+{
+    struct search search = {.analysis = analysis, .floor = analysis->total_bytes / FLOOR_SHARE};
+    if (!search.floor)
+        search.floor = 1;
+    if (!limit || limit > MAX_HOLDERS)
+        limit = MAX_HOLDERS;
+    push_children(&search, analysis->graph->count, search.floor, AL_NONE);
+    /* what is found may be smaller than what still waits: stop only when the next one in the queue
+     * cannot be among the first `limit` any more */
+    while (search.queue.count) {
+        if (search.found.count >= limit) {
+            sort_found(&search);
+            search.found.count = limit;
+            if (!before(analysis, search.queue.items[0], search.found.items[limit - 1]))
+                break;
+        }
+        visit(&search, pop(&search));
+    }
+    sort_found(&search);
+    *ret_count = (uint32_t)(search.found.count < limit ? search.found.count : limit);
+    *ret = search.found.items ? search.found.items : df_xcalloc(1, sizeof(uint32_t));
+    free(search.queue.items);
+    free(search.chain.items);
+    return NULL;
+}
+
+struct fi_holder fi_holder_make(struct fi_context *context, uint32_t node)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    return (struct fi_holder){
+        .address = analysis->graph->address[node],
+        .type = fi_pool_text(context->pool, fi_type_name(analysis, node)),
+        .path = fi_pool_take(context->pool, fi_path(context->analysis, node, false, 0)),
+        .text = fi_describe(context, node),
+        .shallow_bytes = analysis->graph->size[node],
+        .retained_bytes = analysis->retained[node],
+        .retained_objects = analysis->retained_count[node],
+    };
+}
+
+struct df_err *fi_fill_holders(struct fi_context *context)
+{
+    struct fi_verdict *verdict = context->verdict;
+    uint32_t *nodes, count;
+    DF_TRY(fi_accumulation_points(context->analysis, context->limit, &nodes, &count));
+    verdict->dominators = fi_pool_array(context->pool, count, sizeof(struct fi_holder));
+    for (uint32_t i = 0; i < count; i++)
+        verdict->dominators[verdict->dominator_count++] = fi_holder_make(context, nodes[i]);
+    free(nodes);
+    return NULL;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * parts.h: the sections of a verdict, one function each, one file each; private to this folder.
+ *
+ * Each fills its section of context->verdict from the analysis; all memory is the pool's.
+ */
+#ifndef FI_PARTS_H
+#define FI_PARTS_H
+
+#include "analyzer/findings/phrase.h"
+#include "analyzer/findings/pool.h"
+#include "analyzer/findings/verdict.h"
+
+struct fi_context {
+    struct fi_analysis *analysis;
+    struct fi_verdict *verdict;
+    struct fi_pool *pool;
+    uint32_t limit; /* rows of long lists; 0: all */
+    const char *core_path;
+    /* Classes made twice (by a factory, by a reload) have one name and are one type to a person.
+     * Per type: the first type of the same name, and its place in the order of names. */
+    uint32_t *named, *rank;
+    bool merged; /* some types share a name */
+};
+
+void fi_name_types(struct fi_context *context); /* fills named, rank, merged */
+
+void fi_fill_process(struct fi_context *context); /* core and python */
+void fi_fill_coverage(struct fi_context *context);
+struct df_err *fi_fill_memory(struct fi_context *context);
+struct df_err *fi_fill_types(struct fi_context *context);
+struct df_err *fi_fill_holders(struct fi_context *context);
+struct df_err *fi_fill_cycles(struct fi_context *context);
+struct df_err *fi_fill_garbage(struct fi_context *context);
+void fi_fill_threads(struct fi_context *context);
+
+/* Nodes where memory accumulates, distinct and biggest first; see holders.c. Malloc'ed. */
+struct df_err *fi_accumulation_points(const struct fi_analysis *analysis, uint32_t limit,
+                                      uint32_t **ret, uint32_t *ret_count);
+/* A holder as a value: path, type, sizes, and a text like "a dict of 30 000 `shop.Row`". */
+struct fi_holder fi_holder_make(struct fi_context *context, uint32_t node);
+/* Holds names, not things: a module, a class, or one of their dicts. */
+bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node);
+/* Nothing alive holds it. */
+bool fi_is_garbage(const struct fi_analysis *analysis, uint32_t node);
+
+/* What a node holds, in one line: the type that most of its weight is made of. */
+struct fi_holding {
+    uint32_t type; /* number; PY_NO_TYPE when the node holds nothing to speak of */
+    uint64_t count, shallow, retained;
+    bool items; /* they are the node's own elements (not found deeper below it) */
+};
+/* A container's elements: keys, types and the like left out. */
+struct fi_holding fi_items(const struct fi_analysis *analysis, uint32_t node);
+/* Looks through bound methods, tuples and other glue, for classes that Python code defined. */
+struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret);
+/* "a dict of 30 000 `Row`", "an empty list", "a `shop.Cache`", "a module". */
+const char *fi_describe(struct fi_context *context, uint32_t node);
+
+/* Counts by type (one element per type, those of context->named used) as rows, biggest first; types
+ * without objects are left out. */
+uint32_t fi_type_rows(struct fi_context *context, const uint64_t *count, const uint64_t *shallow,
+                      const uint64_t *retained, struct fi_type_row **ret);
+
+static inline const char *fi_type_name(const struct fi_analysis *analysis, uint32_t node)
+{
+    return py_type_at(analysis->objects, analysis->graph->type[node])->name;
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ * rules.c: the table, and what rules share.
+ */
+#include "analyzer/findings/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct fi_rule rules[] = {
+    {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
+    {"garbage-cycles", "what waits for the collector, and why?", fi_ask_garbage_cycles},
+    {"finalizer-cycles", "which dead cycles have finalizers?", fi_ask_finalizer_cycles},
+    {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},
+};
+
+#define FINDINGS_STEP 16
+
+struct fi_finding *fi_finding_add(struct fi_context *context, const struct fi_rule *rule)
+{
+    struct fi_verdict *verdict = context->verdict;
+    if (verdict->finding_count % FINDINGS_STEP == 0) {
+        struct fi_finding *larger =
+            fi_pool_array(context->pool, verdict->finding_count + FINDINGS_STEP, sizeof(*larger));
+        if (verdict->finding_count)
+            memcpy(larger, verdict->findings, verdict->finding_count * sizeof(*larger));
+        verdict->findings = larger;
+    }
+    struct fi_finding *finding = &verdict->findings[verdict->finding_count++];
+    finding->rule = rule->name;
+    return finding;
+}
+
+void fi_evidence(struct fi_context *context, struct fi_finding *finding, const char *text)
+{
+    const char **larger =
+        fi_pool_array(context->pool, finding->evidence_count + 1, sizeof(*larger));
+    if (finding->evidence_count)
+        memcpy(larger, finding->evidence, finding->evidence_count * sizeof(*larger));
+    larger[finding->evidence_count++] = text;
+    finding->evidence = larger;
+}
+
+enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes)
+{
+    uint64_t heap = context->verdict->heap_bytes;
+    if (bytes >= heap / 2)
+        return FI_ERROR;
+    return bytes >= heap / 5 ? FI_WARNING : FI_INFO;
+}
+
+static int compare_findings(const void *left, const void *right)
+{
+    const struct fi_finding *a = left, *b = right;
+    if (a->severity != b->severity)
+        return a->severity > b->severity ? -1 : 1;
+    if (a->retained_bytes != b->retained_bytes)
+        return a->retained_bytes > b->retained_bytes ? -1 : 1;
+    int order = strcmp(a->rule, b->rule);
+    return order ? order : strcmp(a->signature, b->signature);
+}
+
+struct df_err *fi_fill_findings(struct fi_context *context)
+{
+    struct fi_verdict *verdict = context->verdict;
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+        DF_TRY(rules[i].ask(context, &rules[i]));
+    if (verdict->finding_count)
+        qsort(verdict->findings, verdict->finding_count, sizeof(struct fi_finding),
+              compare_findings);
+    return NULL;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * rules.h: the table of questions that are asked of every dead process.
+ *
+ * A rule is one small file: rule_NAME.c. It looks at the analysis and at the sections of the
+ * verdict that are filled already (all but findings) and adds as many findings as it has reasons.
+ * A title is a sentence that a tired person understands; evidence says what makes us think so;
+ * advice names the fix that this cause has; a signature is the same for the same cause in another
+ * dump (types and attributes, no addresses, no numbers).
+ */
+#ifndef FI_RULES_H
+#define FI_RULES_H
+
+#include "analyzer/findings/parts.h"
+
+struct fi_rule {
+    const char *name;     /* as in the JSON report */
+    const char *question; /* what it asks, for the documentation */
+    struct df_err *(*ask)(struct fi_context *context, const struct fi_rule *rule);
+};
+
+struct df_err *fi_ask_largest_holder(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_finalizer_cycles(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rule *rule);
+
+/* Asks every rule, sorts the findings: most severe, then biggest first. */
+struct df_err *fi_fill_findings(struct fi_context *context);
+
+/* A new finding of a rule, zeroed but for its name; valid until the next one. */
+struct fi_finding *fi_finding_add(struct fi_context *context, const struct fi_rule *rule);
+/* Adds a line of evidence. */
+void fi_evidence(struct fi_context *context, struct fi_finding *finding, const char *text);
+/* How grave it is that so many bytes of the heap are in question. */
+enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * types.c: the table of types, by name.
+ */
+#include "analyzer/findings/parts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+static int compare_names(const void *left, const void *right, void *data)
+{
+    const struct py_objects *objects = data;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    int order = strcmp(py_type_at(objects, a)->name, py_type_at(objects, b)->name);
+    return order ? order : (a > b) - (a < b);
+}
+
+void fi_name_types(struct fi_context *context)
+{
+    const struct py_objects *objects = context->analysis->objects;
+    uint32_t count = py_type_count(objects);
+    uint32_t *sorted = fi_pool_array(context->pool, count, sizeof(*sorted));
+    context->named = fi_pool_array(context->pool, count, sizeof(uint32_t));
+    context->rank = fi_pool_array(context->pool, count, sizeof(uint32_t));
+    for (uint32_t i = 0; i < count; i++)
+        sorted[i] = i;
+    if (count)
+        qsort_r(sorted, count, sizeof(*sorted), compare_names, (void *)(uintptr_t)objects);
+    for (uint32_t i = 0; i < count; i++) {
+        bool same = i && !strcmp(py_type_at(objects, sorted[i])->name,
+                                 py_type_at(objects, sorted[i - 1])->name);
+        context->named[sorted[i]] = same ? context->named[sorted[i - 1]] : sorted[i];
+        context->rank[sorted[i]] = same ? context->rank[sorted[i - 1]] : i;
+        context->merged |= same;
+    }
+}
+
+static int compare_rows(const void *left, const void *right)
+{
+    const struct fi_type_row *a = left, *b = right;
+    if (a->retained_bytes != b->retained_bytes)
+        return a->retained_bytes > b->retained_bytes ? -1 : 1;
+    if (a->shallow_bytes != b->shallow_bytes)
+        return a->shallow_bytes > b->shallow_bytes ? -1 : 1;
+    return strcmp(a->type, b->type);
+}
+
+uint32_t fi_type_rows(struct fi_context *context, const uint64_t *count, const uint64_t *shallow,
+                      const uint64_t *retained, struct fi_type_row **ret)
+{
+    const struct py_objects *objects = context->analysis->objects;
+    uint32_t types = py_type_count(objects), used = 0;
+    for (uint32_t i = 0; i < types; i++)
+        used += count[i] != 0;
+    struct fi_type_row *rows = fi_pool_array(context->pool, used, sizeof(*rows));
+    used = 0;
+    for (uint32_t i = 0; i < types; i++)
+        if (count[i])
+            rows[used++] = (struct fi_type_row){
+                .type = fi_pool_text(context->pool, py_type_at(objects, i)->name),
+                .count = count[i],
+                .shallow_bytes = shallow[i],
+                .retained_bytes = retained[i]};
+    if (used)
+        qsort(rows, used, sizeof(*rows), compare_rows);
+    *ret = rows;
+    return used;
+}
+
+/* Retained sizes by name: those by type, unless types share a name. */
+static struct df_err *retained_by_name(struct fi_context *context, uint64_t *retained)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t types = py_type_count(analysis->objects);
+    if (!context->merged) {
+        memcpy(retained, analysis->type_retained, types * sizeof(*retained));
+        return NULL;
+    }
+    uint32_t *class_of;
+    DF_TRY(df_array(graph->count, sizeof(*class_of), &class_of));
+    for (uint32_t node = 0; node < graph->count; node++)
+        class_of[node] = context->named[graph->type[node]];
+    struct df_err *err =
+        al_class_retained(graph->count, analysis->idom, analysis->order, analysis->reached,
+                          class_of, types, analysis->retained, retained);
+    free(class_of);
+    return err;
+}
+
+struct df_err *fi_fill_types(struct fi_context *context)
+{
+    const struct gr_graph *graph = context->analysis->graph;
+    uint32_t types = py_type_count(context->analysis->objects);
+    DF_CLEANUP_FREE uint64_t *count = df_xcalloc(types, sizeof(uint64_t));
+    DF_CLEANUP_FREE uint64_t *shallow = df_xcalloc(types, sizeof(uint64_t));
+    DF_CLEANUP_FREE uint64_t *retained = df_xcalloc(types, sizeof(uint64_t));
+    for (uint32_t node = 0; node < graph->count; node++) {
+        uint32_t type = context->named[graph->type[node]];
+        count[type]++;
+        shallow[type] += graph->size[node];
+    }
+    DF_TRY(retained_by_name(context, retained));
+    context->verdict->type_count =
+        fi_type_rows(context, count, shallow, retained, &context->verdict->types);
+    return NULL;
+}

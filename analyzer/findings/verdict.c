@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * verdict.c: a verdict, section by section; each section has its file (see parts.h).
+ */
+#include "analyzer/findings/verdict.h"
+
+#include "analyzer/findings/rules.h"
+
+static struct df_err *fill(struct fi_context *context)
+{
+    fi_name_types(context);
+    fi_fill_process(context);
+    DF_TRY(fi_fill_types(context));
+    fi_fill_coverage(context);
+    DF_TRY(fi_fill_memory(context));
+    DF_TRY(fi_fill_holders(context));
+    DF_TRY(fi_fill_cycles(context));
+    DF_TRY(fi_fill_garbage(context));
+    fi_fill_threads(context);
+    return fi_fill_findings(context);
+}
+
+struct df_err *fi_verdict_make(struct fi_analysis *analysis,
+                               const struct fi_verdict_options *options, struct fi_verdict **ret)
+{
+    struct fi_pool *pool = fi_pool_create();
+    struct fi_verdict *verdict = fi_pool_array(pool, 1, sizeof(*verdict));
+    verdict->pool = pool;
+    verdict->heap_bytes = analysis->total_bytes;
+    struct fi_context context = {.analysis = analysis,
+                                 .verdict = verdict,
+                                 .pool = pool,
+                                 .limit = options->limit,
+                                 .core_path = options->command_line_core};
+    struct df_err *err = fill(&context);
+    if (err) {
+        fi_verdict_free(verdict);
+        return err;
+    }
+    *ret = verdict;
+    return NULL;
+}
+
+void fi_verdict_free(struct fi_verdict *verdict)
+{
+    if (verdict)
+        fi_pool_destroy(verdict->pool);
+}
