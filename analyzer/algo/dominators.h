@@ -40,12 +40,12 @@ struct df_err *al_class_retained(uint32_t count, const uint32_t *idom, const uin
  *    root: AL_ROOT); this proves that each idom[v] dominates v; and
  *  - it has the sibling property: no child of a node dominates another child; this proves that
  *    each idom[v] is the nearest.
- * Both are proven for the given graph, nothing is sampled. Linear: the sibling property is proven
- * in rounds (see dominators_check.c), nearly always none to three; should a graph ask for more work
- * than a fixed multiple of its size, the check stops there, and for the nodes still open in the
- * rounds only the parent property is proven. False is always a proof that idom is wrong, and
- * *ret_node names a node that shows it (AL_NONE when true). idom may hold anything.
- * Memory: about 30 bytes a node, and 4 an edge that is needed for the sibling property. */
+ * Both are proven for the given graph, nothing is sampled. Linear: what cycles leave open of the
+ * sibling property is proven in rounds (see dominators_check.c), seldom more than a few; should a
+ * graph ask for more work than a fixed multiple of its size, the check stops and says true, and for
+ * the nodes still open then only the parent property is proven. False is always a proof that idom
+ * is wrong, and *ret_node names a node that shows it (AL_NONE when true). idom may hold anything.
+ * Memory: 25 bytes a node, and up to 12 an edge that the sibling property needs. */
 struct df_err *al_dominators_check(const struct al_csr *graph, const uint32_t *roots,
                                    uint32_t root_count, const uint32_t *idom, bool *ret_ok,
                                    uint32_t *ret_node);

@@ -2,8 +2,8 @@
  * dominators_check.c: proves that an array of immediate dominators is right, without computing
  * dominators.
  *
- * 1. Shape. Exactly the nodes that a breadth-first search reaches have a parent, and a walk down
- *    from the virtual root comes to all of them.
+ * 1. Shape. A walk down from the virtual root comes to all nodes that have a parent; the roots are
+ *    among them, and with each node its successors.
  * 2. Parent property. The walk keeps the tree path to the node u at hand by depth, so "is idom[v]
  *    on the way to u" is one comparison for each edge u->v.
  * 3. Sibling property. An edge u->v with p = idom[v] is, seen from p, an edge to its child v either
@@ -16,53 +16,73 @@
  *      c. each open node has the label of one settled sibling from which a path of open nodes
  *         leads to it (breadth-first). An open node with an edge from an open node of another
  *         label is settled: the two paths to it are disjoint but for ends that no node dominates.
- *    If a round settles nothing, then all edges to the open nodes of a label come from nodes of
- *    this label: the settled node whose label it is dominates them, a sibling, and idom is wrong.
+ * An edge from a node just settled does the same, when it leads to one that the search found
+ * before: then the path to that one did not come this way. (So a doubly linked list that is held at
+ * both ends is done in one round, not in as many as it can be halved.) If a round settles nothing,
+ * then all edges to the open nodes of a label come from nodes of this label: the settled node whose
+ * label it is dominates them, a sibling, and idom is wrong.
+ *
+ * That every node with a parent is reached needs no search: a node is settled over edges from its
+ * parent or from below siblings settled before, so by induction over the height of the tree, where
+ * all is settled, each parent reaches its children.
  */
 #include "analyzer/algo/dominators.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "analyzer/algo/dominator_tree.h"
-#include "analyzer/algo/reach.h"
 #include "dumpfmt/base/mem.h"
 
 /* Rounds may look at this many times the nodes and edges of the graph. */
 #define ROUND_WORK 16
+
+struct derived {
+    uint32_t from;
+    uint32_t to;
+};
 
 struct check {
     const struct al_csr *graph;
     const uint32_t *idom;
     struct al_dominator_tree tree;
     uint32_t reached;
-    uint32_t *depth;  /* 1.. in the tree; 0: not walked to */
-    uint32_t *path;   /* the walk's path by depth; path[0] is AL_ROOT */
-    uint8_t *settled; /* 1: settled; 2: about to be, in a round */
-    uint32_t *start;  /* derived edges to nodes that rule a does not settle, by source */
+    uint32_t *depth;         /* 1.. in the tree; 0: not walked to */
+    uint32_t *path;          /* the walk's path by depth; path[0] is AL_ROOT */
+    uint8_t *settled;        /* 1: settled; 2: about to be, in a round */
+    struct derived *derived; /* edges to nodes that rule a does not settle */
+    uint32_t derived_count;
+    uint32_t *start; /* the same as rows, by source */
     uint32_t *target;
     uint32_t *via;   /* per open node: its first settled sibling with an edge to it */
     uint32_t *label; /* per open node, within a round */
+    uint32_t *place; /* per open node, within a round: when the search found it */
     uint32_t *queue;
     uint32_t tail;
     uint32_t bad; /* the answer: AL_NONE, or a node that shows the fault */
 };
 
-static bool shape_holds(struct check *c, const uint32_t *parent, const uint32_t *roots,
-                        uint32_t root_count)
+static bool parents_are_nodes(struct check *c)
 {
     for (uint32_t v = 0; v < c->graph->count; v++) {
-        uint32_t d = c->idom[v];
-
-        if ((d == AL_NONE) != (parent[v] == AL_NONE) || (d < AL_ROOT && d >= c->graph->count)) {
+        if (c->idom[v] < AL_ROOT && c->idom[v] >= c->graph->count) {
             c->bad = v;
             return false;
         }
+        c->reached += c->idom[v] != AL_NONE;
     }
-    for (uint32_t i = 0; i < root_count; i++)
+    return true;
+}
+
+static bool roots_are_on_top(struct check *c, const uint32_t *roots, uint32_t root_count)
+{
+    for (uint32_t i = 0; i < root_count; i++) {
+        assert(roots[i] < c->graph->count);
         if (c->idom[roots[i]] != AL_ROOT) {
             c->bad = roots[i];
             return false;
         }
+    }
     return true;
 }
 
@@ -82,13 +102,58 @@ static uint32_t walk_next(const struct check *c, uint32_t v, uint32_t *depth)
     return c->tree.sibling[v];
 }
 
-static bool walk_reaches_all(struct check *c)
+/* Rule a. Returns the number of edges that it used. */
+static uint32_t settle_children(struct check *c, const uint32_t *roots, uint32_t root_count)
+{
+    const struct al_csr *graph = c->graph;
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; i < root_count; i++)
+        c->settled[roots[i]] = 1;
+    for (uint32_t u = 0; u < graph->count; u++)
+        for (uint32_t e = graph->start[u]; e < graph->start[u + 1]; e++)
+            if (c->idom[graph->target[e]] == u) {
+                c->settled[graph->target[e]] = 1;
+                used++;
+            }
+    return used;
+}
+
+/* The parent property for the edges of u, to which c->path leads; collects the derived edges to
+ * open nodes. Nodes not yet walked to have depth 0, and path[0] is no node's parent but a root's.
+ */
+static bool edges_of(struct check *c, uint32_t u, uint32_t depth)
+{
+    const struct al_csr *graph = c->graph;
+
+    for (uint32_t e = graph->start[u]; e < graph->start[u + 1]; e++) {
+        uint32_t v = graph->target[e], p = c->idom[v];
+        uint32_t at = p < AL_ROOT ? c->depth[p] : 0;
+
+        if (at > depth || c->path[at] != p) {
+            c->bad = v;
+            return false;
+        }
+        if (c->settled[v] || c->path[at + 1] == v)
+            continue;
+        c->derived[c->derived_count].from = c->path[at + 1];
+        c->derived[c->derived_count++].to = v;
+    }
+    return true;
+}
+
+/* Shape and parent property. */
+static bool walk(struct check *c)
 {
     uint32_t walked = 0, depth = 1;
 
-    for (uint32_t v = c->tree.top; v < AL_ROOT; v = walk_next(c, v, &depth)) {
-        c->depth[v] = depth;
+    c->path[0] = AL_ROOT;
+    for (uint32_t u = c->tree.top; u < AL_ROOT; u = walk_next(c, u, &depth)) {
+        c->path[depth] = u;
+        c->depth[u] = depth;
         walked++;
+        if (!edges_of(c, u, depth))
+            return false;
     }
     for (uint32_t v = 0; walked < c->reached; v++)
         if (c->idom[v] != AL_NONE && c->depth[v] == 0) {
@@ -98,70 +163,21 @@ static bool walk_reaches_all(struct check *c)
     return true;
 }
 
-/* Rule a. */
-static void settle_children(struct check *c, const uint32_t *roots, uint32_t root_count)
-{
-    const struct al_csr *graph = c->graph;
-
-    for (uint32_t i = 0; i < root_count; i++)
-        c->settled[roots[i]] = 1;
-    for (uint32_t u = 0; u < graph->count; u++)
-        for (uint32_t e = graph->start[u]; e < graph->start[u + 1]; e++)
-            if (c->idom[graph->target[e]] == u)
-                c->settled[graph->target[e]] = 1;
-}
-
-/* Looks at the edges of u, to which c->path leads; counts (no target yet) or fills in the derived
- * edges to open nodes. */
-static bool edges_of(struct check *c, uint32_t u, uint32_t depth)
-{
-    const struct al_csr *graph = c->graph;
-
-    for (uint32_t e = graph->start[u]; e < graph->start[u + 1]; e++) {
-        uint32_t v = graph->target[e], p = c->idom[v];
-        uint32_t at = p == AL_ROOT ? 0 : c->depth[p];
-
-        if (at > depth || c->path[at] != p) {
-            c->bad = v;
-            return false;
-        }
-        if (c->settled[v] || c->path[at + 1] == v)
-            continue;
-        if (c->target)
-            c->target[--c->start[c->path[at + 1]]] = v;
-        else
-            c->start[c->path[at + 1]]++;
-    }
-    return true;
-}
-
-static bool all_edges(struct check *c)
-{
-    uint32_t depth = 1;
-
-    c->path[0] = AL_ROOT;
-    for (uint32_t u = c->tree.top; u < AL_ROOT; u = walk_next(c, u, &depth)) {
-        c->path[depth] = u;
-        if (!edges_of(c, u, depth))
-            return false;
-    }
-    return true;
-}
-
-/* The parent property; and the derived edges as start and target. */
-static struct df_err *derive(struct check *c)
+/* The derived edges, sorted into rows. */
+static struct df_err *sort_derived(struct check *c)
 {
     uint32_t count = c->graph->count;
 
-    if (!all_edges(c))
-        return NULL;
+    DF_TRY(df_array((size_t)count + 1, sizeof(*c->start), &c->start));
+    DF_TRY(df_array(c->derived_count, sizeof(*c->target), &c->target));
+    for (uint32_t i = 0; i < c->derived_count; i++)
+        c->start[c->derived[i].from]++;
     for (uint32_t v = 1; v < count; v++)
         c->start[v] += c->start[v - 1];
-    if (count > 0)
-        c->start[count] = c->start[count - 1];
-    DF_TRY(df_array(c->start[count], sizeof(*c->target), &c->target));
-    if (c->start[count] > 0)
-        all_edges(c);
+    c->start[count] = c->derived_count;
+    for (uint32_t i = c->derived_count; i-- > 0;)
+        c->target[--c->start[c->derived[i].from]] = c->derived[i].to;
+    free(DF_TAKE(c->derived));
     return NULL;
 }
 
@@ -211,6 +227,7 @@ static uint32_t label_open(struct check *c, const uint32_t *open, uint32_t count
     for (uint32_t head = c->tail; head < end; head++) {
         uint32_t u = c->queue[head];
 
+        c->place[u] = head;
         for (uint32_t e = c->start[u]; e < c->start[u + 1]; e++) {
             uint32_t v = c->target[e];
 
@@ -223,20 +240,32 @@ static uint32_t label_open(struct check *c, const uint32_t *open, uint32_t count
     return end;
 }
 
-/* Rule c. Returns the work done; what it settles is in the queue. */
+/* Rule c for the edges of u: by labels, or from the settled u to what was found before. */
+static void mark_targets(struct check *c, uint32_t u, bool by_label)
+{
+    for (uint32_t e = c->start[u]; e < c->start[u + 1]; e++) {
+        uint32_t v = c->target[e];
+
+        if (c->settled[v])
+            continue;
+        if (by_label ? c->label[v] != c->label[u] : c->place[v] < c->place[u])
+            c->settled[v] = 2;
+    }
+}
+
+/* A round. Returns the work done; what it settles is in the queue. */
 static uint64_t settle_by_labels(struct check *c, const uint32_t *open, uint32_t count)
 {
-    uint32_t end = label_open(c, open, count), tail = c->tail;
+    uint32_t tail = c->tail, end = label_open(c, open, count);
     uint64_t work = count;
 
     for (uint32_t i = tail; i < end; i++) {
-        uint32_t u = c->queue[i];
-
-        work += c->start[u + 1] - c->start[u];
-        for (uint32_t e = c->start[u]; e < c->start[u + 1]; e++)
-            if (!c->settled[c->target[e]] && c->label[c->target[e]] != c->label[u])
-                c->settled[c->target[e]] = 2;
+        work += c->start[c->queue[i] + 1] - c->start[c->queue[i]];
+        mark_targets(c, c->queue[i], true);
     }
+    for (uint32_t i = end; i-- > tail;)
+        if (c->settled[c->queue[i]] == 2)
+            mark_targets(c, c->queue[i], false);
     for (uint32_t i = tail; i < end; i++)
         if (c->settled[c->queue[i]] == 2) {
             c->settled[c->queue[i]] = 1;
@@ -276,24 +305,33 @@ static void settle(struct check *c)
     }
 }
 
-static struct df_err *check_allocate(struct check *c)
+/* Everything up to the parent property; leaves c->bad as it is when that holds. */
+static struct df_err *check_parents(struct check *c, const uint32_t *roots, uint32_t root_count)
 {
-    uint32_t count = c->graph->count;
+    uint32_t count = c->graph->count, used;
 
+    if (!parents_are_nodes(c) || !roots_are_on_top(c, roots, root_count))
+        return NULL;
+    DF_TRY(al_dominator_tree_init(&c->tree, count, c->idom, NULL, 0));
     DF_TRY(df_array(count, sizeof(*c->depth), &c->depth));
     DF_TRY(df_array((size_t)count + 2, sizeof(*c->path), &c->path));
     DF_TRY(df_array(count, sizeof(*c->settled), &c->settled));
-    return df_array((size_t)count + 1, sizeof(*c->start), &c->start);
+    used = settle_children(c, roots, root_count);
+    DF_TRY(df_array(c->graph->start[count] - used, sizeof(*c->derived), &c->derived));
+    walk(c);
+    al_dominator_tree_deinit(&c->tree);
+    free(DF_TAKE(c->depth));
+    return NULL;
 }
 
 static struct df_err *check_siblings(struct check *c)
 {
     uint32_t count = c->graph->count;
 
-    al_dominator_tree_deinit(&c->tree);
-    free(DF_TAKE(c->depth));
+    DF_TRY(sort_derived(c));
     DF_TRY(df_array(count, sizeof(*c->via), &c->via));
     DF_TRY(df_array(count, sizeof(*c->label), &c->label));
+    DF_TRY(df_array(count, sizeof(*c->place), &c->place));
     DF_TRY(df_array(count, sizeof(*c->queue), &c->queue));
     memset(c->via, 0xff, (size_t)count * sizeof(*c->via));
     settle(c);
@@ -302,19 +340,7 @@ static struct df_err *check_siblings(struct check *c)
 
 static struct df_err *check_run(struct check *c, const uint32_t *roots, uint32_t root_count)
 {
-    DF_CLEANUP_FREE uint32_t *parent = NULL;
-
-    DF_TRY(df_array(c->graph->count, sizeof(*parent), &parent));
-    DF_TRY(al_reach(c->graph, roots, root_count, NULL, parent, &c->reached));
-    if (!shape_holds(c, parent, roots, root_count))
-        return NULL;
-    free(DF_TAKE(parent));
-    DF_TRY(al_dominator_tree_init(&c->tree, c->graph->count, c->idom, NULL, 0));
-    DF_TRY(check_allocate(c));
-    if (!walk_reaches_all(c))
-        return NULL;
-    settle_children(c, roots, root_count);
-    DF_TRY(derive(c));
+    DF_TRY(check_parents(c, roots, root_count));
     return c->bad == AL_NONE ? check_siblings(c) : NULL;
 }
 
@@ -329,10 +355,12 @@ struct df_err *al_dominators_check(const struct al_csr *graph, const uint32_t *r
     free(c.depth);
     free(c.path);
     free(c.settled);
+    free(c.derived);
     free(c.start);
     free(c.target);
     free(c.via);
     free(c.label);
+    free(c.place);
     free(c.queue);
     if (err)
         return err;

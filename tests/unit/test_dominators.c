@@ -384,6 +384,36 @@ static void test_long_double_list(void **state)
     free(edge);
 }
 
+/* A doubly linked list held at both ends: no node dominates any, which only paths from both ends
+ * show (rule c of the check). Then a list in which that is wrong must be refused. */
+static void test_long_list_held_at_both_ends(void **state)
+{
+    (void)state;
+    uint32_t edges = 0, *idom = malloc(LARGE * sizeof(*idom));
+    uint32_t(*edge)[2] = malloc((size_t)LARGE * 2 * sizeof(*edge));
+    struct graphgen g;
+
+    for (uint32_t v = 0; v + 1 < LARGE; v++, edges += 2) {
+        edge[edges][0] = edge[edges + 1][1] = v;
+        edge[edges][1] = edge[edges + 1][0] = v + 1;
+    }
+    graphgen_edges(&g, LARGE, edge, edges);
+    free(g.roots);
+    g.roots = malloc(2 * sizeof(*g.roots));
+    g.roots[0] = 0;
+    g.roots[1] = LARGE - 1;
+    g.root_count = 2;
+    run_dominators(&g, idom, NULL, NULL);
+    for (uint32_t v = 0; v < LARGE; v++)
+        assert_true(idom[v] == AL_ROOT);
+    assert_true(proven(&g, idom));
+    g.root_count = 1;
+    assert_false(proven(&g, idom));
+    graphgen_deinit(&g);
+    free(edge);
+    free(idom);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_large_star),
         cmocka_unit_test(test_long_list_with_shared_tail),
         cmocka_unit_test(test_long_double_list),
+        cmocka_unit_test(test_long_list_held_at_both_ends),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
