@@ -312,6 +312,10 @@ static void open_files(struct builder *builder, struct draft *draft)
         .looks_native = draft->is_code || strstr(module->name, ".so"),
     };
     df_find_file(module, builder->search, builder->core->machine, &wanted);
+    if (!module->name[0] && module->file) { /* a core that lost its notes has no path either */
+        free((char *)(uintptr_t)module->name);
+        module->name = name_of(module->file);
+    }
     if (module->state != DF_MODULE_NOT_ELF)
         df_find_debug_file(module, builder->search, builder->core->machine);
     place(draft);

@@ -29,9 +29,18 @@ void *df_xmalloc(size_t bytes)
     return checked(malloc(bytes ? bytes : 1));
 }
 
+/* calloc checks the product too, but sanitizers take an overflow there for a bug. */
+static void *zeroed(size_t count, size_t element)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, element, &bytes) || bytes > PTRDIFF_MAX)
+        return NULL;
+    return calloc(bytes ? bytes : 1, 1);
+}
+
 void *df_xcalloc(size_t count, size_t element)
 {
-    return checked(calloc(count ? count : 1, element ? element : 1));
+    return checked(zeroed(count, element));
 }
 
 void *df_xrealloc(void *old, size_t count, size_t element)
@@ -64,7 +73,7 @@ char *df_xasprintf(const char *format, ...)
 
 struct df_err *df_array(size_t count, size_t element, void *ret)
 {
-    void *memory = calloc(count ? count : 1, element ? element : 1);
+    void *memory = zeroed(count, element);
     if (!memory)
         return df_err_new(DF_ERR_NOMEM, "out of memory: an array of %zu elements of %zu bytes",
                           count, element);
