@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT
+ * test_module.c: modules of synthetic cores with synthetic libraries: which file is taken, which
+ * bytes come from it, what its symbols are.
+ */
+#include "tests/support/cmocka_all.h"
+
+#include <sys/stat.h>
+
+#include "dumpfmt/base/mem.h"
+#include "dumpfmt/dump.h"
+#include "tests/support/corebuild.h"
+
+#define BASE UINT64_C(0x7f0000000000)
+
+static const uint8_t right_id[20] = {0xab, 0xcd, 3, 4};
+static const uint8_t wrong_id[20] = {0x11};
+static char root[] = "/tmp/necropy-module-XXXXXX";
+
+/* Creates root/path with its directories. */
+static void install(const char *path, struct cb_bytes bytes)
+{
+    DF_CLEANUP_FREE char *full = df_xasprintf("%s%s", root, path);
+    for (char *at = full + strlen(root) + 1; (at = strchr(at, '/')); at++) {
+        *at = 0;
+        mkdir(full, 0700);
+        *at = '/';
+    }
+    FILE *stream = fopen(full, "w");
+    assert_non_null(stream);
+    assert_int_equal(fwrite(bytes.data, 1, bytes.size, stream), bytes.size);
+    fclose(stream);
+    free(bytes.data);
+}
+
+static int clear(void **state)
+{
+    (void)state;
+    DF_CLEANUP_FREE char *command = df_xasprintf("rm -rf '%s'/*", root);
+    return system(command);
+}
+
+static int set_up(void **state)
+{
+    (void)state;
+    return mkdtemp(root) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    clear(state);
+    return rmdir(root);
+}
+
+/* A core with the library mapped at BASE; its first page and its data are in the core. */
+static void build_core(struct cb_core *build, const struct cb_bytes *library, const char *path,
+                       uint64_t base)
+{
+    const struct cb_mapping rows[] = {{base, base + 0x1000, 0, path},
+                                      {base + 0x1000, base + 0x2000, 1, path},
+                                      {base + 0x2000, base + 0x3000, 2, path}};
+    static uint8_t data[4096];
+    memset(data, 0xee, sizeof(data));
+    cb_prstatus(build, 1, 6, NULL);
+    cb_files(build, rows, 3);
+    cb_segment(build, base, library->data, library ? 0x1000 : 0, 0x1000, PF_R);
+    cb_segment(build, base + 0x1000, NULL, 0, 0x1000, PF_R | PF_X);
+    cb_segment(build, base + 0x2000, data, 0x1000, 0x1000, PF_R | PF_W);
+}
+
+static struct df_dump *open_with(struct cb_core *build, const struct df_search *search)
+{
+    struct df_dump *dump = NULL;
+    char *path = cb_write(build);
+    assert_ok(df_dump_open(path, search, &dump));
+    cb_remove(path);
+    return dump;
+}
+
+/* The dump of one library at BASE with right_id, looked for under root. */
+static struct df_dump *open_library(const char *path)
+{
+    struct cb_core build;
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, 0);
+    struct df_search search = {.sysroot = root};
+    cb_init(&build, EM_X86_64);
+    build_core(&build, &library, path, BASE);
+    struct df_dump *dump = open_with(&build, &search);
+    cb_deinit(&build);
+    free(library.data);
+    assert_int_equal(dump->modules->count, 1);
+    return dump;
+}
+
+static void takes_the_matching_file(void **state)
+{
+    (void)state;
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    struct df_dump *dump = open_library("/lib/libx.so");
+    const struct df_module *module = &dump->modules->items[0];
+    assert_int_equal(module->state, DF_MODULE_MATCHED);
+    assert_string_equal(module->path, "/lib/libx.so");
+    assert_string_equal(module->name, "libx.so");
+    assert_int_equal(module->bias, BASE);
+    assert_int_equal(module->build_id.size, 20);
+    assert_int_equal(module->load_count, 3);
+    assert_int_equal(module->loads[2].flags, PF_R | PF_W);
+    const struct df_range *text = df_aspace_range(dump->space, BASE + 0x1000);
+    assert_int_equal(text->origin, DF_FROM_FILE);
+    assert_int_equal(*(const uint8_t *)df_ptr(dump->space, BASE + 0x1000, 1), 0xcc);
+    assert_int_equal(*(const uint8_t *)df_ptr(dump->space, BASE + 0x2000, 1), 0xee);
+    assert_int_equal(df_aspace_range(dump->space, BASE + 0x2000)->origin, DF_FROM_CORE);
+    df_dump_close(dump);
+    df_dump_close(NULL);
+}
+
+static void never_takes_another_build(void **state)
+{
+    (void)state;
+    install("/lib/libx.so", cb_library(EM_X86_64, wrong_id, 1));
+    struct df_dump *dump = open_library("/lib/libx.so");
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MISMATCH);
+    assert_null(dump->modules->items[0].file);
+    assert_null(df_ptr(dump->space, BASE + 0x1000, 1));
+    assert_int_equal(df_aspace_range(dump->space, BASE + 0x1000)->origin, DF_ABSENT);
+    assert_int_equal(dump->modules->items[0].bias, BASE); /* from the core's own header */
+    df_dump_close(dump);
+    install("/usr/lib/debug/.build-id/ab/cd0304"
+            "00000000000000000000000000000000",
+            cb_library(EM_X86_64, right_id, 1));
+    dump = open_library("/lib/libx.so");
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MATCHED);
+    df_dump_close(dump);
+}
+
+static void says_what_is_missing(void **state)
+{
+    (void)state;
+    struct df_dump *dump = open_library("/lib/libx.so");
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MISSING);
+    assert_null(df_module_symbol(&dump->modules->items[0], "cb_function"));
+    df_dump_close(dump);
+    struct cb_bytes text = {0};
+    text.data = (uint8_t *)df_xstrdup("no library");
+    text.size = 10;
+    install("/lib/libx.so", text);
+    dump = open_library("/lib/libx.so");
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MISSING);
+    df_dump_close(dump);
+    dump = open_library("/lib/libx.so (deleted)");
+    assert_string_equal(dump->modules->items[0].name, "libx.so");
+    df_dump_close(dump);
+}
+
+static void writable_bytes_never_come_from_the_file(void **state)
+{
+    (void)state;
+    struct cb_core build;
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, 1);
+    const struct cb_mapping rows[] = {{BASE, BASE + 0x1000, 0, "/lib/libx.so"},
+                                      {BASE + 0x1000, BASE + 0x2000, 1, "/lib/libx.so"},
+                                      {BASE + 0x2000, BASE + 0x3000, 2, "/lib/libx.so"}};
+    struct df_search search = {.sysroot = root};
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    cb_init(&build, EM_X86_64);
+    cb_files(&build, rows, 3);
+    cb_segment(&build, BASE, library.data, 0x1000, 0x1000, PF_R);
+    cb_segment(&build, BASE + 0x1000, NULL, 0, 0x1000, PF_R | PF_W); /* patched text */
+    cb_segment(&build, BASE + 0x2000, NULL, 0, 0x1000, PF_R);        /* RELRO, lost */
+    struct df_dump *dump = open_with(&build, &search);
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MATCHED);
+    assert_null(df_ptr(dump->space, BASE + 0x1000, 1));
+    assert_null(df_ptr(dump->space, BASE + 0x2000, 1));
+    df_dump_close(dump);
+    cb_deinit(&build);
+    free(library.data);
+}
+
+static void one_file_mapped_twice(void **state)
+{
+    (void)state;
+    struct cb_core build;
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, 0);
+    struct df_search search = {.sysroot = root};
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    struct cb_mapping rows[6];
+    for (uint64_t i = 0; i < 6; i++) {
+        uint64_t start = BASE + i * 0x1000 + (i >= 3 ? 0x100000 : 0);
+        rows[i] = (struct cb_mapping){start, start + 0x1000, i % 3, "/lib/libx.so"};
+    }
+    cb_init(&build, EM_X86_64);
+    cb_files(&build, rows, 6);
+    cb_segment(&build, rows[0].start, library.data, 0x1000, 0x1000, PF_R);
+    cb_segment(&build, rows[3].start, library.data, 0x1000, 0x1000, PF_R);
+    struct df_dump *dump = open_with(&build, &search);
+    assert_int_equal(dump->modules->count, 2);
+    assert_int_equal(dump->modules->items[0].bias, BASE);
+    assert_int_equal(dump->modules->items[1].bias, rows[3].start);
+    assert_ptr_equal(df_module_at(dump->modules, rows[4].start), &dump->modules->items[1]);
+    assert_non_null(df_ptr(dump->space, rows[1].start, 0x100));
+    assert_non_null(df_ptr(dump->space, rows[4].start, 0x100));
+    df_dump_close(dump);
+    cb_deinit(&build);
+    free(library.data);
+}
+
+static void symbols_by_name_and_address(void **state)
+{
+    (void)state;
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    struct df_dump *dump = open_library("/lib/libx.so");
+    struct df_module *module = &dump->modules->items[0], *found = NULL;
+    const struct df_symbol *function = df_modules_symbol(dump->modules, "cb_function", &found);
+    assert_non_null(function);
+    assert_ptr_equal(found, module);
+    assert_int_equal(function->address, BASE + 0x1010);
+    assert_int_equal(function->type, DF_SYMBOL_FUNCTION);
+    assert_true(function->global);
+    assert_false(df_module_symbol(module, "cb_local")->global);
+    assert_null(df_module_symbol(module, "cb_"));
+    assert_null(df_modules_symbol(dump->modules, "", NULL));
+    assert_ptr_equal(df_module_symbol_at(module, BASE + 0x101f), function);
+    assert_null(df_module_symbol_at(module, BASE + 0x1020));
+    assert_null(df_module_symbol_at(module, BASE + 0x100f));
+    assert_ptr_equal(df_module_symbol_at(module, BASE + 0x2008),
+                     df_module_symbol(module, "cb_object"));
+    uint64_t address, size;
+    assert_true(df_module_section(module, ".data", &address, &size));
+    assert_int_equal(address, BASE + 0x2000);
+    assert_int_equal(size, 0x100);
+    assert_false(df_module_section(module, ".symtab", &address, &size));
+    assert_false(df_module_section(module, ".none", &address, &size));
+    df_dump_close(dump);
+}
+
+static void symbols_of_a_stripped_file(void **state)
+{
+    (void)state;
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 0));
+    struct df_dump *dump = open_library("/lib/libx.so");
+    assert_null(df_module_symbol(&dump->modules->items[0], "cb_function"));
+    assert_null(df_module_symbol_at(&dump->modules->items[0], BASE + 0x1010));
+    df_dump_close(dump);
+}
+
+static void addresses_to_modules(void **state)
+{
+    (void)state;
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    struct df_dump *dump = open_library("/lib/libx.so");
+    assert_ptr_equal(df_module_at(dump->modules, BASE), &dump->modules->items[0]);
+    assert_ptr_equal(df_module_at(dump->modules, BASE + 0x2fff), &dump->modules->items[0]);
+    assert_null(df_module_at(dump->modules, BASE - 1));
+    assert_null(df_module_at(dump->modules, BASE + 0x3000));
+    assert_null(df_module_at(dump->modules, UINT64_MAX));
+    df_dump_close(dump);
+}
+
+static void the_executable_may_be_elsewhere(void **state)
+{
+    (void)state;
+    struct cb_core build;
+    struct cb_bytes library = cb_library(EM_AARCH64, right_id, 0);
+    install("/elsewhere", cb_library(EM_AARCH64, right_id, 1));
+    install("/usr/bin/program", cb_library(EM_X86_64, right_id, 1)); /* another machine's */
+    DF_CLEANUP_FREE char *executable = df_xasprintf("%s/elsewhere", root);
+    struct df_search search = {.sysroot = root, .executable = executable};
+    const uint64_t auxv[][2] = {{AT_ENTRY, BASE + 0x1010}};
+    cb_init(&build, EM_AARCH64);
+    cb_auxv(&build, auxv, 1);
+    build_core(&build, &library, "/usr/bin/program", BASE);
+    struct df_dump *dump = open_with(&build, &search);
+    assert_ptr_equal(dump->modules->executable, &dump->modules->items[0]);
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MATCHED);
+    assert_string_equal(dump->modules->items[0].file, executable);
+    df_dump_close(dump);
+    cb_deinit(&build);
+    free(library.data);
+}
+
+/* Data files, devices and shared memory are not libraries that somebody must look for. */
+static void data_is_not_missed(void **state)
+{
+    (void)state;
+    struct cb_core build;
+    struct df_search search = {.sysroot = root};
+    static const uint8_t data[4096] = "data";
+    const struct cb_mapping rows[] = {{0x10000, 0x11000, 0, "/usr/lib/locale/archive"},
+                                      {0x20000, 0x21000, 0, "/dev/zero (deleted)"},
+                                      {0x30000, 0x31000, 0, "/memfd:x (deleted)"},
+                                      {0x40000, 0x41000, 0, ""}};
+    cb_init(&build, EM_X86_64);
+    cb_files(&build, rows, 4);
+    cb_segment(&build, 0x10000, data, 4096, 4096, PF_R);
+    cb_segment(&build, 0x20000, NULL, 0, 4096, PF_R | PF_W);
+    struct df_dump *dump = open_with(&build, &search);
+    assert_int_equal(dump->modules->count, 4);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(dump->modules->items[i].state, DF_MODULE_NOT_ELF);
+    df_dump_close(dump);
+    cb_deinit(&build);
+}
+
+/* The library's headers and tables damaged at random, in the core and on the host. */
+static void survives_noise(void **state)
+{
+    (void)state;
+    srand(3);
+    for (int i = 0; i < 400; i++) {
+        struct cb_core build;
+        struct cb_bytes mapped = cb_library(EM_X86_64, right_id, 1);
+        struct cb_bytes file = cb_library(EM_X86_64, right_id, 1);
+        struct df_search search = {.sysroot = root};
+        for (int j = 0; j < 6; j++) {
+            struct cb_bytes *victim = i % 3 ? &file : &mapped;
+            size_t at = (size_t)rand() % 0x240;
+            if (i % 2)
+                at = 0x3000 + (size_t)rand() % 0x380;
+            victim->data[at] = (uint8_t)(rand() % 2 ? rand() : 0xff);
+        }
+        if (i % 5 == 0)
+            file.size = (size_t)rand() % file.size;
+        install("/lib/libx.so", file);
+        cb_init(&build, EM_X86_64);
+        build_core(&build, &mapped, "/lib/libx.so", BASE);
+        struct df_dump *dump = open_with(&build, &search);
+        df_modules_load_symbols(dump->modules);
+        df_modules_symbol(dump->modules, "cb_object", NULL);
+        for (uint64_t at = BASE; at < BASE + 0x4000; at += 0x123)
+            if (df_module_at(dump->modules, at))
+                df_module_symbol_at(df_module_at(dump->modules, at), at);
+        df_dump_close(dump);
+        cb_deinit(&build);
+        free(mapped.data);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(takes_the_matching_file, clear),
+        cmocka_unit_test_setup(never_takes_another_build, clear),
+        cmocka_unit_test_setup(says_what_is_missing, clear),
+        cmocka_unit_test_setup(writable_bytes_never_come_from_the_file, clear),
+        cmocka_unit_test_setup(one_file_mapped_twice, clear),
+        cmocka_unit_test_setup(symbols_by_name_and_address, clear),
+        cmocka_unit_test_setup(symbols_of_a_stripped_file, clear),
+        cmocka_unit_test_setup(addresses_to_modules, clear),
+        cmocka_unit_test_setup(the_executable_may_be_elsewhere, clear),
+        cmocka_unit_test_setup(data_is_not_missed, clear),
+        cmocka_unit_test_setup(survives_noise, clear),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
