@@ -100,7 +100,6 @@ struct py_layout {
     uint64_t general_lookup;     /* address of lookdict: dk_lookup of general tables (up to 3.10); 0 unknown */
 
     uint32_t gc_head_size;     /* bytes before a collected object; 0 in free-threaded builds */
-    uint32_t gc_tail_pad;      /* reserved */
     enum py_int_shape int_shape;
     enum py_keys_shape keys_shape;
     enum py_attr_shape attr_shape;
@@ -115,6 +114,7 @@ struct py_layout {
     bool managed_weakref;      /* types may keep the weak list before the object (3.12+) */
     bool generator_visits_code; /* gen_traverse visits gi_code (up to 3.11) */
     bool frame_visits_func;     /* _PyFrame_Traverse visits f_funcobj */
+    bool zero_has_digit;       /* int.__sizeof__ counts a digit for 0 (3.11+) */
     uint32_t presize_dict_words; /* words of the pre-header without the GC head: 0 or 2 */
     int8_t frame_state_created, frame_state_suspended, frame_state_executing,
         frame_state_completed, frame_state_cleared; /* gi_frame_state values */

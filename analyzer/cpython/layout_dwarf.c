@@ -231,7 +231,7 @@ struct df_err *py_layout_from_dwarf(struct df_dump *dump, struct df_module *pyth
     for (uint32_t i = 0; i < source.extension_count; i++)
         df_ctypes_close(source.extensions[i].types);
     df_ctypes_close(source.python);
-    const struct df_symbol *lookup = df_module_symbol(python, "lookdict");
+    const struct df_symbol *lookup = py_local_symbol(python, "lookdict");
     layout.general_lookup = lookup ? lookup->address : 0;
     struct df_err *err = check_necessary(&layout, python->debug_file);
     if (err)

@@ -22,6 +22,9 @@ void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types);
 /* Finds the members of the runtime's structures that own objects (slots.c). */
 void py_layout_slots(struct py_layout *layout, const struct df_ctypes *types);
 
+/* A symbol that may be local, under its own name or the one that link-time optimisation gave it. */
+const struct df_symbol *py_local_symbol(struct df_module *module, const char *name);
+
 /* PY_VERSION_HEX of the interpreter in a module, 0 when unknown (version.c). */
 uint32_t py_find_version(struct df_dump *dump, struct df_module *python);
 

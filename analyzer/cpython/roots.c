@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analyzer/cpython/layout_internal.h"
 #include "analyzer/cpython/python_internal.h"
 
 #define MAX_PATH 256
@@ -90,6 +91,22 @@ static void visit_atexit(const struct visit *visit, uint64_t interpreter)
     }
 }
 
+/* Signal handlers up to 3.11: static Handlers[NSIG] of Modules/signalmodule.c, each an int and an
+ * object; `signal` is always built in. */
+static void visit_signal_handlers(const struct visit *visit)
+{
+    const uint64_t stride = 16, function = 8;
+    struct py_reader reader = py_reader(visit->py);
+    const struct df_symbol *symbol = py_local_symbol(visit->py->module, "Handlers");
+    if (!symbol || symbol->size % stride || symbol->size > 256 * stride)
+        return;
+    for (uint64_t i = 0; i < symbol->size / stride; i++) {
+        char path[MAX_PATH];
+        snprintf(path, sizeof(path), "signal.Handlers[%u].func", (unsigned)i);
+        deliver(visit, py_word(&reader, symbol->address + i * stride + function), path);
+    }
+}
+
 /* Exceptions being handled: the thread's own state at the bottom (a slot of it: not again), above
  * it those of the generators that run. */
 static void visit_exceptions(const struct visit *visit)
@@ -115,6 +132,7 @@ void py_state_roots(const struct py *py, visitor function, void *context)
 {
     struct visit visit = {.py = py, .function = function, .context = context};
     visit_slots(&visit, py->runtime, "runtime", &py->layout.runtime_slots);
+    visit_signal_handlers(&visit);
     for (uint32_t i = 0; i < py->interpreter_count; i++) {
         uint64_t interpreter = py->interpreters[i].address;
         visit_slots(&visit, interpreter, "interpreter", &py->layout.interp_slots);

@@ -53,6 +53,8 @@ static const struct exclusion {
      * would keep every dead interned string alive. */
     {"interned_strings", COMPONENT},
     {"interned", COMPONENT},
+    /* A constant of the parser: a union that would be read in all its forms. */
+    {"dummy_name", COMPONENT},
     /* Structures of their own, visited by themselves. */
     {"_main_interpreter", COMPONENT},
     {"_initial_thread", COMPONENT},
@@ -204,9 +206,11 @@ static void add_member(struct collector *collector, const struct work *work,
                        const struct df_member *member)
 {
     const struct df_field *field = &member->field;
-    bool plain = !member->name || !*work->path;
-    char *path =
-        df_xasprintf("%s%s%s", work->path, plain ? "" : ".", member->name ? member->name : "");
+    /* 3.13+: the public part of a thread state is the member `base` of the whole. */
+    bool base = member->name && !strcmp(member->name, "base") && !field->offset && !*work->path;
+    const char *name = member->name && !base ? member->name : "";
+    bool plain = !*name || !*work->path;
+    char *path = df_xasprintf("%s%s%s", work->path, plain ? "" : ".", name);
     if (excluded(path)) {
         free(path);
         return;
@@ -264,9 +268,27 @@ static void collect(const struct df_ctypes *types, const char *names, struct py_
         qsort(ret->items, ret->count, sizeof(*ret->items), by_offset);
 }
 
+/* Python's signal handlers: pointers in disguise (_Py_atomic_address) up to 3.12, when they had
+ * just become part of the runtime. (Before: a static array, see roots.c; later: plain pointers.) */
+static void add_signal_handlers(struct py_slots *slots, const struct df_ctypes *types)
+{
+    struct df_field array, function;
+    const char *runtime = "struct pyruntimestate";
+    if (!df_ctypes_field(types, runtime, "signals.handlers", &array) ||
+        !df_ctypes_field(types, runtime, "signals.handlers[0].func", &function) ||
+        function.kind == DF_KIND_POINTER || function.size != 8 || array.count > MAX_ELEMENTS ||
+        function.offset >= PY_ABSENT || array.element >= PY_ABSENT)
+        return;
+    DF_PUSH(slots, (struct py_slot){.path = df_xstrdup("signals.handlers[].func"),
+                                    .offset = (uint32_t)function.offset,
+                                    .count = (uint32_t)array.count,
+                                    .stride = (uint32_t)array.element});
+}
+
 void py_layout_slots(struct py_layout *layout, const struct df_ctypes *types)
 {
     collect(types, "struct pyruntimestate|_PyRuntimeState", &layout->runtime_slots);
+    add_signal_handlers(&layout->runtime_slots, types);
     collect(types, "struct _is|PyInterpreterState", &layout->interp_slots);
     /* 3.13+: the thread state that others see is the beginning of a larger one. */
     collect(types, "struct _PyThreadStateImpl|_PyThreadStateImpl|struct _ts|PyThreadState",
