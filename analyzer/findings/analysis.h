@@ -14,30 +14,35 @@
 #include "analyzer/graph/build.h"
 
 struct fi_analysis {
-    struct py *py;               /* borrowed */
-    struct py_objects *objects;  /* borrowed */
-    struct gr_graph *graph;      /* borrowed */
+    struct py *py;              /* borrowed */
+    struct py_objects *objects; /* borrowed */
+    struct gr_graph *graph;     /* borrowed */
 
-    uint32_t *idom;              /* AL_ROOT, AL_NONE as algo/dominators.h */
-    uint32_t *order;             /* reached nodes, dominators first */
+    uint32_t *idom;  /* AL_ROOT, AL_NONE as algo/dominators.h */
+    uint32_t *order; /* reached nodes, dominators first */
     uint32_t reached;
-    uint64_t *retained;          /* bytes */
-    uint32_t *retained_count;    /* objects */
-    uint32_t *parent, *distance; /* shortest path tree from the roots */
+    uint64_t *retained;            /* bytes */
+    uint32_t *retained_count;      /* objects */
+    uint32_t *parent, *distance;   /* tree of short natural paths from the roots (ways.c) */
     uint32_t *child_start, *child; /* dominator tree, biggest first; row graph->count: the root's */
-    uint64_t *type_retained;     /* per type number */
+    uint64_t *type_retained;       /* per type number */
 
     uint32_t *cycle_start, *cycle_member; /* cyclic strongly connected components */
     uint32_t cycle_count;
-    uint8_t *verdict;            /* enum al_verdict */
+    uint8_t *verdict; /* enum al_verdict */
     uint32_t garbage, uncollectable, inconsistent, first_inconsistent;
-    uint64_t garbage_bytes;      /* of the garbage and of all that would be freed with it */
-    uint32_t garbage_freed;      /* objects, likewise */
-    uint64_t total_bytes;        /* shallow sizes of all objects */
+    uint64_t garbage_bytes; /* of the garbage and of all that would be freed with it */
+    uint32_t garbage_freed; /* objects, likewise */
+    uint64_t total_bytes;   /* shallow sizes of all objects */
 };
 
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
                           const struct df_progress *progress, struct fi_analysis **ret);
+/* The part of it that needs no process, for tests on literal arrays: type_node gives per type the
+ * node of its type object (AL_NONE when unknown), legacy_type 1 for types with tp_del. */
+struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
+                                const uint32_t *type_node, const uint8_t *legacy_type,
+                                const struct df_progress *progress, struct fi_analysis **ret);
 void fi_analysis_destroy(struct fi_analysis *analysis); /* NULL is allowed */
 
 /* The path of a node from its root as Python would write it, along the shortest path tree

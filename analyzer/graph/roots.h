@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * roots.h: why things are alive: what the process itself says (roots.c), and what must be said of
+ * roots.h: why things are alive: what the process itself says (seeds.c), and what must be said of
  * objects that nothing of that reaches (unreached.c). Private to this folder.
  */
 #ifndef GR_ROOTS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * roots.c: the roots that the process shows: modules, frames, state, static types.
+ * seeds.c: the roots that the process shows: modules, frames, state, static types.
  *
  * Some references are true but say little: the frame that runs a function holds the function, its
  * code and its globals, and the interpreter holds the dicts of sys and builtins. Made roots, they

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ * analysis.c: runs the algorithms over a graph and keeps their answers.
+ */
+#include "analyzer/findings/analysis.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "analyzer/findings/ways.h"
+#include "dumpfmt/base/mem.h"
+
+/* The linear proofs of our own results run where time does not matter. */
+#if defined(__SANITIZE_ADDRESS__) || defined(NECROPY_CHECKS)
+#define FI_SELF_CHECK 1
+#endif
+
+struct work { /* what is needed only while the analysis is made */
+    struct fi_analysis *analysis;
+    struct al_csr csr, reverse;
+    const struct df_progress *progress;
+    uint32_t type_count;
+    const uint32_t *type_node;
+    const uint8_t *legacy_type;
+};
+
+static struct df_err *allocate(struct fi_analysis *a, uint32_t type_count)
+{
+    uint32_t count = a->graph->count;
+
+    DF_TRY(df_array(count, sizeof(*a->idom), &a->idom));
+    DF_TRY(df_array(count, sizeof(*a->order), &a->order));
+    DF_TRY(df_array(count, sizeof(*a->retained), &a->retained));
+    DF_TRY(df_array(count, sizeof(*a->retained_count), &a->retained_count));
+    DF_TRY(df_array(count, sizeof(*a->parent), &a->parent));
+    DF_TRY(df_array(count, sizeof(*a->distance), &a->distance));
+    DF_TRY(df_array(count, sizeof(*a->verdict), &a->verdict));
+    return df_array(type_count, sizeof(*a->type_retained), &a->type_retained);
+}
+
+static struct df_err *find_dominators(struct work *work)
+{
+    struct fi_analysis *a = work->analysis;
+    struct gr_graph *graph = a->graph;
+
+    df_progress(work->progress, "finding dominators", 0, 0);
+    DF_TRY(al_dominators(&work->csr, &work->reverse, graph->root_nodes, graph->root_node_count,
+                         a->idom, a->order, &a->reached));
+#ifdef FI_SELF_CHECK
+    bool ok;
+    uint32_t node;
+
+    DF_TRY(al_dominators_check(&work->csr, graph->root_nodes, graph->root_node_count, a->idom, &ok,
+                               &node));
+    assert(ok);
+#endif
+    al_retained(graph->count, a->idom, a->order, a->reached, graph->size, a->retained,
+                a->retained_count);
+    DF_TRY(al_class_retained(graph->count, a->idom, a->order, a->reached, graph->type,
+                             work->type_count, a->retained, a->type_retained));
+    return al_dominator_children(graph->count, a->idom, a->retained, &a->child_start, &a->child);
+}
+
+static struct df_err *find_cycles(struct work *work)
+{
+    DF_CLEANUP_FREE uint32_t *component = NULL;
+    struct fi_analysis *a = work->analysis;
+    uint32_t count;
+
+    df_progress(work->progress, "finding cycles", 0, 0);
+    DF_TRY(df_array(a->graph->count, sizeof(*component), &component));
+    DF_TRY(al_scc(&work->csr, component, &count));
+    return al_cycles(&work->csr, component, count, &a->cycle_start, &a->cycle_member,
+                     &a->cycle_count);
+}
+
+/* The collector looks at tracked objects of its lists; the permanent generation is not among
+ * them. It sees what tp_traverse visits. */
+static struct df_err *find_garbage(struct work *work)
+{
+    DF_CLEANUP_FREE uint8_t *visited = NULL;
+    DF_CLEANUP_FREE uint8_t *candidate = NULL;
+    DF_CLEANUP_FREE uint8_t *legacy = NULL;
+    struct fi_analysis *a = work->analysis;
+    const struct gr_graph *graph = a->graph;
+    struct al_collector_input input = {.graph = &work->csr, .references = graph->references};
+    struct al_collector_result result = {.verdict = a->verdict};
+
+    df_progress(work->progress, "finding garbage", 0, 0);
+    DF_TRY(df_array(graph->edge_count, 1, &visited));
+    DF_TRY(df_array(graph->count, 1, &candidate));
+    DF_TRY(df_array(graph->count, 1, &legacy));
+    for (uint32_t e = 0; e < graph->edge_count; e++)
+        visited[e] = graph->kind[e] == PY_REF_REFERENT;
+    for (uint32_t v = 0; v < graph->count; v++) {
+        candidate[v] = (graph->flags[v] & (GR_TRACKED | GR_GC | GR_FROZEN)) == (GR_TRACKED | GR_GC);
+        legacy[v] = work->legacy_type[graph->type[v]];
+    }
+    input.visited = visited;
+    input.candidate = candidate;
+    input.legacy = legacy;
+    DF_TRY(al_collector(&input, &result));
+    a->garbage = result.garbage;
+    a->uncollectable = result.uncollectable;
+    a->inconsistent = result.inconsistent;
+    a->first_inconsistent = result.first_inconsistent;
+    return NULL;
+}
+
+static void flood(const struct gr_graph *graph, uint8_t *mark, uint8_t colour, uint32_t *queue,
+                  uint32_t count)
+{
+    for (uint32_t head = 0; head < count; head++) {
+        uint32_t v = queue[head];
+
+        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
+            if (mark[graph->target[e]])
+                continue;
+            mark[graph->target[e]] = colour;
+            queue[count++] = graph->target[e];
+        }
+    }
+}
+
+static bool is_alive_root(const struct gr_graph *graph, uint32_t v)
+{
+    uint8_t kind = graph->root_kind[v];
+
+    return kind != GR_ROOT_NONE && kind != GR_ROOT_GARBAGE && kind != GR_ROOT_UNKNOWN;
+}
+
+/* What a collection would free: the garbage, and what only garbage holds. What lives is reached
+ * from a root that is alive, or from garbage that cannot be freed, not through garbage. */
+static struct df_err *measure_garbage(struct work *work)
+{
+    enum { ALIVE = 1, FREED = 2 };
+    DF_CLEANUP_FREE uint8_t *mark = NULL;
+    DF_CLEANUP_FREE uint32_t *queue = NULL;
+    struct fi_analysis *a = work->analysis;
+    const struct gr_graph *graph = a->graph;
+    uint32_t count = 0;
+
+    if (!a->garbage)
+        return NULL;
+    DF_TRY(df_array(graph->count, 1, &mark));
+    DF_TRY(df_array(graph->count, sizeof(*queue), &queue));
+    for (uint32_t v = 0; v < graph->count; v++)
+        if (a->verdict[v] == AL_GARBAGE)
+            mark[v] = FREED;
+    for (uint32_t v = 0; v < graph->count; v++)
+        if (!mark[v] && (is_alive_root(graph, v) || a->verdict[v] == AL_UNCOLLECTABLE)) {
+            mark[v] = ALIVE;
+            queue[count++] = v;
+        }
+    flood(graph, mark, ALIVE, queue, count);
+    count = 0;
+    for (uint32_t v = 0; v < graph->count; v++)
+        if (mark[v] == FREED)
+            queue[count++] = v;
+    flood(graph, mark, FREED, queue, count);
+    for (uint32_t v = 0; v < graph->count; v++)
+        if (mark[v] == FREED) {
+            a->garbage_freed++;
+            a->garbage_bytes += graph->size[v];
+        }
+    return NULL;
+}
+
+static struct df_err *run(struct work *work)
+{
+    struct fi_analysis *a = work->analysis;
+    const struct gr_graph *graph = a->graph;
+
+#ifdef FI_SELF_CHECK
+    assert(gr_graph_is_valid(graph, work->type_count));
+#endif
+    DF_TRY(allocate(a, work->type_count));
+    for (uint32_t v = 0; v < graph->count; v++)
+        a->total_bytes += graph->size[v];
+    DF_TRY(find_dominators(work));
+    df_progress(work->progress, "finding paths", 0, 0);
+    DF_TRY(fi_ways(graph, work->type_node, a->parent, a->distance));
+    DF_TRY(find_cycles(work));
+    DF_TRY(find_garbage(work));
+    return measure_garbage(work);
+}
+
+struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
+                                const uint32_t *type_node, const uint8_t *legacy_type,
+                                const struct df_progress *progress, struct fi_analysis **ret)
+{
+    struct work work = {
+        .analysis = df_xcalloc(1, sizeof(*work.analysis)),
+        .csr = {.count = graph->count, .start = graph->start, .target = graph->target},
+        .reverse = {.count = graph->count,
+                    .start = graph->reverse_start,
+                    .target = graph->reverse_source},
+        .progress = progress,
+        .type_count = type_count,
+        .type_node = type_node,
+        .legacy_type = legacy_type,
+    };
+    struct df_err *err;
+
+    work.analysis->graph = graph;
+    work.analysis->first_inconsistent = AL_NONE;
+    err = run(&work);
+    if (err) {
+        fi_analysis_destroy(work.analysis);
+        return err;
+    }
+    *ret = work.analysis;
+    return NULL;
+}
+
+struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
+                          const struct df_progress *progress, struct fi_analysis **ret)
+{
+    DF_CLEANUP_FREE uint32_t *type_node = NULL;
+    DF_CLEANUP_FREE uint8_t *legacy_type = NULL;
+    uint32_t type_count = py_type_count(objects);
+
+    DF_TRY(df_array(type_count, sizeof(*type_node), &type_node));
+    DF_TRY(df_array(type_count, sizeof(*legacy_type), &legacy_type));
+    for (uint32_t i = 0; i < type_count; i++) {
+        const struct py_type *type = py_type_at(objects, i);
+
+        type_node[i] = gr_node(graph, type->address);
+        legacy_type[i] = type->del != 0;
+    }
+    DF_TRY(fi_analyse_graph(graph, type_count, type_node, legacy_type, progress, ret));
+    (*ret)->py = py;
+    (*ret)->objects = objects;
+    fi_ways_home(*ret);
+    return NULL;
+}
+
+void fi_analysis_destroy(struct fi_analysis *analysis)
+{
+    if (!analysis)
+        return;
+    free(analysis->idom);
+    free(analysis->order);
+    free(analysis->retained);
+    free(analysis->retained_count);
+    free(analysis->parent);
+    free(analysis->distance);
+    free(analysis->child_start);
+    free(analysis->child);
+    free(analysis->type_retained);
+    free(analysis->cycle_start);
+    free(analysis->cycle_member);
+    free(analysis->verdict);
+    free(analysis);
+}

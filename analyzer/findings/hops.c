@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT
+ * hops.c: labels of single references.
+ */
+#include "analyzer/findings/hops.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+bool fi_has_edge(const struct gr_graph *graph, uint32_t holder, uint32_t held)
+{
+    uint32_t out = graph->start[holder + 1] - graph->start[holder];
+    uint32_t in = graph->reverse_start[held + 1] - graph->reverse_start[held];
+
+    if (in < out) {
+        for (uint32_t e = graph->reverse_start[held]; e < graph->reverse_start[held + 1]; e++)
+            if (graph->reverse_source[e] == holder)
+                return true;
+        return false;
+    }
+    for (uint32_t e = graph->start[holder]; e < graph->start[holder + 1]; e++)
+        if (graph->target[e] == held)
+            return true;
+    return false;
+}
+
+void fi_walk(struct fi_analysis *analysis, uint32_t node, struct py_refs *refs)
+{
+    refs->count = 0;
+    py_walk_one(analysis->objects, analysis->graph->address[node], refs);
+}
+
+/* How much a label says to a person, for choosing among several references to the same object. */
+static int label_rank(const struct py_ref *ref)
+{
+    static const int rank[] = {
+        [PY_LABEL_ATTR] = 9,  [PY_LABEL_SLOT] = 9,   [PY_LABEL_LOCAL] = 8,  [PY_LABEL_VALUE] = 8,
+        [PY_LABEL_FIELD] = 7, [PY_LABEL_ITEM] = 6,   [PY_LABEL_MEMBER] = 5, [PY_LABEL_KEY] = 4,
+        [PY_LABEL_STACK] = 3, [PY_LABEL_OFFSET] = 2, [PY_LABEL_TYPE] = 1,   [PY_LABEL_NONE] = 0,
+    };
+
+    return ref->label < sizeof(rank) / sizeof(*rank) ? rank[ref->label] : 0;
+}
+
+const struct py_ref *fi_best_ref(const struct py_refs *refs, uint64_t target)
+{
+    const struct py_ref *best = NULL;
+
+    for (size_t i = 0; i < refs->count; i++) {
+        const struct py_ref *ref = &refs->items[i];
+
+        if (ref->target != target || ref->kind == PY_REF_WEAK || ref->kind == PY_REF_NATIVE)
+            continue;
+        if (!best || label_rank(ref) > label_rank(best))
+            best = ref;
+    }
+    return best;
+}
+
+char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref)
+{
+    char *text = py_label_text(analysis->objects, analysis->graph->address[holder], ref);
+
+    /* " local x" stands alone; behind the path of its frame it is a name like any other. */
+    if (strncmp(text, " local ", 7) == 0) {
+        memmove(text + 1, text + 7, strlen(text + 7) + 1);
+        text[0] = '.';
+    }
+    if (*text)
+        return text;
+    free(text);
+    return df_xstrdup(".<reference>");
+}
+
+const char *fi_hop_shape(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref,
+                         char **ret_free)
+{
+    *ret_free = NULL;
+    switch (ref->label) {
+    case PY_LABEL_ITEM:
+    case PY_LABEL_VALUE:
+        return "[*]";
+    case PY_LABEL_STACK:
+        return ".<stack *>";
+    default:
+        *ret_free = fi_hop_text(analysis, holder, ref);
+        return *ret_free;
+    }
+}
+
+bool fi_is_attributes(const struct py_ref *ref)
+{
+    /* The argument of this label is a text of ours, not an address of the dump. */
+    return ref->label == PY_LABEL_FIELD && ref->argument &&
+           strcmp((const char *)(uintptr_t)ref->argument, "__dict__") == 0;
+}
+
+static bool is_identifier(const char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        bool digit = c >= '0' && c <= '9';
+
+        if (!(c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (i && digit)))
+            return false;
+    }
+    return length > 0;
+}
+
+bool fi_key_to_attribute(char *text)
+{
+    size_t length = strlen(text);
+
+    if (length < 5 || strncmp(text, "['", 2) != 0 || strcmp(text + length - 2, "']") != 0 ||
+        !is_identifier(text + 2, length - 4))
+        return false;
+    memmove(text + 1, text + 2, length - 4);
+    text[0] = '.';
+    text[length - 3] = '\0';
+    return true;
+}

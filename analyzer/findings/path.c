@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT
+ * path.c: a path as Python would write it.
+ *
+ * The chain of nodes from a root is turned into text hop by hop. Dicts of attributes vanish: a hop
+ * to `__dict__` is held back, and a value of that dict under a name is written as an attribute. So
+ * module -> dict -> class -> dict -> list reads `shop.models.Repo._by_id`.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "analyzer/findings/hops.h"
+#include "dumpfmt/base/mem.h"
+
+struct chain {
+    uint32_t *items; /* the node first, its root last */
+    size_t count, capacity;
+};
+
+struct writer {
+    struct fi_analysis *analysis;
+    FILE *stream;
+    struct py_refs refs;
+    bool attributes; /* the last node is the dict of attributes of what is written */
+    bool cell;       /* the last node is the cell of the variable that is written */
+};
+
+static void chain_fill(struct chain *chain, const struct fi_analysis *analysis, uint32_t node,
+                       const uint32_t *above)
+{
+    for (; node < analysis->graph->count; node = above[node])
+        DF_PUSH(chain, node);
+}
+
+static bool ends_in(const char *text, const char *end)
+{
+    size_t length = strlen(text), end_length = strlen(end);
+
+    return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static void write_root(struct writer *w, uint32_t node)
+{
+    const struct gr_root *root = gr_root_of(w->analysis->graph, node);
+    const struct py_type *type = fi_type(w->analysis, node);
+
+    if (!root) {
+        fprintf(w->stream, "<unreached> %s", type->name);
+        return;
+    }
+    fputs(root->path, w->stream);
+    if (root->kind == GR_ROOT_GARBAGE || root->kind == GR_ROOT_UNKNOWN)
+        fprintf(w->stream, " %s", type->name);
+    /* The dict of a frame that has no other name for it: its values are the frame's names. */
+    w->attributes =
+        root->kind == GR_ROOT_FRAME && (type->flags & PY_TPFLAGS_DICT) && ends_in(root->path, "()");
+    w->cell = root->kind == GR_ROOT_FRAME && strcmp(type->name, "cell") == 0;
+}
+
+static void write_value(struct writer *w, const struct py_ref *ref, char *text)
+{
+    bool attributes = w->attributes, cell = w->cell;
+
+    w->attributes = false;
+    w->cell = false;
+    if (attributes && ref->label == PY_LABEL_VALUE && fi_key_to_attribute(text))
+        fputs(text, w->stream);
+    else if (!cell || strcmp(text, ".cell_contents") != 0)
+        fprintf(w->stream, "%s%s", attributes ? ".__dict__" : "", text);
+}
+
+static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
+{
+    DF_CLEANUP_FREE char *text = NULL;
+    const struct py_ref *ref;
+
+    fi_walk(w->analysis, holder, &w->refs);
+    ref = fi_best_ref(&w->refs, w->analysis->graph->address[held]);
+    if (!ref) { /* the holder could be walked only by other means */
+        fputs(".<reference>", w->stream);
+        w->attributes = w->cell = false;
+        return;
+    }
+    if (fi_is_attributes(ref) && !w->attributes) {
+        w->attributes = true;
+        return;
+    }
+    text = fi_hop_text(w->analysis, holder, ref);
+    write_value(w, ref, text);
+    w->cell = ref->label == PY_LABEL_LOCAL && strcmp(fi_type(w->analysis, held)->name, "cell") == 0;
+}
+
+static void write_gap(struct writer *w)
+{
+    fputs(".…", w->stream);
+    w->attributes = w->cell = false;
+}
+
+/* Hops from chain->items[count - 1] down to items[0]; of many, the first and last half. */
+static void write_hops(struct writer *w, const struct chain *chain, uint32_t max_hops)
+{
+    size_t hops = chain->count - 1;
+    size_t head = max_hops && hops > max_hops ? max_hops / 2 : hops;
+    size_t tail = max_hops && hops > max_hops ? max_hops - head : 0;
+
+    for (size_t i = 0; i < hops; i++) {
+        uint32_t holder = chain->items[hops - i], held = chain->items[hops - i - 1];
+
+        if (i >= head && i < hops - tail) {
+            if (i == head)
+                write_gap(w);
+            continue;
+        }
+        if (fi_has_edge(w->analysis->graph, holder, held))
+            write_hop(w, holder, held);
+        else
+            write_gap(w);
+    }
+}
+
+/* The top of the dominator tree may be held by several roots: then its short path names it. */
+static void write_top(struct writer *w, uint32_t node, bool dominators, uint32_t max_hops)
+{
+    if (dominators && w->analysis->graph->root_kind[node] == GR_ROOT_NONE) {
+        struct chain chain = {0};
+
+        chain_fill(&chain, w->analysis, node, w->analysis->parent);
+        write_root(w, chain.items[chain.count - 1]);
+        write_hops(w, &chain, max_hops);
+        free(chain.items);
+    } else {
+        write_root(w, node);
+    }
+}
+
+char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint32_t max_hops)
+{
+    struct writer w = {.analysis = analysis};
+    struct chain chain = {0};
+    char *text = NULL;
+    size_t length;
+
+    w.stream = open_memstream(&text, &length);
+    if (!w.stream)
+        return df_xstrdup("");
+    chain_fill(&chain, analysis, node, dominators ? analysis->idom : analysis->parent);
+    write_top(&w, chain.items[chain.count - 1], dominators, max_hops);
+    write_hops(&w, &chain, max_hops);
+    if (w.attributes)
+        fputs(".__dict__", w.stream);
+    free(chain.items);
+    free(w.refs.items);
+    fclose(w.stream);
+    return text ? text : df_xstrdup("");
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ * ways.c: breadth-first search with manners.
+ *
+ * A plain shortest path is often not the one that a person would name. Three rules bend it:
+ * - Roots that say little start later: what the interpreter's state holds is found through a module
+ *   when that takes at most two steps more.
+ * - An object's reference to its own class is used last: the class is found through its module,
+ *   not through the nearest instance.
+ * - Of several modules that refer to a class, a function or an instance, the one that defines it
+ *   is taken.
+ * Every path is still made of references that exist, and still ends in a root.
+ */
+#include "analyzer/findings/ways.h"
+
+#include <string.h>
+
+#include "analyzer/findings/hops.h"
+#include "dumpfmt/base/mem.h"
+
+#define MAX_DELAY 3
+
+struct search {
+    const struct gr_graph *graph;
+    const uint32_t *type_node;
+    uint32_t *parent, *queue;
+    uint32_t tail;
+};
+
+/* The level at which a root enters the search. */
+static uint32_t root_delay(uint8_t kind)
+{
+    switch (kind) {
+    case GR_ROOT_INTERPRETER:
+        return 2;
+    case GR_ROOT_NATIVE:
+    case GR_ROOT_SURPLUS:
+        return MAX_DELAY;
+    default:
+        return 0;
+    }
+}
+
+static void search_enter(struct search *s, uint32_t v, uint32_t from)
+{
+    if (s->parent[v] != AL_NONE)
+        return;
+    s->parent[v] = from;
+    s->queue[s->tail++] = v;
+}
+
+static void search_roots(struct search *s, uint32_t level)
+{
+    for (uint32_t i = 0; i < s->graph->root_node_count; i++)
+        if (root_delay(s->graph->root_kind[s->graph->root_nodes[i]]) == level)
+            search_enter(s, s->graph->root_nodes[i], AL_ROOT);
+}
+
+static void search_expand(struct search *s, uint32_t v)
+{
+    const struct gr_graph *graph = s->graph;
+    uint32_t type = s->type_node[graph->type[v]];
+
+    for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
+        if (graph->target[e] != type)
+            search_enter(s, graph->target[e], v);
+}
+
+static bool has_edge(const struct gr_graph *graph, uint32_t from, uint32_t to)
+{
+    for (uint32_t e = graph->start[from]; e < graph->start[from + 1]; e++)
+        if (graph->target[e] == to)
+            return true;
+    return false;
+}
+
+static void search_run(struct search *s)
+{
+    uint32_t head = 0;
+
+    for (uint32_t level = 0; level <= MAX_DELAY || head < s->tail; level++) {
+        if (level <= MAX_DELAY)
+            search_roots(s, level);
+        for (uint32_t end = s->tail; head < end; head++)
+            search_expand(s, s->queue[head]);
+    }
+    /* What only instances lead to: their classes. The queue grows while it is read. */
+    for (uint32_t last = 0; last < s->tail; last++) {
+        uint32_t v = s->queue[last];
+        uint32_t type = s->type_node[s->graph->type[v]];
+
+        if (type != AL_NONE && s->parent[type] == AL_NONE && has_edge(s->graph, v, type))
+            search_enter(s, type, v);
+        for (; head < s->tail; head++)
+            search_expand(s, s->queue[head]);
+    }
+}
+
+struct df_err *fi_ways(const struct gr_graph *graph, const uint32_t *type_node, uint32_t *parent,
+                       uint32_t *distance)
+{
+    DF_CLEANUP_FREE uint32_t *queue = NULL;
+    struct search s = {.graph = graph, .type_node = type_node, .parent = parent};
+
+    DF_TRY(df_array(graph->count, sizeof(*queue), &queue));
+    s.queue = queue;
+    memset(parent, 0xff, (size_t)graph->count * sizeof(*parent));
+    memset(distance, 0xff, (size_t)graph->count * sizeof(*distance));
+    search_run(&s);
+    for (uint32_t i = 0; i < s.tail; i++) {
+        uint32_t v = queue[i];
+
+        distance[v] = parent[v] == AL_ROOT ? 0 : distance[parent[v]] + 1;
+    }
+    return NULL;
+}
+
+/* The module root that holds `v` through its dict by the tree, NULL when it is held otherwise. */
+static const struct gr_root *module_above(const struct fi_analysis *analysis, uint32_t dict)
+{
+    uint32_t module = analysis->parent[dict];
+    const struct gr_root *root;
+
+    if (module >= analysis->graph->count || analysis->graph->root_kind[module] != GR_ROOT_MODULE)
+        return NULL;
+    root = gr_root_of(analysis->graph, module);
+    return root;
+}
+
+/* Does a qualified name begin with a module's name and a dot? */
+static bool is_inside(const char *name, const char *module)
+{
+    size_t length = strlen(module);
+
+    return strncmp(name, module, length) == 0 && name[length] == '.';
+}
+
+/* How well a module suits as the home of an object: the longest name that it shares wins; a
+ * function refers to the dict of its module. */
+static size_t home_score(const struct fi_analysis *analysis, uint32_t v, uint32_t dict,
+                         const char *name)
+{
+    const struct gr_root *module = module_above(analysis, dict);
+
+    if (!module)
+        return 0;
+    if (is_inside(name, module->path))
+        return 1 + strlen(module->path);
+    return has_edge(analysis->graph, v, dict) ? 1 : 0;
+}
+
+static void find_home(struct fi_analysis *analysis, uint32_t v, const char *name)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t best = analysis->parent[v];
+    size_t best_score = home_score(analysis, v, best, name);
+
+    for (uint32_t e = graph->reverse_start[v]; e < graph->reverse_start[v + 1]; e++) {
+        uint32_t dict = graph->reverse_source[e];
+        size_t score;
+
+        if (dict == best || analysis->distance[dict] != 1)
+            continue;
+        score = home_score(analysis, v, dict, name);
+        if (score > best_score) {
+            best = dict;
+            best_score = score;
+        }
+    }
+    analysis->parent[v] = best;
+}
+
+void fi_ways_home(struct fi_analysis *analysis)
+{
+    const struct gr_graph *graph = analysis->graph;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        const struct py_type *type = py_type_at(analysis->objects, graph->type[v]);
+        const char *name = type->name;
+
+        if (analysis->distance[v] != 2 || !module_above(analysis, analysis->parent[v]))
+            continue;
+        if (type->flags & PY_TPFLAGS_TYPE) {
+            uint32_t own = py_type_index(analysis->objects, graph->address[v]);
+
+            if (own != PY_NO_TYPE)
+                name = py_type_at(analysis->objects, own)->name;
+        }
+        find_home(analysis, v, name);
+    }
+}

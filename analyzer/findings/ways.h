@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * ways.h: the tree of paths that a person would write: short, and through natural holders. Private
+ * to this folder.
+ */
+#ifndef FI_WAYS_H
+#define FI_WAYS_H
+
+#include "analyzer/findings/analysis.h"
+
+/* Fills parent and distance (caller-allocated, one element a node) as analysis.h describes them.
+ * type_node: per type, the node of its type object. */
+struct df_err *fi_ways(const struct gr_graph *graph, const uint32_t *type_node, uint32_t *parent,
+                       uint32_t *distance);
+/* Moves what several modules refer to under the module that it says it is from. */
+void fi_ways_home(struct fi_analysis *analysis);
+
+#endif
