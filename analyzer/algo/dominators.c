@@ -183,7 +183,7 @@ static void immediate_dominators(struct semi_nca *s, uint32_t *idom)
         uint32_t d = dominator[w];
 
         while (d > s->semi[w])
-            d = s->link[d].up > s->semi[w] ? s->link[d].up : dominator[d];
+            d = s->link[d].up >= s->semi[w] ? s->link[d].up : dominator[d];
         dominator[w] = d;
         s->link[w] = jump_of(s->link, d);
         idom[s->order[w - 1]] = d == 0 ? AL_ROOT : s->order[d - 1];
