@@ -3,8 +3,8 @@
  *
  * A core that was cut off is the normal case (full disk, RLIMIT_CORE), so nothing behind the ELF
  * header is required to be there. With PN_XNUM the kernel writes the count at the very end of the
- * file (fs/binfmt_elf.c, elf_core_dump); when that is lost, the gap between the program headers
- * and the notes that follow them tells it.
+ * file (fs/binfmt_elf.c, elf_core_dump); when that is lost, the headers themselves tell where the
+ * first byte behind them is.
  */
 #include "dumpfmt/core.h"
 
@@ -102,6 +102,26 @@ static uint64_t headers_until(const GElf_Ehdr *header, uint64_t end)
     return end < header->e_phoff ? 0 : (end - header->e_phoff) / sizeof(Elf64_Phdr);
 }
 
+/* The number of program headers, when nothing says it: they end where the first bytes begin that
+ * one of them points to. */
+static uint64_t counted_headers(Elf *elf, const struct df_file *file, const GElf_Ehdr *header)
+{
+    uint64_t count = headers_until(header, file->size);
+    if (count > MAXIMUM_HEADERS)
+        count = MAXIMUM_HEADERS;
+    Elf_Data *data =
+        elf_getdata_rawchunk(elf, (int64_t)header->e_phoff, count * sizeof(Elf64_Phdr), ELF_T_PHDR);
+    if (!data || data->d_size < count * sizeof(Elf64_Phdr))
+        return PN_XNUM;
+    const Elf64_Phdr *headers = data->d_buf;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t until = headers_until(header, headers[i].p_offset);
+        if (headers[i].p_filesz && until > i && until < count)
+            count = until;
+    }
+    return count;
+}
+
 /* The number of program headers that the file says it has. */
 static uint64_t promised_headers(Elf *elf, const struct df_file *file, const GElf_Ehdr *header)
 {
@@ -113,11 +133,7 @@ static uint64_t promised_headers(Elf *elf, const struct df_file *file, const GEl
         if (data && data->d_size >= sizeof(Elf64_Shdr))
             return ((const Elf64_Shdr *)data->d_buf)->sh_info;
     }
-    Elf_Data *first =
-        elf_getdata_rawchunk(elf, (int64_t)header->e_phoff, sizeof(Elf64_Phdr), ELF_T_PHDR);
-    if (!first || first->d_size < sizeof(Elf64_Phdr))
-        return PN_XNUM;
-    return headers_until(header, ((const Elf64_Phdr *)first->d_buf)->p_offset);
+    return counted_headers(elf, file, header);
 }
 
 static struct df_err *read_headers(Elf *elf, const struct df_file *file, const GElf_Ehdr *header,
