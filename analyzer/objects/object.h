@@ -30,17 +30,17 @@ enum py_ref_kind {
 
 enum py_label {
     PY_LABEL_NONE,
-    PY_LABEL_FIELD,   /* argument: a C string that lives as long as the py_objects: "__dict__" */
-    PY_LABEL_ATTR,    /* argument: address of the attribute's name, a str object */
-    PY_LABEL_SLOT,    /* argument: address of the slot's name in the dump, a C string */
-    PY_LABEL_ITEM,    /* argument: index in a sequence */
-    PY_LABEL_VALUE,   /* argument: address of the key object; the reference is a dict's value */
-    PY_LABEL_KEY,     /* the reference is a dict's key */
-    PY_LABEL_MEMBER,  /* an element of a set */
-    PY_LABEL_TYPE,    /* the object's own type */
-    PY_LABEL_LOCAL,   /* argument: slot number; a local of a frame, generator or coroutine */
-    PY_LABEL_STACK,   /* argument: position on the value stack of a frame */
-    PY_LABEL_OFFSET,  /* argument: byte offset in the object */
+    PY_LABEL_FIELD,  /* argument: a C string that lives as long as the py_objects: "__dict__" */
+    PY_LABEL_ATTR,   /* argument: address of the attribute's name, a str object */
+    PY_LABEL_SLOT,   /* argument: address of the slot's name in the dump, a C string */
+    PY_LABEL_ITEM,   /* argument: index in a sequence */
+    PY_LABEL_VALUE,  /* argument: address of the key object; the reference is a dict's value */
+    PY_LABEL_KEY,    /* the reference is a dict's key */
+    PY_LABEL_MEMBER, /* an element of a set */
+    PY_LABEL_TYPE,   /* the object's own type */
+    PY_LABEL_LOCAL,  /* argument: slot number; a local of a frame, generator or coroutine */
+    PY_LABEL_STACK,  /* argument: position on the value stack of a frame */
+    PY_LABEL_OFFSET, /* argument: byte offset in the object */
 };
 
 struct py_ref {
@@ -84,6 +84,7 @@ typedef enum py_status (*py_sizer)(struct py_objects *objects, const struct py_t
 
 struct py_type {
     uint64_t address;
+    uint32_t index;
     char *name; /* module.qualname, without "builtins."; never NULL */
     uint64_t flags;
     int64_t basic_size, item_size, dict_offset, weaklist_offset;
@@ -91,7 +92,7 @@ struct py_type {
     uint64_t object_traverse; /* base traverse of an instance of a Python class; else traverse */
     uint32_t base_index;      /* index of tp_base, PY_NO_TYPE when none or implausible */
     py_walker walk;           /* NULL: no references */
-    py_sizer size;            /* never NULL */
+    py_sizer size;            /* NULL until the first py_size */
     enum py_walk_kind walk_kind;
     bool plausible;           /* looks like a type in every field */
     bool python_class;        /* made by a class statement (its tp_traverse is subtype_traverse) */

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ * emulated.c: objects walked by their own tp_traverse, run in the emulator over the dump; and what
+ * serves where that cannot be: the structure in debug information, tp_members, a scan.
+ *
+ * The emulated function of an instance of a Python class is its base's: what subtype_traverse
+ * itself visits is read by hand, with names (walk_instance.c).
+ */
+#include "analyzer/objects/internal.h"
+
+#define T_OBJECT 6
+#define T_OBJECT_EX 16
+#define MAX_MEMBERS 1024
+
+struct df_emulator *py_emulator(struct py_objects *objects)
+{
+    if (objects->emulator_tried)
+        return objects->emulator;
+    objects->emulator_tried = true;
+    if (objects->no_emulator) {
+        objects->emulator_note = df_xstrdup("emulation was turned off");
+        return NULL;
+    }
+    /* A Python thread's thread pointer, so that code finds its thread state. */
+    const struct df_core *core = objects->py->dump->core;
+    uint64_t tls = 0;
+    for (uint32_t i = 0; i < objects->py->thread_count && !tls; i++)
+        for (uint32_t k = 0; k < core->lwp_count; k++)
+            if (core->lwps[k].tid == objects->py->threads[i].native_id)
+                tls = core->lwps[k].tls;
+    struct df_err *err = df_emulator_create(objects->py->dump, tls, &objects->emulator);
+    if (err) {
+        objects->emulator_note = df_xstrdup(df_err_text(err));
+        objects->emulator = NULL;
+        df_err_free(err);
+    }
+    return objects->emulator;
+}
+
+const char *py_objects_emulator_note(const struct py_objects *objects)
+{
+    return objects->emulator_note;
+}
+
+static const struct py_type *emulated_part(struct py_objects *objects, const struct py_type *type)
+{
+    return type->python_class ? py_instance_base(objects, type) : type;
+}
+
+/* T_OBJECT members of the type and its bases: exact as far as they go. */
+static size_t push_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                           struct py_refs *refs)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    size_t before = refs->count;
+    for (const struct py_type *class = type;;) {
+        uint64_t member = PY_PTR(reader, class->address, type, tp_members);
+        for (int i = 0; member && i < MAX_MEMBERS && !reader->fault; i++) {
+            uint64_t name = PY_PTR(reader, member, memberdef, name);
+            uint64_t offset = PY_PTR(reader, member, memberdef, offset);
+            uint32_t kind = (uint32_t)PY_GET(reader, member, memberdef, type);
+            if (!name)
+                break;
+            if ((kind == T_OBJECT || kind == T_OBJECT_EX) &&
+                offset + 8 <= (uint64_t) class->basic_size)
+                py_push(refs, py_word(reader, object + offset), PY_REF_REFERENT, PY_LABEL_SLOT,
+                        name);
+            member += PY_SIZEOF(layout, memberdef);
+        }
+        if (class->base_index == PY_NO_TYPE)
+            break;
+        class = objects->types[class->base_index];
+    }
+    reader->fault = false;
+    return refs->count - before;
+}
+
+static void push_scan(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                      struct py_refs *refs)
+{
+    uint64_t bytes = (uint64_t)type->basic_size;
+    int64_t items = type->item_size ? py_ob_size(&objects->reader, object) : 0;
+    if (items > 0 && items < PY_MAX_WORDS)
+        bytes += (uint64_t)items * (uint64_t)type->item_size;
+    for (uint64_t at = PY_SIZEOF(objects->reader.layout, object); at + 8 <= bytes; at += 8) {
+        uint64_t word;
+        if (at / 8 > PY_MAX_WORDS || !df_u64(objects->reader.space, object + at, &word))
+            break;
+        if (word && !(word & 7) && py_is_object(objects, word))
+            py_push(refs, word, PY_REF_GUESS, PY_LABEL_OFFSET, at);
+    }
+    objects->reader.fault = false;
+}
+
+enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type *type,
+                                uint64_t object, struct py_refs *refs)
+{
+    struct py_type *own = objects->types[py_type_index(objects, type->address)];
+    size_t before = refs->count;
+    if (py_struct_push(objects, type, object, refs)) {
+        own->walk_kind = PY_WALK_STRUCT;
+    } else if (push_members(objects, type, object, refs)) {
+        own->walk_kind = PY_WALK_MEMBERS;
+    } else {
+        push_scan(objects, type, object, refs);
+        own->walk_kind = PY_WALK_CONSERVATIVE;
+    }
+    (void)before;
+    return py_reader_status(objects);
+}
+
+/* One run of the emulator over the items for which `wants`; calls[i].function 0 means: not run. */
+static bool run_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                      struct df_visits *calls, bool whole_type)
+{
+    struct df_emulator *emulator = py_emulator(objects);
+    size_t run = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct py_type *type = objects->types[items[i].type];
+        const struct py_type *part = whole_type ? type : emulated_part(objects, type);
+        if (part && part->traverse && emulator)
+            calls[run++] =
+                (struct df_visits){.function = part->traverse, .object = items[i].object};
+    }
+    objects->targets.count = 0;
+    if (!run)
+        return true;
+    struct df_err *err = df_emulator_visit(emulator, calls, run, &objects->targets);
+    if (!err)
+        return true;
+    if (!objects->emulator_note)
+        objects->emulator_note = df_xstrdup(df_err_text(err));
+    df_err_free(err);
+    return false;
+}
+
+static void push_visits(struct py_objects *objects, const struct df_visits *call,
+                        struct py_refs *refs)
+{
+    for (uint32_t k = 0; k < call->count; k++)
+        py_push(refs, objects->targets.items[call->first + k], PY_REF_REFERENT, PY_LABEL_NONE, 0);
+}
+
+static void note_failure(struct py_objects *objects, uint32_t type, uint8_t status)
+{
+    objects->types[type]->failed++;
+    objects->types[type]->failed_status = status;
+}
+
+static enum py_status finish_item(struct py_objects *objects, const struct py_batch_item *item,
+                                  const struct df_visits *call, struct py_refs *refs)
+{
+    const struct py_type *type = objects->types[item->type];
+    const struct py_type *part = emulated_part(objects, type);
+    enum py_status status = PY_OK;
+    if (type->python_class)
+        status = py_walk_instance(objects, type, item->object, refs);
+    if (call && call->status == DF_CALL_OK) {
+        push_visits(objects, call, refs);
+        return status;
+    }
+    if (call)
+        note_failure(objects, (uint32_t)item->type, call->status);
+    if (part)
+        py_walk_fallback(objects, part, item->object, refs);
+    return call ? PY_FAULT : status;
+}
+
+void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                   struct py_refs *refs)
+{
+    DF_CLEANUP_FREE struct df_visits *calls = df_xcalloc(count ? count : 1, sizeof(*calls));
+    bool ran = run_batch(objects, items, count, calls, false);
+    bool emulator = py_emulator(objects) != NULL;
+    for (size_t i = 0, run = 0; i < count; i++) {
+        const struct py_type *part = emulated_part(objects, objects->types[items[i].type]);
+        const struct df_visits *call = part && part->traverse && emulator ? &calls[run++] : NULL;
+        items[i].first = (uint32_t)refs->count;
+        items[i].status = (uint8_t)finish_item(objects, &items[i], ran ? call : NULL, refs);
+        items[i].count = (uint32_t)refs->count - items[i].first;
+    }
+}
+
+void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                            struct py_refs *refs)
+{
+    DF_CLEANUP_FREE struct df_visits *calls = df_xcalloc(count ? count : 1, sizeof(*calls));
+    bool ran = run_batch(objects, items, count, calls, true);
+    bool emulator = py_emulator(objects) != NULL;
+    for (size_t i = 0, run = 0; i < count; i++) {
+        const struct py_type *type = objects->types[items[i].type];
+        const struct df_visits *call = type->traverse && emulator ? &calls[run++] : NULL;
+        items[i].first = (uint32_t)refs->count;
+        items[i].status = PY_FAULT;
+        if (ran && call && call->status == DF_CALL_OK) {
+            push_visits(objects, call, refs);
+            items[i].status = PY_OK;
+        }
+        items[i].count = (uint32_t)refs->count - items[i].first;
+    }
+}
+
+bool py_walk_emulated(struct py_objects *objects, uint64_t object, uint32_t type,
+                      struct py_refs *refs)
+{
+    struct py_batch_item item = {.object = object, .type = type};
+    if (!objects->types[type]->traverse)
+        return false;
+    py_walk_emulated_batch(objects, &item, 1, refs);
+    return item.status == PY_OK;
+}
+
+/* Names for what emulation found: the object's word that holds the target, by the structure's
+ * member, else by its offset. A word serves one reference. */
+static void label_by_words(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                           struct py_ref *items, size_t count)
+{
+    const struct py_type *part = emulated_part(objects, type);
+    uint64_t words = part ? (uint64_t)part->basic_size / 8 : 0;
+    if (words > PY_MAX_WORDS)
+        words = PY_MAX_WORDS;
+    for (size_t k = 0; k < count; k++)
+        if (items[k].label == PY_LABEL_NONE && items[k].target == type->address)
+            items[k].label = PY_LABEL_TYPE;
+    for (uint64_t at = PY_SIZEOF(objects->reader.layout, object); at + 8 <= words * 8; at += 8) {
+        uint64_t word;
+        if (!df_u64(objects->reader.space, object + at, &word) || !word)
+            continue;
+        for (size_t k = 0; k < count; k++) {
+            if (items[k].label != PY_LABEL_NONE || items[k].target != word)
+                continue;
+            const char *member = py_struct_member(objects, part, at);
+            items[k].label = member ? PY_LABEL_FIELD : PY_LABEL_OFFSET;
+            items[k].argument = member ? (uint64_t)(uintptr_t)member : at;
+            break;
+        }
+    }
+}
+
+enum py_status py_walk_one(struct py_objects *objects, uint64_t object, struct py_refs *refs)
+{
+    uint32_t type = py_object_type(objects, object);
+    if (type == PY_NO_TYPE)
+        return PY_NOT_OBJECT;
+    size_t before = refs->count;
+    enum py_status status = py_walk(objects, object, type, refs);
+    if (status != PY_DEFERRED)
+        return status;
+    struct py_batch_item item = {.object = object, .type = type};
+    py_walk_batch(objects, &item, 1, refs);
+    label_by_words(objects, objects->types[type], object, refs->items + before,
+                   refs->count - before);
+    return (enum py_status)item.status;
+}

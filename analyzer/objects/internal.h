@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT
+ * internal.h: what the files of this folder share: the state behind struct py_objects, and the
+ * tables that say which walker and which size rule serve a type.
+ */
+#ifndef PY_OBJECTS_INTERNAL_H
+#define PY_OBJECTS_INTERNAL_H
+
+#include "analyzer/objects/object.h"
+#include "dumpfmt/base/map.h"
+#include "dumpfmt/base/mem.h"
+#include "dumpfmt/emulator.h"
+
+#define PY_BAD_TYPE (UINT32_MAX - 1) /* in type_map: looked at, is no type */
+#define PY_MAX_BAD_TYPES 1000000     /* addresses that are remembered as no type */
+#define PY_MAX_WORDS 65536           /* words of an object that a scan or a label search looks at */
+#define PY_MAX_LEDGER 64             /* distinct reasons */
+
+struct py_debug; /* structs.c: debug information of modules, opened on demand */
+
+struct py_objects {
+    struct py *py;
+    struct py_reader reader;
+
+    struct py_type **types;
+    size_t type_count, type_capacity;
+    struct df_map type_map;     /* address of a type -> index, or PY_BAD_TYPE */
+    struct df_map traverse_map; /* tp_traverse -> index of the first type with a row that has it */
+    size_t bad_types;
+    uint64_t subtype_traverse; /* address; 0 when it could not be told */
+    bool subtype_traverse_known;
+    uint64_t type_type; /* address of `type` itself, once met */
+
+    struct df_emulator *emulator;
+    bool emulator_tried, no_emulator;
+    char *emulator_note;
+    struct df_targets targets; /* scratch of emulated batches */
+    uint64_t size_calls;       /* emulated __sizeof__ calls since the last reset */
+
+    struct py_ledger_row ledger[PY_MAX_LEDGER];
+    uint32_t ledger_count;
+
+    struct df_map sizeof_map; /* address of a type -> row of sizeofs: its own __sizeof__ */
+    struct {
+        uint64_t *items;
+        size_t count, capacity;
+    } sizeofs;
+
+    struct py_debug *debug;
+    struct py_refs scratch;
+};
+
+/* A row of known.c: who walks the types of this name and of the same tp_traverse. */
+struct py_known {
+    const char *name; /* module.qualname as struct py_type has it */
+    py_walker walk;
+    const void *data;    /* the walker's own: for rows of plain fields, their list */
+    enum py_field needs; /* a field without which the walker is of no use */
+};
+/* NULL when there is none, or none for this build. */
+const struct py_known *py_known_type(const struct py_layout *layout, const struct py_type *type);
+/* The same for types without HAVE_GC, whose references nobody visits. */
+const struct py_known *py_known_owner(const struct py_layout *layout, const struct py_type *type);
+
+/* A plain field of a row. */
+struct py_known_field {
+    enum py_field field;
+    const char *label; /* as it reads behind the holder: "__func__" */
+    uint8_t kind;      /* enum py_ref_kind */
+    uint8_t tag_mask;  /* low bits of the word that are no address */
+};
+enum { PY_ROW_FIELDS = 24 };
+struct py_known_row {
+    bool visits_type; /* tp_traverse visits Py_TYPE(self) when the type is a heap type */
+    uint8_t count;
+    struct py_known_field fields[PY_ROW_FIELDS];
+};
+
+/* Walkers. */
+enum py_status py_walk_row(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);
+enum py_status py_walk_tuple(struct py_objects *, const struct py_type *, uint64_t,
+                             struct py_refs *);
+enum py_status py_walk_list(struct py_objects *, const struct py_type *, uint64_t,
+                            struct py_refs *);
+enum py_status py_walk_set(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);
+enum py_status py_walk_dict(struct py_objects *, const struct py_type *, uint64_t,
+                            struct py_refs *);
+enum py_status py_walk_odict(struct py_objects *, const struct py_type *, uint64_t,
+                             struct py_refs *);
+enum py_status py_walk_deque(struct py_objects *, const struct py_type *, uint64_t,
+                             struct py_refs *);
+enum py_status py_walk_lru(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);
+enum py_status py_walk_type(struct py_objects *, const struct py_type *, uint64_t,
+                            struct py_refs *);
+enum py_status py_walk_code(struct py_objects *, const struct py_type *, uint64_t,
+                            struct py_refs *);
+enum py_status py_walk_frame(struct py_objects *, const struct py_type *, uint64_t,
+                             struct py_refs *);
+enum py_status py_walk_generator(struct py_objects *, const struct py_type *, uint64_t,
+                                 struct py_refs *);
+enum py_status py_walk_module(struct py_objects *, const struct py_type *, uint64_t,
+                              struct py_refs *);
+enum py_status py_walk_timezone_owner(struct py_objects *, const struct py_type *, uint64_t,
+                                      struct py_refs *);
+/* An object that the collector does not look at: what the nearest known base owns, and its type. */
+enum py_status py_walk_unvisited(struct py_objects *, const struct py_type *, uint64_t,
+                                 struct py_refs *);
+/* An instance of a Python class, all but what its base's traverse visits: slots, attributes, type.
+ */
+enum py_status py_walk_instance(struct py_objects *, const struct py_type *, uint64_t,
+                                struct py_refs *);
+/* The base whose traverse subtype_traverse ends in; NULL when it has none. */
+const struct py_type *py_instance_base(struct py_objects *objects, const struct py_type *type);
+
+/* Where an instance keeps its attributes, by the layout's shape. */
+struct py_attributes {
+    uint64_t dict;   /* dict object, 0 when none */
+    uint64_t values; /* address of the first value, 0 when not in use */
+    uint64_t value_count;
+    uint64_t keys; /* the type's cached keys object (for names), 0 when none */
+};
+void py_instance_attributes(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                            struct py_attributes *ret);
+/* The name object of the i-th shared key; 0 when unreadable. */
+uint64_t py_shared_key(struct py_objects *objects, uint64_t keys, uint64_t i);
+/* Number of entries that a keys object says it has (bounded); 0 when implausible. */
+uint64_t py_keys_entries(struct py_objects *objects, uint64_t keys);
+
+/* sizes.c */
+py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type);
+/* Bytes of a keys object as _PyDict_KeysSize counts them; 0 when implausible. */
+uint64_t py_keys_size(struct py_objects *objects, uint64_t keys);
+
+/* emulated.c */
+struct df_emulator *py_emulator(struct py_objects *objects); /* NULL when there is none */
+enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type *type,
+                                uint64_t object, struct py_refs *refs);
+
+/* structs.c: names of an object's words from the debug information of the module that defines its
+ * type: the member's name at a byte offset, or NULL. Lives as long as `objects`. */
+const char *py_struct_member(struct py_objects *objects, const struct py_type *type,
+                             uint64_t offset);
+/* Pushes the object pointers of the structure; false when it is not known or has none. */
+bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                    struct py_refs *refs);
+void py_debug_close(struct py_debug *debug);
+
+static inline void py_push(struct py_refs *refs, uint64_t target, enum py_ref_kind kind,
+                           enum py_label label, uint64_t argument)
+{
+    if (!target)
+        return;
+    if (refs->count == refs->capacity)
+        refs->items = df_grow(refs->items, refs->count, &refs->capacity, sizeof(*refs->items));
+    refs->items[refs->count++] = (struct py_ref){
+        .target = target, .argument = argument, .kind = (uint8_t)kind, .label = (uint8_t)label};
+}
+
+static inline void py_push_field(struct py_refs *refs, uint64_t target, enum py_ref_kind kind,
+                                 const char *label)
+{
+    py_push(refs, target, kind, PY_LABEL_FIELD, (uint64_t)(uintptr_t)label);
+}
+
+/* The status that a reader's sticky fault means; clears it. */
+static inline enum py_status py_reader_status(struct py_objects *objects)
+{
+    bool fault = objects->reader.fault;
+    objects->reader.fault = false;
+    return fault ? PY_FAULT : PY_OK;
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ * lookup.c: attributes, modules and locals by name: what a reader of the process would type.
+ */
+#include "analyzer/objects/internal.h"
+
+static uint64_t slot_attribute(struct py_objects *objects, uint64_t object, const char *name)
+{
+    struct py_refs *refs = &objects->scratch;
+    refs->count = 0;
+    uint32_t type = py_object_type(objects, object);
+    py_walk_instance(objects, objects->types[type], object, refs);
+    for (size_t i = 0; i < refs->count; i++) {
+        if (refs->items[i].label != PY_LABEL_SLOT)
+            continue;
+        DF_CLEANUP_FREE char *slot =
+            df_cstring(objects->reader.space, refs->items[i].argument, 200);
+        if (slot && strcmp(slot, name) == 0)
+            return refs->items[i].target;
+    }
+    return 0;
+}
+
+uint64_t py_attribute(struct py_objects *objects, uint64_t object, const char *name)
+{
+    struct py_reader *reader = &objects->reader;
+    uint32_t index = py_object_type(objects, object);
+    if (index == PY_NO_TYPE)
+        return 0;
+    const struct py_type *type = objects->types[index];
+    uint64_t found = 0;
+    if (type->flags & PY_TPFLAGS_TYPE) {
+        found = py_dict_get(reader, py_type_dict(objects->py, object), name);
+    } else {
+        struct py_attributes attributes;
+        py_instance_attributes(objects, type, object, &attributes);
+        for (uint64_t i = 0; i < attributes.value_count && !found && attributes.values; i++)
+            if (py_str_equals(reader, py_shared_key(objects, attributes.keys, i), name))
+                found = py_word(reader, attributes.values + i * 8);
+        if (!found && attributes.dict)
+            found = py_dict_get(reader, attributes.dict, name);
+        if (!found && type->python_class)
+            found = slot_attribute(objects, object, name);
+    }
+    reader->fault = false;
+    return found;
+}
+
+uint64_t py_module(struct py_objects *objects, const char *name)
+{
+    if (!objects->py->interpreter_count || !objects->py->interpreters[0].modules)
+        return 0;
+    uint64_t module = py_dict_get(&objects->reader, objects->py->interpreters[0].modules, name);
+    objects->reader.fault = false;
+    return module;
+}
+
+static uint64_t module_global(struct py_objects *objects, uint64_t module, const char *name)
+{
+    uint64_t dict = module ? PY_PTR(&objects->reader, module, module, md_dict) : 0;
+    uint64_t found = dict ? py_dict_get(&objects->reader, dict, name) : 0;
+    objects->reader.fault = false;
+    return found;
+}
+
+/* threading._active: {ident: Thread}; Thread._name (Lib/threading.py, 3.6 to 3.15). */
+char *py_thread_name(struct py_objects *objects, const struct py_thread *thread)
+{
+    struct py_reader *reader = &objects->reader;
+    uint64_t active = module_global(objects, py_module(objects, "threading"), "_active");
+    struct py_dict_cursor cursor;
+    char *name = NULL;
+    uint64_t key, value;
+    if (!active || !py_dict_begin(reader, active, &cursor)) {
+        reader->fault = false;
+        return NULL;
+    }
+    while (!name && py_dict_next(reader, &cursor, &key, &value)) {
+        int64_t ident;
+        if (!py_int(reader, key, &ident) || (uint64_t)ident != thread->thread_id)
+            continue;
+        uint64_t text = py_attribute(objects, value, "_name");
+        name = text ? py_str(reader, text, 200, NULL) : NULL;
+        break;
+    }
+    reader->fault = false;
+    return name;
+}
+
+void py_frame_locals(struct py_objects *objects, const struct py_frame *frame,
+                     void (*visit)(void *context, const char *name, uint64_t object), void *context)
+{
+    struct py_reader *reader = &objects->reader;
+    for (uint32_t i = 0; i < frame->slot_count && i < PY_MAX_LOCALS; i++) {
+        uint64_t word = py_word(reader, frame->localsplus + (uint64_t)i * 8);
+        uint64_t object = word ? py_slot_object(objects->py, word, NULL) : 0;
+        bool cell = false;
+        DF_CLEANUP_FREE char *name =
+            object ? py_local_name(objects->py, frame->code, i, &cell) : NULL;
+        uint32_t type = object ? py_object_type(objects, object) : PY_NO_TYPE;
+        if (!name || type == PY_NO_TYPE)
+            continue;
+        if (cell && strcmp(objects->types[type]->name, "cell") == 0)
+            object = PY_PTR(reader, object, cell, ob_ref);
+        if (object && py_object_type(objects, object) != PY_NO_TYPE)
+            visit(context, name, object);
+    }
+    reader->fault = false;
+}

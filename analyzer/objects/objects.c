@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT
+ * objects.c: opening and closing, and the walk of one object: which walkers in which order.
+ */
+#include "analyzer/objects/internal.h"
+
+struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
+                               struct py_objects **ret)
+{
+    struct py_objects *objects = df_xcalloc(1, sizeof(*objects));
+    objects->py = py;
+    objects->reader = py_reader(py);
+    objects->no_emulator = options && options->no_emulator;
+    df_map_init(&objects->type_map);
+    df_map_init(&objects->traverse_map);
+    df_map_init(&objects->sizeof_map);
+    *ret = objects;
+    return NULL;
+}
+
+void py_objects_close(struct py_objects *objects)
+{
+    if (!objects)
+        return;
+    for (size_t i = 0; i < objects->type_count; i++) {
+        free(objects->types[i]->name);
+        free(objects->types[i]);
+    }
+    free(objects->types);
+    df_map_deinit(&objects->type_map);
+    df_map_deinit(&objects->traverse_map);
+    df_map_deinit(&objects->sizeof_map);
+    free(objects->sizeofs.items);
+    df_emulator_destroy(objects->emulator);
+    free(objects->emulator_note);
+    free(objects->targets.items);
+    free(objects->scratch.items);
+    py_debug_close(objects->debug);
+    free(objects);
+}
+
+uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row **ret)
+{
+    *ret = objects->ledger;
+    return objects->ledger_count;
+}
+
+void py_ledger_add(struct py_objects *objects, const char *reason, uint64_t object)
+{
+    uint32_t i = 0;
+    while (i < objects->ledger_count && strcmp(objects->ledger[i].reason, reason) != 0)
+        i++;
+    if (i == objects->ledger_count) {
+        if (i == PY_MAX_LEDGER)
+            i--; /* the last row takes what has no room; there are far fewer reasons than rows */
+        else
+            objects->ledger[objects->ledger_count++] =
+                (struct py_ledger_row){.reason = reason, .example = object};
+    }
+    objects->ledger[i].count++;
+}
+
+enum py_status py_walk(struct py_objects *objects, uint64_t object, uint32_t type_index,
+                       struct py_refs *refs)
+{
+    const struct py_type *type = objects->types[type_index];
+    size_t before = refs->count;
+    enum py_status status = PY_OK, base_status = PY_OK;
+    if (type->walk_kind == PY_WALK_EMULATED)
+        return PY_DEFERRED;
+    if (type->walk)
+        status = type->walk(objects, type, object, refs);
+    if (type->python_class && status != PY_DEFERRED) {
+        const struct py_type *base = py_instance_base(objects, type);
+        if (base && base->walk)
+            base_status = base->walk(objects, base, object, refs);
+    }
+    if (status == PY_DEFERRED || base_status == PY_DEFERRED) {
+        refs->count = before;
+        return PY_DEFERRED;
+    }
+    return status != PY_OK ? status : base_status;
+}

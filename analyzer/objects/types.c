@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT
+ * types.c: type objects: what looks like one, its name, and who walks and measures its instances.
+ *
+ * A type is resolved once, after its bases (iteratively: a base chain is foreign data). Walkers are
+ * found by identity of tp_traverse: a row of known.c names a type, and whatever inherits that
+ * type's traverse is walked the same way, because it is the same code.
+ */
+#include "analyzer/objects/internal.h"
+
+#include <stdio.h>
+
+static bool plausible_name(struct py_objects *objects, uint64_t address)
+{
+    const char *text = df_ptr(objects->reader.space, address, 1);
+    uint64_t available = df_contiguous(objects->reader.space, address);
+    if (!text)
+        return false;
+    size_t max = available < 1024 ? (size_t)available : 1024;
+    size_t length = strnlen(text, max);
+    if (!length || length == max)
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* Every field that a type cannot do without has a sane value. */
+static bool plausible_type(struct py_objects *objects, uint64_t address)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    bool fault = reader->fault;
+    reader->fault = false;
+    uint64_t meta = py_type_of(reader, address);
+    uint64_t meta_flags = meta ? PY_PTR(reader, meta, type, tp_flags) : 0;
+    uint64_t flags = PY_PTR(reader, address, type, tp_flags);
+    int64_t basic = (int64_t)PY_PTR(reader, address, type, tp_basicsize);
+    int64_t item = (int64_t)PY_PTR(reader, address, type, tp_itemsize);
+    bool good = !reader->fault && (meta & 7) == 0 && (meta_flags & PY_TPFLAGS_TYPE) &&
+                (flags & PY_TPFLAGS_READY) && basic >= (int64_t)PY_SIZEOF(layout, object) &&
+                basic <= (1 << 24) && item >= 0 && item <= (1 << 20) &&
+                plausible_name(objects, PY_PTR(reader, address, type, tp_name));
+    reader->fault = fault;
+    return good;
+}
+
+static char *type_name(struct py_objects *objects, uint64_t address, uint64_t flags)
+{
+    struct py_reader *reader = &objects->reader;
+    DF_CLEANUP_FREE char *raw =
+        df_cstring(reader->space, PY_PTR(reader, address, type, tp_name), 1024);
+    if (!raw)
+        return df_xstrdup("?");
+    if (flags & PY_TPFLAGS_HEAPTYPE) {
+        DF_CLEANUP_FREE char *qualname =
+            py_str(reader, PY_PTR(reader, address, heaptype, ht_qualname), PY_MAX_NAME, NULL);
+        uint64_t dict = py_type_dict(objects->py, address);
+        uint64_t module_object = dict ? py_dict_get(reader, dict, "__module__") : 0;
+        DF_CLEANUP_FREE char *module =
+            module_object ? py_str(reader, module_object, PY_MAX_NAME, NULL) : NULL;
+        if (qualname && module)
+            return strcmp(module, "builtins") == 0 ? DF_TAKE(qualname)
+                                                   : df_xasprintf("%s.%s", module, qualname);
+        if (qualname)
+            return DF_TAKE(qualname);
+    }
+    return df_xstrdup(strncmp(raw, "builtins.", 9) == 0 ? raw + 9 : raw);
+}
+
+/* The symbol names it; without symbols, the commonest tp_traverse among the types of the first
+ * collected objects that are heap types made by `type` is it: classes outnumber all else. */
+struct vote {
+    struct py_objects *objects;
+    struct df_map counts;
+    uint64_t best;
+    uint32_t best_count, seen;
+};
+
+static bool vote_for_traverse(void *context, uint64_t object)
+{
+    struct vote *vote = context;
+    struct py_reader *reader = &vote->objects->reader;
+    uint64_t meta = py_type_of(reader, object);
+    if (!meta || !(PY_PTR(reader, meta, type, tp_flags) & PY_TPFLAGS_TYPE) ||
+        !(PY_PTR(reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE))
+        return true;
+    uint64_t traverse = PY_PTR(reader, object, type, tp_traverse);
+    if (traverse) {
+        uint32_t count = df_map_get(&vote->counts, traverse);
+        count = count == DF_MAP_NONE ? 1 : count + 1;
+        df_map_set(&vote->counts, traverse, count);
+        if (count > vote->best_count) {
+            vote->best_count = count;
+            vote->best = traverse;
+        }
+    }
+    return ++vote->seen < 20000;
+}
+
+static void find_subtype_traverse(struct py_objects *objects)
+{
+    objects->subtype_traverse_known = true;
+    const struct df_symbol *symbol = df_module_symbol(objects->py->module, "subtype_traverse");
+    if (symbol) {
+        objects->subtype_traverse = symbol->address;
+        return;
+    }
+    struct vote vote = {.objects = objects};
+    df_map_init(&vote.counts);
+    for (uint32_t i = 0; i < objects->py->interpreter_count; i++)
+        for (int generation = 2; generation >= 0; generation--)
+            py_gc_list(objects->py, objects->py->interpreters[i].gc.generations[generation].head,
+                       vote_for_traverse, &vote);
+    df_map_deinit(&vote.counts);
+    objects->reader.fault = false;
+    objects->subtype_traverse = vote.best;
+}
+
+/* tp_finalize of the nearest base that is no Python class: what differs from it is __del__. */
+static bool defines_del(struct py_objects *objects, const struct py_type *type)
+{
+    if (!type->python_class || !type->finalize)
+        return false;
+    uint32_t base = type->base_index;
+    while (base != PY_NO_TYPE && objects->types[base]->python_class)
+        base = objects->types[base]->base_index;
+    return base == PY_NO_TYPE || objects->types[base]->finalize != type->finalize;
+}
+
+/* Nobody visits its references: what it owns is its type's (of heap types, 3.8+, bpo-35810) and
+ * what the nearest base with a row owns. */
+static void choose_owner(struct py_objects *objects, struct py_type *type)
+{
+    const struct py_type *base = type;
+    const struct py_known *owner = py_known_owner(objects->reader.layout, base);
+    while (!owner && base->base_index != PY_NO_TYPE) {
+        base = objects->types[base->base_index];
+        owner = py_known_owner(objects->reader.layout, base);
+    }
+    type->walk_kind = PY_WALK_NONE;
+    type->data = owner;
+    if (owner || (type->flags & PY_TPFLAGS_HEAPTYPE)) {
+        type->walk = py_walk_unvisited;
+        type->walk_kind = PY_WALK_HAND;
+    }
+}
+
+static void choose_walker(struct py_objects *objects, struct py_type *type)
+{
+    const struct py_layout *layout = objects->reader.layout;
+    if (!(type->flags & PY_TPFLAGS_HAVE_GC) || !type->traverse) {
+        choose_owner(objects, type);
+        return;
+    }
+    if (type->python_class) {
+        const struct py_type *base = py_instance_base(objects, type);
+        type->walk = py_walk_instance;
+        /* A base may have a tp_traverse and yet no HAVE_GC (_ctypes up to 3.12): it runs all the
+         * same. */
+        bool emulated =
+            base && base->traverse &&
+            (base->walk_kind == PY_WALK_EMULATED || !(base->flags & PY_TPFLAGS_HAVE_GC));
+        type->walk_kind = emulated ? PY_WALK_EMULATED : PY_WALK_HAND;
+        return;
+    }
+    const struct py_known *known = py_known_type(layout, type);
+    if (known) {
+        type->walk = known->walk;
+        type->data = known->data;
+        type->walk_kind = PY_WALK_HAND;
+        bool added;
+        df_map_add(&objects->traverse_map, type->traverse, (uint32_t)objects->type_count, &added);
+        return;
+    }
+    uint32_t same = df_map_get(&objects->traverse_map, type->traverse);
+    if (same != DF_MAP_NONE) {
+        type->walk = objects->types[same]->walk;
+        type->data = objects->types[same]->data;
+        type->walk_kind = PY_WALK_HAND;
+        return;
+    }
+    type->walk_kind = PY_WALK_EMULATED;
+}
+
+static uint32_t resolve(struct py_objects *objects, uint64_t address, uint32_t base_index)
+{
+    struct py_reader *reader = &objects->reader;
+    struct py_type *type = df_xcalloc(1, sizeof(*type));
+    type->address = address;
+    type->flags = PY_PTR(reader, address, type, tp_flags);
+    type->basic_size = (int64_t)PY_PTR(reader, address, type, tp_basicsize);
+    type->item_size = (int64_t)PY_PTR(reader, address, type, tp_itemsize);
+    type->dict_offset = (int64_t)PY_PTR(reader, address, type, tp_dictoffset);
+    type->weaklist_offset = (int64_t)PY_PTR(reader, address, type, tp_weaklistoffset);
+    type->traverse = PY_PTR(reader, address, type, tp_traverse);
+    type->dealloc = PY_PTR(reader, address, type, tp_dealloc);
+    type->base = PY_PTR(reader, address, type, tp_base);
+    type->finalize = PY_PTR(reader, address, type, tp_finalize);
+    type->del = PY_PTR(reader, address, type, tp_del);
+    type->base_index = base_index;
+    type->name = type_name(objects, address, type->flags);
+    type->plausible = true;
+    type->python_class = (type->flags & PY_TPFLAGS_HEAPTYPE) && type->traverse &&
+                         type->traverse == objects->subtype_traverse;
+    type->has_del = defines_del(objects, type);
+    const struct py_type *base = type->python_class ? py_instance_base(objects, type) : NULL;
+    type->object_traverse = base ? base->traverse : type->python_class ? 0 : type->traverse;
+    choose_walker(objects, type);
+    reader->fault = false;
+
+    uint32_t index = (uint32_t)objects->type_count;
+    objects->types = df_grow(objects->types, objects->type_count, &objects->type_capacity,
+                             sizeof(*objects->types));
+    objects->types[objects->type_count++] = type;
+    df_map_set(&objects->type_map, address, index);
+    type->index = index;
+    return index;
+}
+
+static uint32_t remember_bad(struct py_objects *objects, uint64_t address)
+{
+    if (objects->bad_types < PY_MAX_BAD_TYPES) {
+        df_map_set(&objects->type_map, address, PY_BAD_TYPE);
+        objects->bad_types++;
+    }
+    return PY_NO_TYPE;
+}
+
+/* Types from `address` up its bases to the first known one are resolved from the top down. */
+static uint32_t resolve_chain(struct py_objects *objects, uint64_t address)
+{
+    uint64_t chain[64];
+    uint32_t depth = 0, above = PY_NO_TYPE;
+    for (uint64_t current = address; current;) {
+        uint32_t known = df_map_get(&objects->type_map, current);
+        if (known != DF_MAP_NONE) {
+            above = known == PY_BAD_TYPE ? PY_NO_TYPE : known;
+            break;
+        }
+        /* A chain deeper than this is resolved from here: its upper part counts as no base. */
+        if (depth == sizeof(chain) / sizeof(*chain) || (current & 7) ||
+            !plausible_type(objects, current))
+            break;
+        bool cyclic = false;
+        for (uint32_t i = 0; i < depth; i++)
+            cyclic |= chain[i] == current;
+        if (cyclic)
+            break;
+        chain[depth++] = current;
+        current = PY_PTR(&objects->reader, current, type, tp_base);
+    }
+    if (!depth)
+        return remember_bad(objects, address);
+    while (depth--) {
+        uint32_t known = df_map_get(&objects->type_map, chain[depth]);
+        above = known != DF_MAP_NONE && known != PY_BAD_TYPE
+                    ? known
+                    : resolve(objects, chain[depth], above);
+    }
+    return above;
+}
+
+uint32_t py_type_index(struct py_objects *objects, uint64_t type)
+{
+    if (!type || (type & 7))
+        return PY_NO_TYPE;
+    uint32_t known = df_map_get(&objects->type_map, type);
+    if (known != DF_MAP_NONE)
+        return known == PY_BAD_TYPE ? PY_NO_TYPE : known;
+    if (!objects->subtype_traverse_known)
+        find_subtype_traverse(objects);
+    return resolve_chain(objects, type);
+}
+
+const struct py_type *py_type_at(const struct py_objects *objects, uint32_t index)
+{
+    return objects->types[index];
+}
+
+uint32_t py_type_count(const struct py_objects *objects)
+{
+    return (uint32_t)objects->type_count;
+}
+
+uint32_t py_object_type(struct py_objects *objects, uint64_t object)
+{
+    uint64_t type;
+    if (!object || (object & 7) ||
+        !df_u64(objects->reader.space, PY_AT(objects->reader.layout, object, object, ob_type),
+                &type))
+        return PY_NO_TYPE;
+    return py_type_index(objects, type);
+}
+
+bool py_is_object(struct py_objects *objects, uint64_t object)
+{
+    uint32_t index = py_object_type(objects, object);
+    if (index == PY_NO_TYPE)
+        return false;
+    const struct py_type *type = objects->types[index];
+    if (!df_contiguous(objects->reader.space, object + (uint64_t)type->basic_size - 1))
+        return false;
+    bool fault = objects->reader.fault;
+    int64_t count = py_refcount(&objects->reader, object);
+    objects->reader.fault = fault;
+    return count > 0;
+}
+
+bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type_index)
+{
+    const struct py_type *type = objects->types[type_index];
+    if (!(type->flags & PY_TPFLAGS_HAVE_GC))
+        return false;
+    /* The one tp_is_gc of the core: type_is_gc, true for heap types only (Objects/typeobject.c). */
+    if (type->flags & PY_TPFLAGS_TYPE)
+        return PY_PTR(&objects->reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE;
+    return true;
+}
+
+uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t type_index)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    uint8_t flags = 0;
+    if (py_refcount(reader, object) == INT64_MAX)
+        flags |= PY_FLAG_IMMORTAL;
+    if (py_is_gc(objects, object, type_index)) {
+        if (layout->gc_shape == PY_GC_PAGES) {
+            uint8_t bits = py_byte(reader, PY_AT(layout, object, object, ob_gc_bits));
+            flags |= (bits & 1 ? PY_FLAG_TRACKED : 0) | (bits & 2 ? PY_FLAG_FINALIZED : 0);
+        } else {
+            uint64_t head = object - layout->gc_head_size;
+            uint64_t next = py_word(reader, PY_AT(layout, head, gc_head, gc_next));
+            uint64_t finalized = PY_HAS(layout, gc_head, gc_refs)
+                                     ? py_word(reader, PY_AT(layout, head, gc_head, gc_refs))
+                                     : py_word(reader, PY_AT(layout, head, gc_head, gc_prev));
+            flags |= (next ? PY_FLAG_TRACKED : 0) | (finalized & 1 ? PY_FLAG_FINALIZED : 0);
+        }
+    }
+    reader->fault = false;
+    return flags;
+}

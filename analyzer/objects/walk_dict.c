@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * walk_dict.c: dicts in all their forms, and OrderedDict.
+ *
+ * dict_traverse (Objects/dictobject.c): a split table visits its values; a table whose keys are all
+ * strings visits values only; any other visits key and value of entries that have a value. Keys of
+ * a string table are owned without being visited: by the table, once, so for split tables they
+ * belong to the type that caches the shared keys (walk_type.c).
+ *
+ *   keys object, 3.11+          entries (unicode: 16 bytes, general: 24 bytes)
+ *   +-------------------+-------------------------+------------------------------+
+ *   | head, 32 bytes    | 1 << log2_index_bytes   | nentries used of 2/3 of size |
+ *   +-------------------+-------------------------+------------------------------+
+ */
+#include "analyzer/objects/internal.h"
+
+#define MAX_DICT_LOG2 40
+
+struct table {
+    uint64_t keys, entries, count; /* count: dk_nentries */
+    uint32_t entry_size, key_at, value_at;
+    bool string_keys; /* dict_traverse visits no keys */
+    bool split_kind;
+};
+
+/* Shapes up to 3.10 tell string tables by their look-up function: lookdict serves any key. */
+static bool is_general_lookup(struct py_objects *objects, uint64_t lookup)
+{
+    const struct df_symbol *general = df_module_symbol(objects->py->module, "lookdict");
+    return !general || general->address == lookup;
+}
+
+static bool read_table(struct py_objects *objects, uint64_t keys, struct table *ret)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    uint64_t indices = PY_AT(layout, keys, dictkeys, dk_indices), index_bytes, size;
+    ret->keys = keys;
+    ret->count = PY_PTR(reader, keys, dictkeys, dk_nentries);
+    if (layout->keys_shape == PY_KEYS_LOG2) {
+        uint64_t log2_size = PY_GET(reader, keys, dictkeys, dk_log2_size);
+        uint64_t log2_index = PY_GET(reader, keys, dictkeys, dk_log2_index_bytes);
+        uint64_t kind = PY_GET(reader, keys, dictkeys, dk_kind);
+        if (log2_size > MAX_DICT_LOG2 || log2_index > MAX_DICT_LOG2 + 3 || kind > 2)
+            return false;
+        size = UINT64_C(1) << log2_size;
+        index_bytes = UINT64_C(1) << log2_index;
+        ret->string_keys = kind != 0;
+        ret->split_kind = kind == 2;
+        ret->entry_size = ret->string_keys ? 16 : 24;
+        ret->key_at = ret->string_keys ? 0 : 8;
+        ret->value_at = ret->string_keys ? 8 : 16;
+    } else {
+        size = PY_PTR(reader, keys, dictkeys, dk_size);
+        if (!size || (size & (size - 1)) || size >> MAX_DICT_LOG2)
+            return false;
+        index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffff ? 4 : 8);
+        ret->string_keys = !is_general_lookup(objects, PY_PTR(reader, keys, dictkeys, dk_lookup));
+        ret->split_kind = false;
+        ret->entry_size = 24;
+        ret->key_at = 8;
+        ret->value_at = 16;
+    }
+    ret->entries = indices + index_bytes;
+    return !reader->fault && ret->count <= size;
+}
+
+uint64_t py_keys_entries(struct py_objects *objects, uint64_t keys)
+{
+    struct table table;
+    bool fault = objects->reader.fault;
+    bool good = keys && read_table(objects, keys, &table);
+    objects->reader.fault = fault;
+    return good ? table.count : 0;
+}
+
+uint64_t py_shared_key(struct py_objects *objects, uint64_t keys, uint64_t i)
+{
+    struct table table;
+    uint64_t key = 0;
+    bool fault = objects->reader.fault;
+    if (keys && read_table(objects, keys, &table) && i < table.count)
+        key = py_word(&objects->reader, table.entries + i * table.entry_size + table.key_at);
+    objects->reader.fault = fault;
+    return key;
+}
+
+uint64_t py_keys_size(struct py_objects *objects, uint64_t keys)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    struct table table;
+    if (!keys || !read_table(objects, keys, &table))
+        return 0;
+    uint64_t size = layout->keys_shape == PY_KEYS_LOG2
+                        ? UINT64_C(1) << PY_GET(reader, keys, dictkeys, dk_log2_size)
+                        : PY_PTR(reader, keys, dictkeys, dk_size);
+    uint64_t usable = (size << 1) / 3; /* USABLE_FRACTION */
+    return (table.entries - keys) + usable * table.entry_size;
+}
+
+static enum py_status walk_split(struct py_objects *objects, const struct table *table,
+                                 uint64_t values, struct py_refs *refs)
+{
+    struct py_reader *reader = &objects->reader;
+    /* Values that lie in an instance (3.13+) are the instance's to visit, until GH-130327 made them
+     * the dict's. */
+    if (PY_HAS(reader->layout, dictvalues, embedded) &&
+        reader->layout->managed_visit == PY_VISIT_VALUES &&
+        PY_GET(reader, values, dictvalues, embedded))
+        return py_reader_status(objects);
+    if (PY_HAS(reader->layout, dictvalues, values))
+        values = PY_AT(reader->layout, values, dictvalues, values);
+    for (uint64_t i = 0; i < table->count; i++) {
+        uint64_t value = py_word(reader, values + i * 8);
+        if (reader->fault)
+            return reader->fault = false, PY_FAULT;
+        if (value)
+            py_push(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE,
+                    py_word(reader, table->entries + i * table->entry_size + table->key_at));
+    }
+    return py_reader_status(objects);
+}
+
+static void push_entry(const struct table *table, uint64_t key, uint64_t value,
+                       struct py_refs *refs)
+{
+    if (table->string_keys) {
+        py_push(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE, key);
+        py_push(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
+    } else if (value) {
+        py_push(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE, key);
+        py_push(refs, key, PY_REF_REFERENT, PY_LABEL_KEY, 0);
+    } else {
+        py_push(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
+    }
+}
+
+static enum py_status walk_combined(struct py_objects *objects, const struct table *table,
+                                    struct py_refs *refs)
+{
+    const uint8_t *bytes =
+        df_ptr(objects->reader.space, table->entries, table->count * table->entry_size);
+    enum py_status status = PY_OK;
+    for (uint64_t i = 0; i < table->count; i++) {
+        uint64_t key, value;
+        if (bytes) {
+            memcpy(&key, bytes + i * table->entry_size + table->key_at, 8);
+            memcpy(&value, bytes + i * table->entry_size + table->value_at, 8);
+        } else {
+            uint64_t entry = table->entries + i * table->entry_size;
+            if (!df_u64(objects->reader.space, entry + table->key_at, &key) ||
+                !df_u64(objects->reader.space, entry + table->value_at, &value)) {
+                status = PY_FAULT;
+                if (!df_aspace_range(objects->reader.space, entry))
+                    break;
+                continue;
+            }
+        }
+        push_entry(table, key, value, refs);
+    }
+    return status;
+}
+
+enum py_status py_walk_dict(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                            struct py_refs *refs)
+{
+    (void)type;
+    struct py_reader *reader = &objects->reader;
+    uint64_t keys = PY_PTR(reader, object, dict, ma_keys);
+    uint64_t values = PY_PTR(reader, object, dict, ma_values);
+    struct table table;
+    if (reader->fault)
+        return reader->fault = false, PY_FAULT;
+    if (!keys) /* being built or torn down */
+        return PY_OK;
+    if (!read_table(objects, keys, &table)) {
+        bool fault = reader->fault;
+        reader->fault = false;
+        return fault ? PY_FAULT : PY_IMPLAUSIBLE;
+    }
+    return values ? walk_split(objects, &table, values, refs)
+                  : walk_combined(objects, &table, refs);
+}
+
+/* odict_traverse (Objects/odictobject.c): od_inst_dict, the key of every node, then dict_traverse.
+ */
+enum py_status py_walk_odict(struct py_objects *objects, const struct py_type *type,
+                             uint64_t object, struct py_refs *refs)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    py_push_field(refs, PY_PTR(reader, object, odict, od_inst_dict), PY_REF_REFERENT, "__dict__");
+    uint64_t node = PY_PTR(reader, object, odict, od_first);
+    uint64_t limit = PY_PTR(reader, object, dict, ma_used);
+    for (uint64_t i = 0; node && i < limit && !reader->fault; i++) {
+        py_push(refs, py_word(reader, PY_AT(layout, node, odictnode, key)), PY_REF_REFERENT,
+                PY_LABEL_KEY, 0);
+        node = py_word(reader, PY_AT(layout, node, odictnode, next));
+    }
+    enum py_status nodes = py_reader_status(objects);
+    enum py_status table = py_walk_dict(objects, type, object, refs);
+    return nodes != PY_OK ? nodes : table;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT
+ * walk_type.c: type objects and modules.
+ *
+ * type_traverse (Objects/typeobject.c) visits, of heap types only, dict, cache, mro, bases, base
+ * and (3.9+) module. A type owns more than that: its names, its slots' names, the weak references
+ * to its subclasses, the keys that its instances share. Static types are not the collector's
+ * business; all of theirs is owned.
+ */
+#include "analyzer/objects/internal.h"
+
+#define MAX_SHARED_KEYS 65536
+
+static void own_shared_keys(struct py_objects *objects, uint64_t type, struct py_refs *refs)
+{
+    uint64_t keys = PY_PTR(&objects->reader, type, heaptype, ht_cached_keys);
+    uint64_t count = py_keys_entries(objects, keys);
+    for (uint64_t i = 0; i < count && i < MAX_SHARED_KEYS; i++)
+        py_push(refs, py_shared_key(objects, keys, i), PY_REF_OWNED, PY_LABEL_KEY, 0);
+}
+
+enum py_status py_walk_type(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                            struct py_refs *refs)
+{
+    (void)type;
+    struct py_reader *reader = &objects->reader;
+    bool heap = PY_PTR(reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE;
+    enum py_ref_kind kind = heap ? PY_REF_REFERENT : PY_REF_OWNED;
+    py_push_field(refs,
+                  heap ? PY_PTR(reader, object, type, tp_dict) : py_type_dict(objects->py, object),
+                  kind, "__dict__");
+    py_push_field(refs, PY_PTR(reader, object, type, tp_cache), kind, "tp_cache");
+    py_push_field(refs, PY_PTR(reader, object, type, tp_mro), kind, "__mro__");
+    py_push_field(refs, PY_PTR(reader, object, type, tp_bases), kind, "__bases__");
+    py_push_field(refs, PY_PTR(reader, object, type, tp_base), kind, "__base__");
+    if (heap) {
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_module), kind, "ht_module");
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_name), PY_REF_OWNED, "__name__");
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_qualname), PY_REF_OWNED,
+                      "__qualname__");
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_slots), PY_REF_OWNED, "__slots__");
+        own_shared_keys(objects, object, refs);
+    }
+    uint64_t subclasses = py_type_subclasses(objects->py, object);
+    if (subclasses && py_object_type(objects, subclasses) != PY_NO_TYPE)
+        py_push_field(refs, subclasses, PY_REF_OWNED, "__subclasses__()");
+    return py_reader_status(objects);
+}
+
+/* module_traverse (Objects/moduleobject.c): m_traverse of the definition where there is one and the
+ * state exists, which is code of the module's own: emulated; then md_dict. */
+enum py_status py_walk_module(struct py_objects *objects, const struct py_type *type,
+                              uint64_t object, struct py_refs *refs)
+{
+    (void)type;
+    struct py_reader *reader = &objects->reader;
+    uint64_t definition = PY_PTR(reader, object, module, md_def);
+    if (definition && PY_PTR(reader, definition, moduledef, m_traverse) &&
+        ((int64_t)PY_PTR(reader, definition, moduledef, m_size) <= 0 ||
+         PY_PTR(reader, object, module, md_state)))
+        return reader->fault = false, PY_DEFERRED;
+    py_push_field(refs, PY_PTR(reader, object, module, md_dict), PY_REF_REFERENT, "__dict__");
+    py_push_field(refs, PY_PTR(reader, object, module, md_name), PY_REF_OWNED, "__name__");
+    return py_reader_status(objects);
+}
