@@ -124,8 +124,9 @@ static struct df_err *fill_weak(struct gr_graph *graph, struct gr_discovery *dis
     uint32_t *start = graph->weak_start;
 
     for (size_t i = 0; i < discovery->weak.count; i++) {
-        struct gr_weak_edge *edge = &discovery->weak.items[i];
-        uint32_t target = df_map_get(&discovery->numbers, edge->target);
+        struct gr_weak_edge edge = discovery->weak.items[i];
+        uint32_t source = rank[edge.source];
+        uint32_t target = df_map_get(&discovery->numbers, edge.target);
 
         if (target == DF_MAP_NONE)
             continue;
@@ -133,8 +134,8 @@ static struct df_err *fill_weak(struct gr_graph *graph, struct gr_discovery *dis
             return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion weak "
                                                   "references, more than this program can number");
         discovery->weak.items[known++] =
-            (struct gr_weak_edge){.source = rank[edge->source], .target = rank[target]};
-        start[rank[edge->source] + 1]++;
+            (struct gr_weak_edge){.source = source, .target = rank[target]};
+        start[source + 1]++;
     }
     graph->weak_count = (uint32_t)known;
     graph->references_by_kind[PY_REF_WEAK] = known;
