@@ -18,27 +18,32 @@ static bool names_python(const struct df_module *module)
     return strstr(module->name, "python") != NULL;
 }
 
-/* A module without a file that may well be the one: an executable or library named so. */
+/* A module without a file that may well be the one: a library or executable named so, or else the
+ * main program, whatever its name. */
 static const struct df_module *missing_candidate(const struct df_modules *modules)
 {
+    const struct df_module *ret = NULL;
     for (uint32_t i = 0; i < modules->count; i++) {
         const struct df_module *module = &modules->items[i];
         bool gone = module->state == DF_MODULE_MISSING || module->state == DF_MODULE_MISMATCH;
-        if (gone && (names_python(module) || module == modules->executable))
+        if (gone && names_python(module))
             return module;
+        if (gone && module == modules->executable)
+            ret = module;
     }
-    return NULL;
+    return ret;
 }
 
 static struct df_err *no_python(const struct df_modules *modules)
 {
     const struct df_module *gone = missing_candidate(modules);
     if (gone)
-        return df_err_new(DF_ERR_MISSING, "the file %s %s: give --%s or --sysroot", gone->path,
-                          gone->state == DF_MODULE_MISSING
-                              ? "was not found"
-                              : "is of another build than the one in the core",
-                          gone == modules->executable ? "executable" : "debug-dir");
+        return df_err_new(
+            DF_ERR_MISSING, "cannot look for CPython in this core: the %s %s %s: give %s",
+            gone == modules->executable ? "executable" : "library", gone->path,
+            gone->state == DF_MODULE_MISSING ? "was not found"
+                                             : "is of another build than the one in the core",
+            gone == modules->executable ? "--executable or --sysroot" : "--sysroot or --debug-dir");
     char *list = df_xstrdup("");
     uint32_t named = 0, files = 0;
     for (uint32_t i = 0; i < modules->count; i++) {
