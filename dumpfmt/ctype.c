@@ -24,13 +24,21 @@ struct df_ctypes {
     char *file;
 };
 
+/* The debug information is closed again: a process has many modules, and few functions are asked
+ * for. */
 static struct df_err *read_dwarf(struct df_ctypes *types)
 {
-    DF_TRY(df_dwarf_open(types->file, &types->dwarf));
+    struct df_dwarf *dwarf;
+    DF_TRY(df_dwarf_open(types->file, &dwarf));
     struct df_ct_build build;
     df_ct_build_init(&build);
-    df_dwarf_read(types->dwarf, &build);
-    struct df_err *err = df_ct_build_finish(&build, &types->table);
+    df_dwarf_read(dwarf, &build);
+    df_dwarf_close(dwarf);
+    struct df_err *err = NULL;
+    if (build.types.count == 0 && build.variables.count == 0) /* assembly only, or in .dwo files */
+        err = df_err_new(DF_ERR_MISSING, "no C types in its debug information");
+    else
+        err = df_ct_build_finish(&build, &types->table);
     df_ct_build_deinit(&build);
     return df_err_prefix(err, "%s", types->file);
 }

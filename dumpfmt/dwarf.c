@@ -10,6 +10,9 @@
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dwarf_type.h"
 
+/* Members of all types together. Only in forged data, where the entries of types overlap, is their
+ * number not bounded by the size of the file; what is beyond it is left out. */
+#define MAX_MEMBERS (1u << 24)
 #define MAX_ARRAYS 16 /* arrays of arrays, through typedefs */
 #define MAX_NAME 4096 /* of a type, with "struct " and "@size"; longer ones are cut */
 
@@ -33,6 +36,7 @@ struct reader {
         size_t count, capacity;
     } shapes;
     struct df_map shape_ids; /* by the offset of a type's entry: looking it up again costs more */
+    uint64_t members;        /* looked at */
     struct df_map plain;     /* typedef names (string id + 1) of what is no aggregate */
 };
 
@@ -264,7 +268,7 @@ static void read_members(struct reader *reader, Dwarf_Die type, uint32_t row)
     do
         if (df_die_tag(die) == DW_TAG_member)
             read_member(reader, die, &reader->build->types.items[row]);
-    while (df_die_next(reader->dwarf, &die));
+    while (reader->members++ < MAX_MEMBERS && df_die_next(reader->dwarf, &die));
     df_die_free(die);
 }
 

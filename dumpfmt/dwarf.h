@@ -10,6 +10,9 @@
  * When two units define one name with different sizes, the first has the name, and the second is
  * "struct s@48", with its size; every reference in the second unit goes to the latter. (Different
  * definitions of equal size are not told apart.)
+ *
+ * Not read: type units (-fdebug-types-section), split DWARF (.dwo), and what dwz moved to another
+ * file (.gnu_debugaltlink).
  */
 #ifndef DF_DWARF_H
 #define DF_DWARF_H

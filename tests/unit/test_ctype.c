@@ -40,7 +40,7 @@ HERE_AND_AS_TEXT(
         double d;
     };
     enum color{RED = 1, GREEN = -5, BLUE = 0x7fffffff, LARGE = 200};
-    typedef enum {YES = 7, NO} Answer; enum {LONELY = 77}; typedef int Row[4]; struct bits {
+    typedef enum {YES = 7, NO} Answer; typedef int Row[4]; struct bits {
         unsigned char lead;
         unsigned int a : 3, b : 5;
         unsigned long wide : 40;
@@ -90,7 +90,7 @@ HERE_AND_AS_TEXT(
 static const char unit_a[] =
     "struct state { int first; };\n"
     "struct state state_a; EverythingPointer global_everything; Crate global_crate;\n"
-    "enum color used_color; struct tight used_tight; int lonely = LONELY;\n"
+    "enum color used_color; struct tight used_tight; enum { LONELY = 77 } lonely = LONELY;\n"
     "static struct point file_static[3]; extern int elsewhere;\n"
     "void *where_static(void) { return file_static; }\n"
     "int traverse_parameter(Everything *any) { return any->inner.where.x + elsewhere; }\n"
@@ -278,7 +278,9 @@ static void check_bits(const struct df_ctypes *types, const char *type, const ch
                        const void *ones, size_t size)
 {
     struct df_field field = field_of(types, type, path);
-    assert_true(field.bit_size > 0 && field.offset + field.size <= size);
+    assert_true(field.offset + field.size <= size);
+    if (field.bit_size == 0) /* clang's word for one as wide as its type */
+        field.bit_size = (uint32_t)field.size * 8;
     for (size_t bit = 0; bit < size * 8; bit++) {
         size_t first = field.offset * 8 + field.bit_offset;
         bool inside = bit >= first && bit < first + field.bit_size;
@@ -476,6 +478,9 @@ static void test_no_debug_information(void **state)
     DF_CLEANUP_FREE char *library = compile("-g0", "stripped.so");
     if (library)
         expect_error(library, DF_ERR_MISSING);
+    DF_CLEANUP_FREE char *split = compile("-g -gsplit-dwarf", "split.so"); /* not read */
+    if (split)
+        expect_error(split, DF_ERR_MISSING);
 }
 
 static void test_cache_serves(void **state)
@@ -689,7 +694,12 @@ static int make_directory(void **state)
         return -1;
     write_source("a.c", unit_a);
     write_source("b.c", unit_b);
-    return 0;
+    /* No compiler: nothing to test. A compiler that does not take the sample: a broken test. */
+    const char *compiler = getenv("CC");
+    DF_CLEANUP_FREE char *command =
+        df_xasprintf("%s --version >/dev/null 2>&1", compiler ? compiler : "cc");
+    DF_CLEANUP_FREE char *library = compile("-g", "plain.so");
+    return system(command) == 0 && !library ? -1 : 0;
 }
 
 static int remove_directory(void **state)
