@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "analyzer/cpython/lines.h"
-#include "analyzer/cpython/python.h"
+#include "analyzer/cpython/python_internal.h"
 #include "dumpfmt/base/mem.h"
 
 #define MAX_LINE_TABLE (UINT64_C(1) << 28) /* bytes */
@@ -88,14 +88,28 @@ static int32_t decode(const struct py_layout *layout, const uint8_t *table, size
     return 0;
 }
 
+/* The bytes object of a line table, 0 when there is none. */
+static uint64_t line_table(struct py_reader *reader, uint64_t code)
+{
+    uint64_t bytes = reader->layout->line_shape == PY_LINES_LNOTAB
+                         ? PY_PTR(reader, code, code, co_lnotab)
+                         : PY_PTR(reader, code, code, co_linetable);
+    return bytes && (py_flags_of(reader, bytes) & PY_TPFLAGS_BYTES) ? bytes : 0;
+}
+
+uint64_t py_line_table_size(const struct py *py, uint64_t code)
+{
+    struct py_reader reader = py_reader(py);
+    uint64_t bytes = line_table(&reader, code);
+    return bytes ? (uint64_t)py_ob_size(&reader, bytes) : 0;
+}
+
 int32_t py_code_line(const struct py *py, uint64_t code, int64_t lasti)
 {
     struct py_reader reader = py_reader(py);
     int32_t first_line = (int32_t)PY_GET(&reader, code, code, co_firstlineno);
-    uint64_t bytes = py->layout.line_shape == PY_LINES_LNOTAB
-                         ? PY_PTR(&reader, code, code, co_lnotab)
-                         : PY_PTR(&reader, code, code, co_linetable);
-    if (!bytes || !(py_flags_of(&reader, bytes) & PY_TPFLAGS_BYTES))
+    uint64_t bytes = line_table(&reader, code);
+    if (!bytes)
         return 0;
     int64_t size = py_ob_size(&reader, bytes);
     uint64_t data = PY_AT(&py->layout, bytes, bytes, ob_sval);

@@ -153,20 +153,40 @@ static bool read_frame_object(const struct py *py, struct py_reader *reader, str
     return !reader->fault;
 }
 
-bool py_frame_read(const struct py *py, uint64_t address, struct py_frame *ret)
+/* All but the line. */
+static bool read_frame(const struct py *py, uint64_t address, struct py_frame *ret)
 {
     struct py_reader reader = py_reader(py);
-    struct py_frame frame = {.address = address};
+    *ret = (struct py_frame){.address = address};
     if (!address || (address & 7))
         return false;
-    bool fine = py->layout.frame_shape == PY_FRAME_OBJECTS
-                    ? read_frame_object(py, &reader, &frame)
-                    : read_interpreter_frame(py, &reader, &frame);
-    if (!fine)
+    return py->layout.frame_shape == PY_FRAME_OBJECTS ? read_frame_object(py, &reader, ret)
+                                                      : read_interpreter_frame(py, &reader, ret);
+}
+
+bool py_frame_read(const struct py *py, uint64_t address, struct py_frame *ret)
+{
+    struct py_frame frame;
+    if (!read_frame(py, address, &frame))
         return false;
     frame.line = py_code_line(py, frame.code, frame.lasti);
     *ret = frame;
     return true;
+}
+
+/* A recursive function repeats its frame: the line of the one before is asked first. */
+static void set_line(const struct py *py, struct py_frame *frame, const struct py_frame *before,
+                     struct py_frame_budget *budget)
+{
+    if (before && before->code == frame->code && before->lasti == frame->lasti) {
+        frame->line = before->line;
+        return;
+    }
+    uint64_t cost = py_line_table_size(py, frame->code);
+    if (cost > budget->line_bytes)
+        return;
+    budget->line_bytes -= cost;
+    frame->line = py_code_line(py, frame->code, frame->lasti);
 }
 
 static uint64_t first_frame(const struct py *py, struct py_reader *reader, uint64_t thread)
@@ -187,7 +207,7 @@ static bool is_shim(struct py_reader *reader, uint64_t address)
            PY_GET(reader, address, iframe, owner) >= reader->layout->owner_skip;
 }
 
-void py_read_frames(const struct py *py, struct py_thread *thread)
+void py_read_frames(const struct py *py, struct py_thread *thread, struct py_frame_budget *budget)
 {
     struct py_reader reader = py_reader(py);
     struct {
@@ -199,13 +219,16 @@ void py_read_frames(const struct py *py, struct py_thread *thread)
     for (uint64_t steps = 0; at; steps++) {
         struct py_frame frame;
         bool shim = is_shim(&reader, at);
-        if (steps >= PY_MAX_FRAMES || py_cycle_closed(&cycle, at) ||
-            (!shim && !py_frame_read(py, at, &frame))) {
+        if (steps >= PY_MAX_FRAMES || !budget->frames || py_cycle_closed(&cycle, at) ||
+            (!shim && !read_frame(py, at, &frame))) {
             thread->frames_cut = true;
             break;
         }
-        if (!shim)
+        budget->frames--;
+        if (!shim) {
+            set_line(py, &frame, list.count ? &list.items[list.count - 1] : NULL, budget);
             DF_PUSH(&list, frame);
+        }
         at = py->layout.frame_shape == PY_FRAME_OBJECTS ? PY_PTR(&reader, at, frameobject, f_back)
                                                         : PY_PTR(&reader, at, iframe, previous);
     }

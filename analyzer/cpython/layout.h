@@ -38,7 +38,13 @@ enum py_field {
 
 #define PY_ABSENT UINT32_MAX
 
-enum py_source { PY_SOURCE_NONE, PY_SOURCE_DWARF, PY_SOURCE_DEBUG_OFFSETS, PY_SOURCE_TABLE, PY_SOURCE_PROBE };
+enum py_source {
+    PY_SOURCE_NONE,
+    PY_SOURCE_DWARF,
+    PY_SOURCE_DEBUG_OFFSETS,
+    PY_SOURCE_TABLE,
+    PY_SOURCE_PROBE
+};
 
 /* ints: sign in ob_size (up to 3.11), or tag word (3.12+) */
 enum py_int_shape { PY_INT_OB_SIZE, PY_INT_LV_TAG };
@@ -86,20 +92,21 @@ struct py_slots {
 };
 
 struct py_layout {
-    uint32_t offset[PY_FIELDS];    /* bytes, or PY_ABSENT */
-    uint8_t size[PY_FIELDS];       /* bytes of the member (of a bit field: its storage unit); 255: more */
+    uint32_t offset[PY_FIELDS]; /* bytes, or PY_ABSENT */
+    uint8_t size[PY_FIELDS]; /* bytes of the member (of a bit field: its storage unit); 255: more */
     uint8_t bit_offset[PY_FIELDS];
-    uint8_t bit_size[PY_FIELDS];   /* 0: not a bit field */
-    uint8_t source[PY_FIELDS];     /* enum py_source */
+    uint8_t bit_size[PY_FIELDS];      /* 0: not a bit field */
+    uint8_t source[PY_FIELDS];        /* enum py_source */
     uint32_t struct_size[PY_STRUCTS]; /* bytes, or PY_ABSENT */
     uint8_t struct_source[PY_STRUCTS];
 
     uint32_t version; /* PY_VERSION_HEX, for the report only; 0 when unknown */
     bool free_threaded, debug_build, trace_refs;
     bool keys_hold_unicode_kind; /* dk_kind tells unicode tables apart */
-    uint64_t general_lookup;     /* address of lookdict: dk_lookup of general tables (up to 3.10); 0 unknown */
+    uint64_t general_lookup;     /* address of lookdict: dk_lookup of general tables (up to 3.10); 0
+                                    unknown */
 
-    uint32_t gc_head_size;     /* bytes before a collected object; 0 in free-threaded builds */
+    uint32_t gc_head_size; /* bytes before a collected object; 0 in free-threaded builds */
     enum py_int_shape int_shape;
     enum py_keys_shape keys_shape;
     enum py_attr_shape attr_shape;
@@ -111,14 +118,15 @@ struct py_layout {
     enum py_lasti_shape lasti_shape;
     enum py_static_type_shape static_type_shape;
     enum py_gc_shape gc_shape;
-    bool managed_weakref;      /* types may keep the weak list before the object (3.12+) */
-    bool generator_visits_code; /* gen_traverse visits gi_code (up to 3.11) */
-    bool frame_visits_func;     /* _PyFrame_Traverse visits f_funcobj */
-    bool zero_has_digit;       /* int.__sizeof__ counts a digit for 0 (3.11+) */
+    bool managed_weakref;        /* types may keep the weak list before the object (3.12+) */
+    bool generator_visits_code;  /* gen_traverse visits gi_code (up to 3.11) */
+    bool frame_visits_func;      /* _PyFrame_Traverse visits f_funcobj */
+    bool zero_has_digit;         /* int.__sizeof__ counts a digit for 0 (3.11+) */
     uint32_t presize_dict_words; /* words of the pre-header without the GC head: 0 or 2 */
-    int8_t frame_state_created, frame_state_suspended, frame_state_executing,
-        frame_state_completed, frame_state_cleared; /* gi_frame_state values */
-    uint8_t owner_thread, owner_generator, owner_frame_object, owner_skip; /* iframe.owner; >= skip: a shim */
+    int8_t frame_state_created, frame_state_suspended, frame_state_executing, frame_state_completed,
+        frame_state_cleared; /* gi_frame_state values */
+    uint8_t owner_thread, owner_generator, owner_frame_object,
+        owner_skip;                                     /* iframe.owner; >= skip: a shim */
     uint32_t static_type_count, static_extension_count; /* elements of interp.types arrays */
 
     struct py_slots runtime_slots, interp_slots, thread_slots;
@@ -155,8 +163,8 @@ struct df_err *py_layout_from_dwarf(struct df_dump *dump, struct df_module *pyth
                                     const char *cache_directory, struct py_layout *ret);
 void py_layout_deinit(struct py_layout *layout);
 
-const char *py_source_name(enum py_source source);      /* "dwarf", ... */
-const char *py_field_name(enum py_field field);          /* "list.ob_item" */
-const char *py_struct_name(enum py_struct structure);    /* "list" */
+const char *py_source_name(enum py_source source);    /* "dwarf", ... */
+const char *py_field_name(enum py_field field);       /* "list.ob_item" */
+const char *py_struct_name(enum py_struct structure); /* "list" */
 
 #endif

@@ -21,7 +21,7 @@ struct py_gc {
     bool enabled, collecting;
     int32_t debug_flags;
     struct py_gc_generation generations[3]; /* 3.8 has one collector: the main interpreter's */
-    uint64_t permanent; /* address of the permanent generation's list head; 0 when none */
+    uint64_t permanent;          /* address of the permanent generation's list head; 0 when none */
     uint64_t garbage, callbacks; /* list objects, 0 when none */
 };
 
@@ -34,14 +34,14 @@ struct py_interpreter {
 };
 
 struct py_frame {
-    uint64_t address;  /* interpreter frame (3.11+) or frame object */
+    uint64_t address; /* interpreter frame (3.11+) or frame object */
     uint64_t code, function, globals, frame_object, locals_dict; /* objects, 0 when none */
-    uint64_t localsplus; /* address of the first slot */
-    uint32_t slot_count; /* locals, cells and free variables: always valid */
+    uint64_t localsplus;                                         /* address of the first slot */
+    uint32_t slot_count;  /* locals, cells and free variables: always valid */
     uint32_t stack_count; /* value stack slots known valid beyond them (0 when it runs) */
     uint8_t owner;        /* as stored */
-    int64_t lasti;        /* byte offset of the current instruction in the code, -1 before the start */
-    int32_t line;         /* 0 when unknown */
+    int64_t lasti; /* byte offset of the current instruction in the code, -1 before the start */
+    int32_t line;  /* 0 when unknown */
 };
 
 struct py_thread {
@@ -50,22 +50,22 @@ struct py_thread {
     uint64_t thread_id;   /* pthread_self() */
     int64_t native_id;    /* LWP; 0 when unknown */
     bool holds_gil;
-    bool alive;           /* an LWP of the core has this native id */
+    bool alive;              /* an LWP of the core has this native id */
     struct py_frame *frames; /* innermost first */
     uint32_t frame_count;
-    bool frames_cut;      /* the chain was damaged or longer than PY_MAX_FRAMES */
+    bool frames_cut; /* the chain was damaged or longer than PY_MAX_FRAMES */
 };
 
 struct py {
-    struct df_dump *dump;          /* borrowed */
+    struct df_dump *dump; /* borrowed */
     struct py_layout layout;
-    struct df_module *module;      /* the ELF file that holds the interpreter */
-    uint64_t runtime;              /* address of _PyRuntime */
-    char *version_text;            /* "3.12.1", or sys.version's first word; "" when unknown */
-    const char *layout_source;     /* "dwarf", ... */
+    struct df_module *module;  /* the ELF file that holds the interpreter */
+    uint64_t runtime;          /* address of _PyRuntime */
+    char *version_text;        /* "3.12.1", or sys.version's first word; "" when unknown */
+    const char *layout_source; /* "dwarf", ... */
     struct py_interpreter *interpreters; /* main interpreter first */
     uint32_t interpreter_count;
-    struct py_thread *threads;     /* by interpreter, in the runtime's order (newest first) */
+    struct py_thread *threads; /* by interpreter, in the runtime's order (newest first) */
     uint32_t thread_count;
     uint64_t type_type, code_type; /* PyType_Type and PyCode_Type; 0 when their symbols are gone */
     uint64_t dict_type, cell_type; /* likewise */

@@ -103,6 +103,7 @@ void py_read_threads(struct py *py)
         read_interpreter_threads(py, i, &list);
     py->threads = list.items;
     py->thread_count = (uint32_t)list.count;
+    struct py_frame_budget budget = {PY_MAX_ALL_FRAMES, PY_MAX_LINE_BYTES};
     for (uint32_t i = 0; i < py->thread_count; i++)
-        py_read_frames(py, &py->threads[i]);
+        py_read_frames(py, &py->threads[i], &budget);
 }

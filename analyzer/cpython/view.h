@@ -47,9 +47,9 @@ static inline uint8_t py_byte(struct py_reader *reader, uint64_t address)
 uint64_t py_field_at(struct py_reader *reader, uint64_t structure, enum py_field field);
 
 /* A pointer-sized field; the common case, without the table look-ups of py_field_at. */
-#define PY_PTR(reader, address, tag, field)                                                        \
-    (PY_HAS((reader)->layout, tag, field)                                                          \
-         ? py_word(reader, PY_AT((reader)->layout, address, tag, field))                           \
+#define PY_PTR(reader, address, tag, field)                              \
+    (PY_HAS((reader)->layout, tag, field)                                \
+         ? py_word(reader, PY_AT((reader)->layout, address, tag, field)) \
          : 0)
 #define PY_GET(reader, address, tag, field) py_field_at(reader, address, PY_F_##tag##_##field)
 
@@ -74,8 +74,8 @@ static inline uint64_t py_flags_of(struct py_reader *reader, uint64_t object)
 /* Whether all of [address, address + size) can be read, also across ranges. Size 0: yes. */
 bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size);
 
-/* The text of a str object as malloc'ed UTF-8 (lone surrogates become U+FFFD), at most max code points (longer: cut, *ret_cut set
- * when not NULL); NULL when it is no readable string. */
+/* The text of a str object as malloc'ed UTF-8 (lone surrogates become U+FFFD), at most max code
+ * points (longer: cut, *ret_cut set when not NULL); NULL when it is no readable string. */
 char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cut);
 /* Whether a str object equals an ASCII text. */
 bool py_str_equals(struct py_reader *reader, uint64_t object, const char *text);
@@ -87,7 +87,8 @@ bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
 bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret);
 /* A tuple's items: their address and number; false when it does not look like one. */
 bool py_tuple(struct py_reader *reader, uint64_t tuple, uint64_t *ret_items, uint64_t *ret_count);
-/* The reference count of an object: INT64_MAX when immortal. Biased and deferred counts added up. */
+/* The reference count of an object: INT64_MAX when immortal. Biased and deferred counts added up.
+ */
 int64_t py_refcount(struct py_reader *reader, uint64_t object);
 
 /* Iterates a dict's entries in the order of its key table, which is the order of dict_traverse (of
@@ -109,11 +110,13 @@ uint64_t py_dict_get(struct py_reader *reader, uint64_t dict, const char *key);
 
 /* Named maximum of every count that is read from a core. */
 #define PY_MAX_TUPLE (UINT64_C(1) << 36)
-#define PY_MAX_NAME 4096        /* code points of a name */
-#define PY_MAX_MRO 4096         /* bases of a type */
+#define PY_MAX_NAME 4096 /* code points of a name */
+#define PY_MAX_MRO 4096  /* bases of a type */
 #define PY_MAX_INTERPRETERS 65536
 #define PY_MAX_THREADS 1000000
-#define PY_MAX_FRAMES 1000000   /* of one thread */
-#define PY_MAX_LOCALS 65536     /* of one frame */
+#define PY_MAX_FRAMES 1000000                 /* of one thread */
+#define PY_MAX_ALL_FRAMES 4000000             /* of all threads: chains may share their tails */
+#define PY_MAX_LINE_BYTES (UINT64_C(1) << 32) /* of line tables read for all threads' frames */
+#define PY_MAX_LOCALS 65536                   /* of one frame */
 
 #endif
