@@ -88,6 +88,8 @@ static bool load(struct df_elf *elf, enum df_machine machine)
     elf->elf = elf_memory((char *)(uintptr_t)elf->data, elf->size);
     if (!elf->elf || elf_kind(elf->elf) != ELF_K_ELF || !gelf_getehdr(elf->elf, &elf->header))
         return false;
+    if (elf->header.e_type != ET_EXEC && elf->header.e_type != ET_DYN)
+        return false;
     read_segments(elf);
     read_build_id(elf);
     return true;

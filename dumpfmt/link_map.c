@@ -12,10 +12,10 @@
 
 #define MAXIMUM_HEADERS 256
 #define MAXIMUM_DYNAMIC 1024
-#define MAXIMUM_LOADED 65536
+#define MAXIMUM_LOADED 4096
 #define MAXIMUM_PATH 4096
 #define R_DEBUG_MAP 8
-#define LINK_MAP_SIZE 32
+#define LINK_MAP_SIZE 40 /* l_addr, l_name, l_ld, l_next, l_prev */
 
 struct program {
     uint64_t base, dynamic; /* 0 when unknown */
@@ -125,6 +125,14 @@ static bool read_program(const struct df_core *core, struct program *ret)
     return false;
 }
 
+static bool is_known(const struct df_loaded_list *list, const char *path)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (!strcmp(list->items[i].path, path))
+            return true;
+    return false;
+}
+
 void df_link_map(const struct df_core *core, struct df_loaded_list *list)
 {
     struct program program = {0};
@@ -135,15 +143,16 @@ void df_link_map(const struct df_core *core, struct df_loaded_list *list)
     DF_PUSH(list, (struct df_loaded){program.base, path ? path : core->program});
     uint64_t debug = program.dynamic ? find_debug(core, program.dynamic) : 0;
     const uint8_t *map = debug ? df_core_bytes(core, debug + R_DEBUG_MAP, 8) : NULL;
-    uint64_t node = map ? get64(map) : 0;
+    uint64_t node = map ? get64(map) : 0, previous = 0;
     for (uint32_t i = 0; node && i < MAXIMUM_LOADED; i++) {
         const uint8_t *bytes = df_core_bytes(core, node, LINK_MAP_SIZE);
-        if (!bytes)
-            return;
+        if (!bytes || get64(bytes + 32) != previous)
+            return; /* l_prev: a list that runs in a circle is not followed */
         path = get_path(core, get64(bytes + 8));
         /* The main program's name is empty, the vdso's has no directory. */
-        if (path && path[0] == '/')
+        if (path && path[0] == '/' && !is_known(list, path))
             DF_PUSH(list, (struct df_loaded){get64(bytes), path});
+        previous = node;
         node = get64(bytes + 24);
     }
 }

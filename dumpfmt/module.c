@@ -23,7 +23,8 @@
 #include "dumpfmt/symbols.h"
 
 #define PAGE UINT64_C(4096)
-#define MAXIMUM_MODULES 65536
+#define MAXIMUM_MODULES 16384
+#define MAXIMUM_COPIES 64 /* modules of one path; glibc has 16 namespaces */
 #define NO_MODULE UINT32_MAX
 
 struct df_row {
@@ -97,6 +98,12 @@ static uint64_t image_end(const struct df_elf *image, uint64_t base)
     return last;
 }
 
+/* Paths from the kernel are; others are made up, perhaps to have one file read a thousand times. */
+static bool is_canonical(const char *path)
+{
+    return path[0] == '/' && !strstr(path, "//") && !strstr(path, "/./") && !strstr(path, "/../");
+}
+
 /* Whether the row begins another copy of the file than the draft's. */
 static bool begins_copy(const struct draft *draft, const struct df_row *row)
 {
@@ -150,11 +157,15 @@ static void draft_from_mappings(struct builder *builder)
     builder->row_count = core->mapping_count;
     qsort(builder->rows, builder->row_count, sizeof(*builder->rows), compare_paths);
     struct draft *draft = NULL;
+    uint32_t copies = 0;
     for (size_t i = 0; i < builder->row_count; i++) {
         struct df_row *row = &builder->rows[i];
         if (!draft || begins_copy(draft, row)) {
+            copies = draft && !strcmp(draft->module.path, row->path) ? copies + 1 : 0;
             if (builder->drafts.count == MAXIMUM_MODULES)
                 return;
+            if (copies >= MAXIMUM_COPIES)
+                continue;
             draft = new_draft(builder, row->start, row->path, row->file_offset);
         }
         add_row(builder, draft, row);
@@ -309,6 +320,7 @@ static void open_files(struct builder *builder, struct draft *draft)
     struct df_wanted wanted = {
         .image = draft->image,
         .is_executable = is_executable,
+        .has_place = draft->from_link_map || is_canonical(module->path),
         .looks_native = draft->is_code || strstr(module->name, ".so"),
     };
     df_find_file(module, builder->search, builder->core->machine, &wanted);

@@ -194,7 +194,7 @@ void df_find_file(struct df_module *module, const struct df_search *search, enum
     DF_CLEANUP_FREE char *id_path = build_id_path(&module->build_id);
     if (wanted->is_executable && search->executable)
         add_path(&paths, df_xstrdup(search->executable));
-    if (path[0] == '/')
+    if (wanted->has_place && path[0] == '/')
         add_path(&paths, df_xasprintf("%s%s", root_of(search), path));
     struct debug_places places = {.paths = &paths, .id_path = id_path, .suffix = ""};
     for_each_debug_root(search, add_debug_places, &places);

@@ -10,6 +10,7 @@
 struct df_wanted {              /* what the core knows of the file */
     const struct df_elf *image; /* its first bytes in the core; NULL when they are not there */
     bool is_executable;         /* the main program */
+    bool has_place;             /* its path may be looked at */
     bool looks_native;          /* mapped as code is */
 };
 

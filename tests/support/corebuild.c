@@ -244,10 +244,11 @@ static void lay_symbols(uint8_t *image, size_t offset)
     put(image, offset, symbols, sizeof(symbols));
 }
 
-struct cb_bytes cb_library(uint16_t machine, const uint8_t build_id[20], int with_symbols)
+struct cb_bytes cb_library(uint16_t machine, const uint8_t build_id[20], int parts)
 {
     static const char strings[] = "\0cb_local\0cb_function\0cb_object";
-    static const char names[] = "\0.text\0.data\0.note.gnu.build-id\0.symtab\0.strtab\0.shstrtab";
+    static const char names[] = "\0.text\0.data\0.note.gnu.build-id\0.symtab\0.strtab\0.shstrtab"
+                                "\0.debug_info\0.gnu_debuglink";
     struct cb_bytes image = {0};
     uint8_t *bytes = reserve(&image, SECTIONS_AT + 0x400);
     Elf64_Ehdr header = {.e_type = ET_DYN, .e_machine = machine, .e_version = EV_CURRENT};
@@ -261,7 +262,7 @@ struct cb_bytes cb_library(uint16_t machine, const uint8_t build_id[20], int wit
     header.e_phnum = 4;
     header.e_shoff = SECTIONS_AT;
     header.e_shentsize = sizeof(Elf64_Shdr);
-    header.e_shnum = 7;
+    header.e_shnum = 9;
     header.e_shstrndx = 6;
     put(bytes, 0, &header, sizeof(header));
     Elf64_Phdr segments[4] = {
@@ -277,19 +278,22 @@ struct cb_bytes cb_library(uint16_t machine, const uint8_t build_id[20], int wit
     put(bytes, 0x210, build_id, 20);
     memset(bytes + TEXT_AT, 0xcc, 0x100);
     memset(bytes + DATA_AT, 0xdd, 0x100);
-    size_t symbols_at = SECTIONS_AT + 0x200, strings_at = SECTIONS_AT + 0x280;
-    size_t names_at = SECTIONS_AT + 0x300;
+    size_t symbols_at = SECTIONS_AT + 0x280, strings_at = SECTIONS_AT + 0x300;
+    size_t names_at = SECTIONS_AT + 0x340, link_at = SECTIONS_AT + 0x3a0;
     lay_symbols(bytes, symbols_at);
     put(bytes, strings_at, strings, sizeof(strings));
     put(bytes, names_at, names, sizeof(names));
-    Elf64_Shdr sections[7] = {
+    put(bytes, link_at, "libx.debug", 11);
+    Elf64_Shdr sections[9] = {
         {0},
         {1, SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, TEXT_AT, TEXT_AT, 0x100, 0, 0, 16, 0},
         {7, SHT_PROGBITS, SHF_ALLOC | SHF_WRITE, DATA_AT, DATA_AT, 0x100, 0, 0, 8, 0},
         {13, SHT_NOTE, SHF_ALLOC, 0x200, 0x200, 36, 0, 0, 4, 0},
-        {32, with_symbols ? SHT_SYMTAB : SHT_PROGBITS, 0, 0, symbols_at, 96, 5, 2, 8, 24},
+        {32, parts & CB_SYMBOLS ? SHT_SYMTAB : SHT_PROGBITS, 0, 0, symbols_at, 96, 5, 2, 8, 24},
         {40, SHT_STRTAB, 0, 0, strings_at, sizeof(strings), 0, 0, 1, 0},
         {48, SHT_STRTAB, 0, 0, names_at, sizeof(names), 0, 0, 1, 0},
+        {parts & CB_DEBUG_INFO ? 58 : 0, SHT_PROGBITS, 0, 0, SECTIONS_AT + 0x3c0, 11, 0, 0, 1, 0},
+        {parts & CB_DEBUG_LINK ? 70 : 0, SHT_PROGBITS, 0, 0, link_at, 16, 0, 0, 4, 0},
     };
     put(bytes, SECTIONS_AT, sections, sizeof(sections));
     return image;

@@ -67,7 +67,12 @@ void cb_remove(char *path);
 /* A small shared library (ET_DYN, x86-64 or aarch64) with a build-id note, one read-only LOAD at 0
  * with all the headers, a text LOAD at 0x1000, a writable LOAD at 0x2000, and the symbols
  * `cb_function` (text + 0x10, 16 bytes), `cb_object` (data + 8, 8 bytes) and `cb_local` (local).
- * with_symbols false leaves out .symtab: a stripped file. Returned bytes are malloc'ed. */
-struct cb_bytes cb_library(uint16_t machine, const uint8_t build_id[20], int with_symbols);
+ * Without CB_SYMBOLS there is no .symtab: a stripped file. Returned bytes are malloc'ed. */
+enum cb_parts {
+    CB_SYMBOLS = 1,
+    CB_DEBUG_INFO = 2, /* an empty .debug_info */
+    CB_DEBUG_LINK = 4, /* .gnu_debuglink "libx.debug", CRC 0 */
+};
+struct cb_bytes cb_library(uint16_t machine, const uint8_t build_id[20], int parts);
 
 #endif

@@ -94,7 +94,7 @@ static struct df_dump *open_library(const char *path)
 static void takes_the_matching_file(void **state)
 {
     (void)state;
-    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
     struct df_dump *dump = open_library("/lib/libx.so");
     const struct df_module *module = &dump->modules->items[0];
     assert_int_equal(module->state, DF_MODULE_MATCHED);
@@ -116,7 +116,7 @@ static void takes_the_matching_file(void **state)
 static void never_takes_another_build(void **state)
 {
     (void)state;
-    install("/lib/libx.so", cb_library(EM_X86_64, wrong_id, 1));
+    install("/lib/libx.so", cb_library(EM_X86_64, wrong_id, CB_SYMBOLS));
     struct df_dump *dump = open_library("/lib/libx.so");
     assert_int_equal(dump->modules->items[0].state, DF_MODULE_MISMATCH);
     assert_null(dump->modules->items[0].file);
@@ -126,7 +126,7 @@ static void never_takes_another_build(void **state)
     df_dump_close(dump);
     install("/usr/lib/debug/.build-id/ab/cd0304"
             "00000000000000000000000000000000",
-            cb_library(EM_X86_64, right_id, 1));
+            cb_library(EM_X86_64, right_id, CB_SYMBOLS));
     dump = open_library("/lib/libx.so");
     assert_int_equal(dump->modules->items[0].state, DF_MODULE_MATCHED);
     df_dump_close(dump);
@@ -155,12 +155,12 @@ static void writable_bytes_never_come_from_the_file(void **state)
 {
     (void)state;
     struct cb_core build;
-    struct cb_bytes library = cb_library(EM_X86_64, right_id, 1);
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, CB_SYMBOLS);
     const struct cb_mapping rows[] = {{BASE, BASE + 0x1000, 0, "/lib/libx.so"},
                                       {BASE + 0x1000, BASE + 0x2000, 1, "/lib/libx.so"},
                                       {BASE + 0x2000, BASE + 0x3000, 2, "/lib/libx.so"}};
     struct df_search search = {.sysroot = root};
-    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
     cb_init(&build, EM_X86_64);
     cb_files(&build, rows, 3);
     cb_segment(&build, BASE, library.data, 0x1000, 0x1000, PF_R);
@@ -181,7 +181,7 @@ static void one_file_mapped_twice(void **state)
     struct cb_core build;
     struct cb_bytes library = cb_library(EM_X86_64, right_id, 0);
     struct df_search search = {.sysroot = root};
-    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
     struct cb_mapping rows[6];
     for (uint64_t i = 0; i < 6; i++) {
         uint64_t start = BASE + i * 0x1000 + (i >= 3 ? 0x100000 : 0);
@@ -206,7 +206,7 @@ static void one_file_mapped_twice(void **state)
 static void symbols_by_name_and_address(void **state)
 {
     (void)state;
-    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
     struct df_dump *dump = open_library("/lib/libx.so");
     struct df_module *module = &dump->modules->items[0], *found = NULL;
     const struct df_symbol *function = df_modules_symbol(dump->modules, "cb_function", &found);
@@ -245,7 +245,7 @@ static void symbols_of_a_stripped_file(void **state)
 static void addresses_to_modules(void **state)
 {
     (void)state;
-    install("/lib/libx.so", cb_library(EM_X86_64, right_id, 1));
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
     struct df_dump *dump = open_library("/lib/libx.so");
     assert_ptr_equal(df_module_at(dump->modules, BASE), &dump->modules->items[0]);
     assert_ptr_equal(df_module_at(dump->modules, BASE + 0x2fff), &dump->modules->items[0]);
@@ -260,8 +260,9 @@ static void the_executable_may_be_elsewhere(void **state)
     (void)state;
     struct cb_core build;
     struct cb_bytes library = cb_library(EM_AARCH64, right_id, 0);
-    install("/elsewhere", cb_library(EM_AARCH64, right_id, 1));
-    install("/usr/bin/program", cb_library(EM_X86_64, right_id, 1)); /* another machine's */
+    install("/elsewhere", cb_library(EM_AARCH64, right_id, CB_SYMBOLS));
+    install("/usr/bin/program",
+            cb_library(EM_X86_64, right_id, CB_SYMBOLS)); /* another machine's */
     DF_CLEANUP_FREE char *executable = df_xasprintf("%s/elsewhere", root);
     struct df_search search = {.sysroot = root, .executable = executable};
     const uint64_t auxv[][2] = {{AT_ENTRY, BASE + 0x1010}};
@@ -300,6 +301,152 @@ static void data_is_not_missed(void **state)
     cb_deinit(&build);
 }
 
+/* The debug file that is found for /lib/libx.so when `parts` of it are at `path`; malloc'ed. */
+static char *find_debug_file(const char *path, int library_parts, const uint8_t *id)
+{
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, library_parts));
+    install(path, cb_library(EM_X86_64, id, CB_SYMBOLS | CB_DEBUG_INFO));
+    struct cb_core build;
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, 0);
+    DF_CLEANUP_FREE char *extra = df_xasprintf("%s/extra", root);
+    const char *directories[] = {extra};
+    struct df_search search = {
+        .sysroot = root, .debug_directories = directories, .debug_directory_count = 1};
+    cb_init(&build, EM_X86_64);
+    build_core(&build, &library, "/lib/libx.so", BASE);
+    struct df_dump *dump = open_with(&build, &search);
+    struct df_module *module = &dump->modules->items[0];
+    char *found = module->debug_file ? df_xstrdup(module->debug_file + strlen(root)) : NULL;
+    assert_int_equal(module->state, DF_MODULE_MATCHED);
+    if (found) /* the stripped file's symbols come from there */
+        assert_int_equal(df_module_symbol(module, "cb_function")->address, BASE + 0x1010);
+    df_dump_close(dump);
+    cb_deinit(&build);
+    free(library.data);
+    return found;
+}
+
+static void debug_files_by_build_id_and_link(void **state)
+{
+    static const char id_path[] = ".build-id/ab/cd030400000000000000000000000000000000.debug";
+    static const struct {
+        const char *format;
+        int parts;
+    } places[] = {
+        {"/extra/%s", 0},
+        {"/extra/usr/lib/debug/%s", 0},
+        {"/usr/lib/debug/%s", 0},
+        {"/extra/lib/libx.so.debug", 0},
+        {"/usr/lib/debug/lib/libx.so.debug", 0},
+        {"/usr/lib/debug/lib/libx.debug", CB_DEBUG_LINK},
+        {"/extra/libx.debug", CB_DEBUG_LINK},
+        {"/lib/libx.debug", CB_DEBUG_LINK},
+        {"/lib/.debug/libx.debug", CB_DEBUG_LINK},
+        {"/unrelated", CB_DEBUG_INFO | CB_SYMBOLS},
+    };
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+        const char *tail = strstr(places[i].format, "%s") ? id_path : "";
+        size_t length = strcspn(places[i].format, "%");
+        DF_CLEANUP_FREE char *path = df_xasprintf("%.*s%s", (int)length, places[i].format, tail);
+        clear(state);
+        DF_CLEANUP_FREE char *found = find_debug_file(path, places[i].parts, right_id);
+        bool own = places[i].parts & CB_DEBUG_INFO;
+        assert_non_null(found);
+        assert_string_equal(found, own ? "/lib/libx.so" : path);
+        if (own)
+            continue;
+        clear(state);
+        DF_CLEANUP_FREE char *wrong = find_debug_file(path, places[i].parts, wrong_id);
+        assert_null(wrong);
+    }
+}
+
+/* A program image with PT_DYNAMIC, whose DT_DEBUG leads to a list of itself and libx; all in one
+ * page at PROGRAM, as data of a core without NT_FILE. */
+#define PROGRAM UINT64_C(0x560000000000)
+
+static void put64(uint8_t *page, size_t offset, uint64_t value)
+{
+    memcpy(page + offset, &value, sizeof(value));
+}
+
+static void build_program(uint8_t page[4096])
+{
+    memset(page, 0, 4096);
+    Elf64_Ehdr header = {.e_type = ET_DYN, .e_machine = EM_X86_64, .e_version = EV_CURRENT};
+    memcpy(header.e_ident, "\177ELF\2\1\1", 7);
+    header.e_phoff = sizeof(header);
+    header.e_phentsize = sizeof(Elf64_Phdr);
+    header.e_ehsize = sizeof(header);
+    header.e_phnum = 3;
+    const Elf64_Phdr segments[3] = {
+        {PT_PHDR, PF_R, 64, 64, 64, 168, 168, 8},
+        {PT_LOAD, PF_R | PF_W, 0, 0, 0, 4096, 4096, 4096},
+        {PT_DYNAMIC, PF_R | PF_W, 0x200, 0x200, 0x200, 32, 32, 8},
+    };
+    memcpy(page, &header, sizeof(header));
+    memcpy(page + 64, segments, sizeof(segments));
+    put64(page, 0x200, DT_DEBUG);
+    put64(page, 0x208, PROGRAM + 0x300);
+    put64(page, 0x308, PROGRAM + 0x400); /* r_map */
+    const uint64_t program[5] = {PROGRAM, PROGRAM + 0x600, 0, PROGRAM + 0x440, 0};
+    const uint64_t library[5] = {BASE, PROGRAM + 0x610, 0, 0, PROGRAM + 0x400};
+    memcpy(page + 0x400, program, sizeof(program));
+    memcpy(page + 0x440, library, sizeof(library));
+    strcpy((char *)page + 0x610, "/lib/libx.so");
+    strcpy((char *)page + 0x620, "/bin/program");
+}
+
+static struct df_dump *open_without_notes(const uint8_t page[4096], bool with_auxv)
+{
+    struct cb_core build;
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, 0);
+    struct df_search search = {.sysroot = root};
+    const uint64_t auxv[][2] = {
+        {AT_PHDR, PROGRAM + 64}, {AT_PHNUM, 3}, {AT_EXECFN, PROGRAM + 0x620}};
+    cb_init(&build, EM_X86_64);
+    if (with_auxv)
+        cb_auxv(&build, auxv, 3);
+    cb_segment(&build, PROGRAM, page, 4096, 4096, PF_R | PF_W);
+    cb_segment(&build, BASE, library.data, 0x1000, 0x1000, PF_R);
+    cb_segment(&build, BASE + 0x1000, NULL, 0, 0x1000, PF_R | PF_X);
+    struct df_dump *dump = open_with(&build, &search);
+    cb_deinit(&build);
+    free(library.data);
+    return dump;
+}
+
+static void without_mappings_the_linker_tells(void **state)
+{
+    (void)state;
+    uint8_t page[4096];
+    build_program(page);
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
+    for (int with_auxv = 0; with_auxv < 2; with_auxv++) {
+        struct df_dump *dump = open_without_notes(page, with_auxv);
+        struct df_modules *modules = dump->modules;
+        assert_int_equal(modules->count, 2);
+        assert_ptr_equal(modules->executable, &modules->items[0]);
+        assert_string_equal(modules->items[0].path, with_auxv ? "/bin/program" : "");
+        assert_string_equal(modules->items[1].path, "/lib/libx.so");
+        assert_int_equal(modules->items[1].state, DF_MODULE_MATCHED);
+        assert_int_equal(modules->items[1].bias, BASE);
+        assert_int_equal(*(const uint8_t *)df_ptr(dump->space, BASE + 0x1000, 1), 0xcc);
+        assert_null(df_ptr(dump->space, BASE + 0x2000, 1)); /* lost data is not made up */
+        assert_ptr_equal(df_module_at(modules, BASE + 0x1234), &modules->items[1]);
+        df_dump_close(dump);
+    }
+    put64(page, 0x440 + 24, PROGRAM + 0x400); /* in a circle */
+    df_dump_close(open_without_notes(page, true));
+    srand(4);
+    for (int i = 0; i < 300; i++) {
+        build_program(page);
+        for (int j = 0; j < 3; j++)
+            page[rand() % 0x640] = (uint8_t)rand();
+        df_dump_close(open_without_notes(page, i % 2));
+    }
+}
+
 /* The library's headers and tables damaged at random, in the core and on the host. */
 static void survives_noise(void **state)
 {
@@ -307,8 +454,8 @@ static void survives_noise(void **state)
     srand(3);
     for (int i = 0; i < 400; i++) {
         struct cb_core build;
-        struct cb_bytes mapped = cb_library(EM_X86_64, right_id, 1);
-        struct cb_bytes file = cb_library(EM_X86_64, right_id, 1);
+        struct cb_bytes mapped = cb_library(EM_X86_64, right_id, CB_SYMBOLS);
+        struct cb_bytes file = cb_library(EM_X86_64, right_id, CB_SYMBOLS);
         struct df_search search = {.sysroot = root};
         for (int j = 0; j < 6; j++) {
             struct cb_bytes *victim = i % 3 ? &file : &mapped;
@@ -347,6 +494,8 @@ int main(void)
         cmocka_unit_test_setup(addresses_to_modules, clear),
         cmocka_unit_test_setup(the_executable_may_be_elsewhere, clear),
         cmocka_unit_test_setup(data_is_not_missed, clear),
+        cmocka_unit_test_setup(debug_files_by_build_id_and_link, clear),
+        cmocka_unit_test_setup(without_mappings_the_linker_tells, clear),
         cmocka_unit_test_setup(survives_noise, clear),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
