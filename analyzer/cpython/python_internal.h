@@ -6,24 +6,6 @@
 
 #include "analyzer/cpython/python.h"
 
-/* Detects a cycle in a chain of foreign pointers with constant memory (Brent): call for each
- * element; true when the chain has come back to where it was. */
-struct py_cycle {
-    uint64_t mark, steps, limit;
-};
-
-static inline bool py_cycle_closed(struct py_cycle *cycle, uint64_t address)
-{
-    if (address == cycle->mark)
-        return true;
-    if (++cycle->steps > cycle->limit) {
-        cycle->mark = address;
-        cycle->steps = 0;
-        cycle->limit = cycle->limit * 2 + 1;
-    }
-    return false;
-}
-
 struct df_err *py_read_interpreters(struct py *py);                                  /* runtime.c */
 void py_read_gc(const struct py *py, struct py_interpreter *interpreter, bool main); /* gc.c */
 void py_read_threads(struct py *py);                                                 /* threads.c */

@@ -108,6 +108,24 @@ bool py_dict_next(struct py_reader *reader, struct py_dict_cursor *cursor, uint6
  * needs), 0 when absent. */
 uint64_t py_dict_get(struct py_reader *reader, uint64_t dict, const char *key);
 
+/* Detects a cycle in a chain of foreign pointers with constant memory (Brent): call for each
+ * element; true when the chain has come back to where it was. */
+struct py_cycle {
+    uint64_t mark, steps, limit;
+};
+
+static inline bool py_cycle_closed(struct py_cycle *cycle, uint64_t address)
+{
+    if (address == cycle->mark)
+        return true;
+    if (++cycle->steps > cycle->limit) {
+        cycle->mark = address;
+        cycle->steps = 0;
+        cycle->limit = cycle->limit * 2 + 1;
+    }
+    return false;
+}
+
 /* Named maximum of every count that is read from a core. */
 #define PY_MAX_TUPLE (UINT64_C(1) << 36)
 #define PY_MAX_NAME 4096 /* code points of a name */
