@@ -7,6 +7,10 @@
  * may have bound to instructions that the emulator does not know, are answered natively. The
  * thread register is that of a thread of the dead process, so that thread-local reads work.
  *
+ * The engine runs in a child process, made by fork(2) at creation: what crashes it fails one call.
+ * (The child shares the parent's memory copy-on-write: create it before, and destroy it soon after,
+ * the tool's own memory changes a lot.)
+ *
  * Made for calling one small function on very many arguments: a batch is one run of the emulator
  * over an array, with a driver loop and a recording callback in emulated machine code.
  *
@@ -36,7 +40,8 @@ enum df_call_status {
 };
 
 /* tls: thread pointer to run with (struct df_lwp's); 0 takes the first thread's. Several emulators
- * may run in several threads, but creation loads symbols (see df_modules_load_symbols). */
+ * may run in several threads, but creation loads symbols (see df_modules_load_symbols). `dump` must
+ * outlive the emulator. */
 struct df_err *df_emulator_create(const struct df_dump *dump, uint64_t tls,
                                   struct df_emulator **ret);
 void df_emulator_destroy(struct df_emulator *emulator); /* NULL is allowed */

@@ -4,7 +4,7 @@
  *
  * The driver is the same loop on both: load stack pointer, function and object from constants and
  * the mailbox (no register survives hostile code), call, repeat. Everything else happens in the
- * block hook of emulator.c, which sees each entry to the loop.
+ * block hook of emulator_engine.c, which sees each entry to the loop.
  */
 #ifdef NECROPY_HAVE_UNICORN
 
@@ -53,16 +53,16 @@ static void x86_write_code(uint8_t *code, uint64_t scratch)
     memset(code + EMU_CODE_STUBS, 0xc3, EMU_PAGE - EMU_CODE_STUBS);
 }
 
-static void x86_prepare(uc_engine *engine)
+static void x86_prepare(uc_engine *uc)
 {
-    (void)engine;
+    (void)uc;
 }
 
-static void x86_set_return(struct df_emulator *emulator, uint64_t address)
+static void x86_set_return(struct df_engine *engine, uint64_t address)
 {
-    uint64_t sp = stack_top(emulator->scratch) - 8;
-    uc_mem_write(emulator->engine, sp, &address, sizeof(address));
-    uc_reg_write(emulator->engine, UC_X86_REG_RSP, &sp);
+    uint64_t sp = stack_top(engine->scratch) - 8;
+    uc_mem_write(engine->uc, sp, &address, sizeof(address));
+    uc_reg_write(engine->uc, UC_X86_REG_RSP, &sp);
 }
 
 static enum df_call_status x86_interrupt(uint32_t number)
@@ -127,19 +127,19 @@ static void arm64_write_code(uint8_t *code, uint64_t scratch)
         put_u32(code + i, 0xd65f03c0);
 }
 
-static void arm64_prepare(uc_engine *engine)
+static void arm64_prepare(uc_engine *uc)
 {
     uint64_t cpacr = 0;
-    uc_reg_read(engine, UC_ARM64_REG_CPACR_EL1, &cpacr);
+    uc_reg_read(uc, UC_ARM64_REG_CPACR_EL1, &cpacr);
     cpacr |= 3u << 20 | 3u << 16; /* FPEN, ZEN: no trap on SIMD and SVE */
-    uc_reg_write(engine, UC_ARM64_REG_CPACR_EL1, &cpacr);
+    uc_reg_write(uc, UC_ARM64_REG_CPACR_EL1, &cpacr);
 }
 
-static void arm64_set_return(struct df_emulator *emulator, uint64_t address)
+static void arm64_set_return(struct df_engine *engine, uint64_t address)
 {
-    uint64_t sp = stack_top(emulator->scratch);
-    uc_reg_write(emulator->engine, UC_ARM64_REG_SP, &sp);
-    uc_reg_write(emulator->engine, UC_ARM64_REG_LR, &address);
+    uint64_t sp = stack_top(engine->scratch);
+    uc_reg_write(engine->uc, UC_ARM64_REG_SP, &sp);
+    uc_reg_write(engine->uc, UC_ARM64_REG_LR, &address);
 }
 
 static enum df_call_status arm64_interrupt(uint32_t number)

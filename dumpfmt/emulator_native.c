@@ -129,7 +129,7 @@ static int find_variant(const char *symbol)
 
 /* Foreign bytes, one after the other. */
 struct cursor {
-    struct df_emulator *emulator;
+    struct df_engine *engine;
     uint64_t address;
     const uint8_t *at;
     uint64_t left;
@@ -138,7 +138,7 @@ struct cursor {
 static bool next_byte(struct cursor *cursor, uint8_t *ret)
 {
     if (!cursor->left) {
-        cursor->at = df_emu_span(cursor->emulator, cursor->address, false, &cursor->left);
+        cursor->at = df_emu_span(cursor->engine, cursor->address, false, &cursor->left);
         if (!cursor->at)
             return false;
     }
@@ -149,25 +149,24 @@ static bool next_byte(struct cursor *cursor, uint8_t *ret)
 }
 
 /* Takes the fuel for `bytes` of work; ends the call when there is not enough. */
-static bool pay(struct df_emulator *emulator, uint64_t bytes)
+static bool pay(struct df_engine *engine, uint64_t bytes)
 {
     uint64_t price = bytes / BYTES_PER_FUEL;
-    if (price > emulator->fuel) {
-        df_emu_stop(emulator, DF_CALL_BUDGET);
+    if (price > engine->fuel) {
+        df_emu_stop(engine, DF_CALL_BUDGET);
         return false;
     }
-    emulator->fuel -= price;
+    engine->fuel -= price;
     return true;
 }
 
 /* Length of a string of at most max bytes (max when there is no NUL in them). */
-static bool string_length(struct df_emulator *emulator, uint64_t address, uint64_t max,
-                          uint64_t *ret)
+static bool string_length(struct df_engine *engine, uint64_t address, uint64_t max, uint64_t *ret)
 {
     uint64_t length = 0;
     while (length < max) {
         uint64_t left;
-        const uint8_t *at = df_emu_span(emulator, address + length, false, &left);
+        const uint8_t *at = df_emu_span(engine, address + length, false, &left);
         if (!at)
             return false;
         if (left > max - length)
@@ -178,7 +177,7 @@ static bool string_length(struct df_emulator *emulator, uint64_t address, uint64
             break;
     }
     *ret = length;
-    return pay(emulator, length);
+    return pay(engine, length);
 }
 
 static int fold(uint8_t byte, bool ignore_case)
@@ -187,11 +186,11 @@ static int fold(uint8_t byte, bool ignore_case)
 }
 
 /* strcmp and its kin; strings end at NUL unless `whole`. */
-static bool compare(struct df_emulator *emulator, uint64_t a, uint64_t b, uint64_t max, bool whole,
+static bool compare(struct df_engine *engine, uint64_t a, uint64_t b, uint64_t max, bool whole,
                     bool ignore_case, uint64_t *ret)
 {
-    struct cursor left = {.emulator = emulator, .address = a};
-    struct cursor right = {.emulator = emulator, .address = b};
+    struct cursor left = {.engine = engine, .address = a};
+    struct cursor right = {.engine = engine, .address = b};
     uint64_t i = 0;
     int difference = 0;
     for (; i < max && !difference; i++) {
@@ -203,14 +202,14 @@ static bool compare(struct df_emulator *emulator, uint64_t a, uint64_t b, uint64
             break;
     }
     *ret = (uint64_t)(int64_t)difference;
-    return pay(emulator, i);
+    return pay(engine, i);
 }
 
 /* The first (or last) `wanted` in `size` bytes; 0 when there is none. */
-static bool find_byte(struct df_emulator *emulator, uint64_t address, uint8_t wanted, uint64_t size,
+static bool find_byte(struct df_engine *engine, uint64_t address, uint8_t wanted, uint64_t size,
                       bool last, uint64_t *ret)
 {
-    struct cursor cursor = {.emulator = emulator, .address = address};
+    struct cursor cursor = {.engine = engine, .address = address};
     uint64_t found = 0, i = 0;
     for (; i < size && (last || !found); i++) {
         uint8_t byte;
@@ -220,23 +219,23 @@ static bool find_byte(struct df_emulator *emulator, uint64_t address, uint8_t wa
             found = address + i;
     }
     *ret = found;
-    return pay(emulator, i);
+    return pay(engine, i);
 }
 
-static bool find_in_string(struct df_emulator *emulator, uint64_t address, uint8_t wanted,
-                           bool last, uint64_t *ret_end, uint64_t *ret)
+static bool find_in_string(struct df_engine *engine, uint64_t address, uint8_t wanted, bool last,
+                           uint64_t *ret_end, uint64_t *ret)
 {
     uint64_t length;
-    if (!string_length(emulator, address, UINT64_MAX, &length))
+    if (!string_length(engine, address, UINT64_MAX, &length))
         return false;
     *ret_end = address + length;
-    return find_byte(emulator, address, wanted, length + 1, last, ret);
+    return find_byte(engine, address, wanted, length + 1, last, ret);
 }
 
 /* Copies through the host, either way round, in pieces that do not cross chunks. */
-static bool copy(struct df_emulator *emulator, uint64_t to, uint64_t from, uint64_t size)
+static bool copy(struct df_engine *engine, uint64_t to, uint64_t from, uint64_t size)
 {
-    if (!pay(emulator, size))
+    if (!pay(engine, size))
         return false;
     bool backwards = to > from && to - from < size;
     uint8_t buffer[1024];
@@ -244,14 +243,14 @@ static bool copy(struct df_emulator *emulator, uint64_t to, uint64_t from, uint6
         uint64_t piece = size - done < sizeof(buffer) ? size - done : sizeof(buffer);
         uint64_t at = backwards ? size - done - piece : done;
         for (uint64_t i = 0, left; i < piece; i += left) {
-            const uint8_t *source = df_emu_span(emulator, from + at + i, false, &left);
+            const uint8_t *source = df_emu_span(engine, from + at + i, false, &left);
             if (!source)
                 return false;
             left = left < piece - i ? left : piece - i;
             memcpy(buffer + i, source, left);
         }
         for (uint64_t i = 0, left; i < piece; i += left) {
-            uint8_t *target = df_emu_span(emulator, to + at + i, true, &left);
+            uint8_t *target = df_emu_span(engine, to + at + i, true, &left);
             if (!target)
                 return false;
             left = left < piece - i ? left : piece - i;
@@ -262,12 +261,12 @@ static bool copy(struct df_emulator *emulator, uint64_t to, uint64_t from, uint6
     return true;
 }
 
-static bool set(struct df_emulator *emulator, uint64_t to, uint8_t byte, uint64_t size)
+static bool set(struct df_engine *engine, uint64_t to, uint8_t byte, uint64_t size)
 {
-    if (!pay(emulator, size))
+    if (!pay(engine, size))
         return false;
     for (uint64_t i = 0, left; i < size; i += left) {
-        uint8_t *target = df_emu_span(emulator, to + i, true, &left);
+        uint8_t *target = df_emu_span(engine, to + i, true, &left);
         if (!target)
             return false;
         left = left < size - i ? left : size - i;
@@ -276,105 +275,105 @@ static bool set(struct df_emulator *emulator, uint64_t to, uint8_t byte, uint64_
     return true;
 }
 
-static bool copy_string(struct df_emulator *emulator, uint64_t to, uint64_t from, uint64_t *ret_end)
+static bool copy_string(struct df_engine *engine, uint64_t to, uint64_t from, uint64_t *ret_end)
 {
     uint64_t length;
-    if (!string_length(emulator, from, UINT64_MAX, &length))
+    if (!string_length(engine, from, UINT64_MAX, &length))
         return false;
     *ret_end = to + length;
-    return copy(emulator, to, from, length + 1);
+    return copy(engine, to, from, length + 1);
 }
 
 /* Computes native(a, b, c). False when memory is missing (or the call has been ended already). */
-static bool answer_search(struct df_emulator *emulator, enum native native, uint64_t a, uint64_t b,
+static bool answer_search(struct df_engine *engine, enum native native, uint64_t a, uint64_t b,
                           uint64_t c, uint64_t *ret)
 {
     uint64_t end;
     switch (native) {
     case NATIVE_STRCHR:
-        return find_in_string(emulator, a, (uint8_t)b, false, &end, ret);
+        return find_in_string(engine, a, (uint8_t)b, false, &end, ret);
     case NATIVE_STRCHRNUL:
-        if (!find_in_string(emulator, a, (uint8_t)b, false, &end, ret))
+        if (!find_in_string(engine, a, (uint8_t)b, false, &end, ret))
             return false;
         *ret = *ret ? *ret : end;
         return true;
     case NATIVE_STRRCHR:
-        return find_in_string(emulator, a, (uint8_t)b, true, &end, ret);
+        return find_in_string(engine, a, (uint8_t)b, true, &end, ret);
     case NATIVE_RAWMEMCHR:
-        return find_byte(emulator, a, (uint8_t)b, UINT64_MAX, false, ret);
+        return find_byte(engine, a, (uint8_t)b, UINT64_MAX, false, ret);
     case NATIVE_MEMCHR:
-        return find_byte(emulator, a, (uint8_t)b, c, false, ret);
+        return find_byte(engine, a, (uint8_t)b, c, false, ret);
     default:
-        return find_byte(emulator, a, (uint8_t)b, c, true, ret); /* memrchr */
+        return find_byte(engine, a, (uint8_t)b, c, true, ret); /* memrchr */
     }
 }
 
-static bool answer(struct df_emulator *emulator, enum native native, uint64_t a, uint64_t b,
-                   uint64_t c, uint64_t *ret)
+static bool answer(struct df_engine *engine, enum native native, uint64_t a, uint64_t b, uint64_t c,
+                   uint64_t *ret)
 {
     uint64_t length;
     *ret = a;
     switch (native) {
     case NATIVE_STRLEN:
-        return string_length(emulator, a, UINT64_MAX, ret);
+        return string_length(engine, a, UINT64_MAX, ret);
     case NATIVE_STRNLEN:
-        return string_length(emulator, a, b, ret);
+        return string_length(engine, a, b, ret);
     case NATIVE_STRCMP:
-        return compare(emulator, a, b, UINT64_MAX, false, false, ret);
+        return compare(engine, a, b, UINT64_MAX, false, false, ret);
     case NATIVE_STRNCMP:
-        return compare(emulator, a, b, c, false, false, ret);
+        return compare(engine, a, b, c, false, false, ret);
     case NATIVE_STRCASECMP:
-        return compare(emulator, a, b, UINT64_MAX, false, true, ret);
+        return compare(engine, a, b, UINT64_MAX, false, true, ret);
     case NATIVE_STRNCASECMP:
-        return compare(emulator, a, b, c, false, true, ret);
+        return compare(engine, a, b, c, false, true, ret);
     case NATIVE_MEMCMP:
-        return compare(emulator, a, b, c, true, false, ret);
+        return compare(engine, a, b, c, true, false, ret);
     case NATIVE_MEMPCPY:
         *ret = a + c;
-        return copy(emulator, a, b, c);
+        return copy(engine, a, b, c);
     case NATIVE_MEMCPY:
-        return copy(emulator, a, b, c);
+        return copy(engine, a, b, c);
     case NATIVE_MEMSET:
-        return set(emulator, a, (uint8_t)b, c);
+        return set(engine, a, (uint8_t)b, c);
     case NATIVE_BZERO:
-        return set(emulator, a, 0, b);
+        return set(engine, a, 0, b);
     case NATIVE_STPCPY:
-        return copy_string(emulator, a, b, ret);
+        return copy_string(engine, a, b, ret);
     case NATIVE_STRCPY:
-        return copy_string(emulator, a, b, &length);
+        return copy_string(engine, a, b, &length);
     case NATIVE_STRCAT:
-        return string_length(emulator, a, UINT64_MAX, &length) &&
-               copy_string(emulator, a + length, b, &length);
+        return string_length(engine, a, UINT64_MAX, &length) &&
+               copy_string(engine, a + length, b, &length);
     default:
-        return answer_search(emulator, native, a, b, c, ret);
+        return answer_search(engine, native, a, b, c, ret);
     }
 }
 
-static void on_native(uc_engine *engine, uint64_t address, uint32_t size, void *context)
+static void on_native(uc_engine *uc, uint64_t address, uint32_t size, void *context)
 {
     (void)address, (void)size;
     const struct df_emu_native *native = context;
-    struct df_emulator *emulator = native->emulator;
+    struct df_engine *engine = native->engine;
     uint64_t arguments[3], result;
     for (int i = 0; i < 3; i++)
-        uc_reg_read(engine, emulator->machine->arguments[i], &arguments[i]);
-    if (!answer(emulator, names[native->kind].native, arguments[0], arguments[1], arguments[2],
+        uc_reg_read(uc, engine->machine->arguments[i], &arguments[i]);
+    if (!answer(engine, names[native->kind].native, arguments[0], arguments[1], arguments[2],
                 &result))
-        df_emu_stop(emulator, DF_CALL_FAULT);
+        df_emu_stop(engine, DF_CALL_FAULT);
     else
-        uc_reg_write(engine, emulator->machine->result, &result);
+        uc_reg_write(uc, engine->machine->result, &result);
 }
 
-struct df_err *df_emu_native_hook(struct df_emulator *emulator)
+struct df_err *df_emu_native_hook(struct df_engine *engine)
 {
-    for (uint32_t i = 0; i < emulator->native_count; i++) {
-        struct df_emu_native *native = &emulator->natives[i];
+    for (uint32_t i = 0; i < engine->native_count; i++) {
+        struct df_emu_native *native = &engine->natives[i];
         uc_hook hook;
         if (native->hooked)
             continue;
         /* Unicorn takes the function as void *; POSIX lets us. */
         void *callback = __extension__(void *) on_native;
-        if (uc_hook_add(emulator->engine, &hook, UC_HOOK_CODE, callback, native, native->address,
+        if (uc_hook_add(engine->uc, &hook, UC_HOOK_CODE, callback, native, native->address,
                         native->address))
             return df_err_prefix(df_err_nomem(), "cannot set up the emulator");
         native->hooked = true;
@@ -382,44 +381,43 @@ struct df_err *df_emu_native_hook(struct df_emulator *emulator)
     return NULL;
 }
 
-static bool executable(const struct df_emulator *emulator, uint64_t address)
+static bool executable(const struct df_engine *engine, uint64_t address)
 {
-    const struct df_range *range = df_aspace_search(emulator->dump->space, address);
+    const struct df_range *range = df_aspace_search(engine->dump->space, address);
     return range && range->flags & PF_X;
 }
 
 /* Makes the function at address native; false when it is, already, or there is no room. */
-static bool add_native(struct df_emulator *emulator, uint64_t address, int kind)
+static bool add_native(struct df_engine *engine, uint64_t address, int kind)
 {
-    for (uint32_t i = 0; i < emulator->native_count; i++)
-        if (emulator->natives[i].address == address)
+    for (uint32_t i = 0; i < engine->native_count; i++)
+        if (engine->natives[i].address == address)
             return false;
-    if (emulator->native_count == EMU_MAX_NATIVES)
+    if (engine->native_count == EMU_MAX_NATIVES)
         return false;
-    emulator->natives[emulator->native_count++] =
-        (struct df_emu_native){.emulator = emulator, .address = address, .kind = (uint32_t)kind};
-    df_emu_patch(emulator, address, emulator->machine->return_code, emulator->machine->return_size);
+    engine->natives[engine->native_count++] =
+        (struct df_emu_native){.engine = engine, .address = address, .kind = (uint32_t)kind};
+    df_emu_patch(engine, address, engine->machine->return_code, engine->machine->return_size);
     return true;
 }
 
 /* A function of our own for calls to a native that was never bound. */
-static uint64_t add_stub(struct df_emulator *emulator, int kind)
+static uint64_t add_stub(struct df_engine *engine, int kind)
 {
-    uint64_t address =
-        emulator->scratch + EMU_CODE + EMU_CODE_STUBS + (uint64_t)kind * EMU_STUB_SIZE;
-    add_native(emulator, address, kind);
+    uint64_t address = engine->scratch + EMU_CODE + EMU_CODE_STUBS + (uint64_t)kind * EMU_STUB_SIZE;
+    add_native(engine, address, kind);
     return address;
 }
 
 struct slots { /* context of one module's relocations */
-    struct df_emulator *emulator;
+    struct df_engine *engine;
     uint64_t plt, plt_size;
 };
 
 /* Where a call by name would go; 0 when that cannot be told. */
-static uint64_t resolve(struct df_emulator *emulator, const char *name)
+static uint64_t resolve(struct df_engine *engine, const char *name)
 {
-    struct df_modules *modules = emulator->dump->modules;
+    struct df_modules *modules = engine->dump->modules;
     const struct df_symbol *symbol = NULL;
     if (modules->executable)
         symbol = df_module_symbol(modules->executable, name);
@@ -427,54 +425,54 @@ static uint64_t resolve(struct df_emulator *emulator, const char *name)
         symbol = df_modules_symbol(modules, name, NULL);
     if (!symbol || symbol->type != DF_SYMBOL_FUNCTION)
         return 0;
-    return executable(emulator, symbol->address) ? symbol->address : 0;
+    return executable(engine, symbol->address) ? symbol->address : 0;
 }
 
 static void on_slot(void *context, uint64_t slot, const char *name, bool jump_slot)
 {
     const struct slots *slots = context;
-    struct df_emulator *emulator = slots->emulator;
+    struct df_engine *engine = slots->engine;
     int kind = find_name(name);
     uint64_t value;
-    if ((kind < 0 && !jump_slot) || !df_u64(emulator->dump->space, slot, &value))
+    if ((kind < 0 && !jump_slot) || !df_u64(engine->dump->space, slot, &value))
         return;
     /* Until it is resolved a slot leads back into the module's own PLT, to its lazy part. */
     bool lazy = jump_slot && value - slots->plt < slots->plt_size;
     if (kind >= 0 && !lazy) {
-        if (executable(emulator, value))
-            add_native(emulator, value, kind);
+        if (executable(engine, value))
+            add_native(engine, value, kind);
         return;
     }
     if (!lazy)
         return;
-    uint64_t target = kind >= 0 ? add_stub(emulator, kind) : resolve(emulator, name);
+    uint64_t target = kind >= 0 ? add_stub(engine, kind) : resolve(engine, name);
     if (target)
-        df_emu_patch(emulator, slot, target, sizeof(target));
+        df_emu_patch(engine, slot, target, sizeof(target));
 }
 
-void df_emu_native_init(struct df_emulator *emulator)
+void df_emu_native_init(struct df_engine *engine)
 {
-    const struct df_modules *modules = emulator->dump->modules;
+    const struct df_modules *modules = engine->dump->modules;
     for (uint32_t i = 0; modules && i < modules->count; i++) {
         struct df_module *module = &modules->items[i];
         if (!module->elf)
             continue;
-        struct slots slots = {.emulator = emulator};
+        struct slots slots = {.engine = engine};
         if (!df_module_section(module, ".plt", &slots.plt, &slots.plt_size))
             slots.plt_size = 0;
         df_module_relocations(module, on_slot, &slots);
     }
 }
 
-bool df_emu_native_learn(struct df_emulator *emulator, uint64_t pc)
+bool df_emu_native_learn(struct df_engine *engine, uint64_t pc)
 {
-    const struct df_modules *modules = emulator->dump->modules;
+    const struct df_modules *modules = engine->dump->modules;
     struct df_module *module = modules ? df_module_at(modules, pc) : NULL;
     if (!module)
         return false;
     const struct df_symbol *symbol = df_module_symbol_at(module, pc);
     int kind = symbol ? find_variant(symbol->name) : -1;
-    return kind >= 0 && add_native(emulator, symbol->address, kind);
+    return kind >= 0 && add_native(engine, symbol->address, kind);
 }
 
 #else
