@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ * text_object.c: one object (`show`) and the ways to it (`path`) as text.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "analyzer/report/paper.h"
+#include "dumpfmt/base/mem.h"
+
+static void row(struct rp_paper *paper, const char *name, enum rp_ink ink, const char *text)
+{
+    if (!text || !*text)
+        return;
+    DF_CLEANUP_FREE char *first = df_xasprintf("  %-12s", name);
+    rp_wrap(paper, first, ink, text);
+}
+
+static char *references_text(const struct fi_object *object)
+{
+    if (object->immortal || object->references == INT64_MAX)
+        return df_xstrdup("immortal");
+    return df_xasprintf("%" PRId64, object->references);
+}
+
+static void links(struct rp_paper *paper, const char *title, const struct fi_link *rows,
+                  uint32_t count, uint64_t total)
+{
+    static const struct rp_column columns[] = {
+        {.name = "address"},
+        {.name = "label", .ink = RP_CYAN, .least = 12, .middle = true},
+        {.name = "type", .least = 16, .middle = true},
+        {.name = "text", .least = 16},
+        {.name = "kind", .ink = RP_DIM},
+    };
+    struct rp_table table;
+    rp_table_init(&table, columns, 5);
+    for (uint32_t i = 0; i < count; i++) {
+        DF_CLEANUP_FREE char *address = df_xasprintf("0x%" PRIx64, rows[i].address);
+        bool plain = !rows[i].kind || !strcmp(rows[i].kind, "referent");
+        rp_cell(&table, address);
+        rp_cell(&table, rows[i].label);
+        rp_cell(&table, rows[i].type);
+        rp_cell(&table, rows[i].text);
+        rp_cell(&table, plain ? "" : rows[i].kind);
+    }
+    rp_heading(paper, title, fi_number_phrase(total).text);
+    rp_table_print(paper, &table);
+    rp_left_out(paper, count, total, "(--limit N)");
+}
+
+struct df_err *rp_object_text(FILE *stream, const struct fi_object *object,
+                              const struct rp_style *style)
+{
+    struct rp_paper paper = rp_paper(stream, style);
+    DF_CLEANUP_FREE char *title = df_xasprintf("%s at 0x%" PRIx64, object->type, object->address);
+    DF_CLEANUP_FREE char *references = references_text(object);
+    DF_CLEANUP_FREE char *retained =
+        df_xasprintf("%s in %s objects", fi_bytes_phrase(object->retained_bytes).text,
+                     fi_number_phrase(object->retained_objects).text);
+    rp_put(&paper, RP_BOLD, title);
+    fputc('\n', stream);
+    row(&paper, "text", RP_PLAIN, object->text);
+    row(&paper, "size", RP_PLAIN, fi_bytes_phrase(object->size).text);
+    row(&paper, "retained", RP_PLAIN, retained);
+    row(&paper, "references", RP_PLAIN, references);
+    row(&paper, "path", RP_CYAN, object->path);
+    if (object->path && object->dominator_path && strcmp(object->path, object->dominator_path) != 0)
+        row(&paper, "dominators", RP_CYAN, object->dominator_path);
+    row(&paper, "root", RP_PLAIN, object->root);
+    row(&paper, "collector", object->garbage ? RP_YELLOW : RP_PLAIN, object->verdict);
+    row(&paper, "known from", RP_PLAIN, object->source);
+    if (object->finalized)
+        row(&paper, "finalizer", RP_PLAIN, "has run");
+    links(&paper, "Refers to", object->referents, object->referent_count, object->referent_total);
+    links(&paper, "Referred to by", object->referrers, object->referrer_count,
+          object->referrer_total);
+    return rp_paper_error(&paper);
+}
+
+static void route(struct rp_paper *paper, const struct fi_route *route)
+{
+    static const struct rp_column columns[] = {
+        {.name = "address"},
+        {.name = "label", .ink = RP_CYAN, .least = 16, .middle = true},
+        {.name = "type", .least = 16, .middle = true},
+        {.name = "retained", .right = true},
+        {.name = "text", .least = 16},
+    };
+    rp_wrap(paper, "  ", RP_CYAN, route->path);
+    struct rp_table table;
+    rp_table_init(&table, columns, 5);
+    for (uint32_t i = 0; i < route->step_count; i++) {
+        const struct fi_step *step = &route->steps[i];
+        DF_CLEANUP_FREE char *address = df_xasprintf("0x%" PRIx64, step->address);
+        rp_cell(&table, address);
+        rp_cell(&table, step->label);
+        rp_cell(&table, step->type);
+        rp_cell_bytes(&table, step->retained_bytes);
+        rp_cell(&table, step->text);
+    }
+    rp_table_print(paper, &table);
+}
+
+struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
+                              const struct rp_style *style)
+{
+    struct rp_paper paper = rp_paper(stream, style);
+    for (uint32_t i = 0; i < routes->count; i++) {
+        DF_CLEANUP_FREE char *note =
+            routes->targets > 1
+                ? df_xasprintf("%s of %s objects", fi_number_phrase(routes->counts[i]).text,
+                               fi_number_phrase(routes->targets).text)
+                : NULL;
+        rp_heading(&paper, i ? "Another way" : "The shortest way from a root", note);
+        route(&paper, &routes->shortest[i]);
+    }
+    if (!routes->count)
+        rp_line(&paper, "No root leads there: nothing alive holds it.");
+    if (routes->dominators.step_count) {
+        rp_heading(&paper, "Dominators",
+                   routes->targets > 1 ? "every way to the first of them passes these"
+                                       : "every way to it passes these");
+        route(&paper, &routes->dominators);
+    }
+    return rp_paper_error(&paper);
+}

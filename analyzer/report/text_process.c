@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT
+ * text_process.c: threads, memory and coverage as text.
+ */
+#include "analyzer/report/sections.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+static char *thread_title(const struct fi_thread *thread)
+{
+    DF_CLEANUP_FREE char *id =
+        thread->native_id ? df_xasprintf("native id %lld", (long long)thread->native_id)
+                          : df_xasprintf("thread id 0x%llx", (unsigned long long)thread->thread_id);
+    return df_xasprintf("%s (%s)%s%s", thread->name ? thread->name : "unnamed thread", id,
+                        thread->holds_gil ? ", holds the GIL" : "",
+                        thread->alive ? "" : ", no such thread in the core");
+}
+
+static char *frame_text(const struct fi_frame *frame)
+{
+    if (!frame->file)
+        return df_xstrdup(frame->function);
+    if (!frame->line)
+        return df_xasprintf("%s at %s", frame->function, frame->file);
+    return df_xasprintf("%s at %s:%d", frame->function, frame->file, frame->line);
+}
+
+static void locals(struct rp_paper *paper, const struct fi_frame *frame)
+{
+    size_t widest = 0;
+    for (uint32_t i = 0; i < frame->local_count; i++) {
+        size_t width = strlen(frame->locals[i].name);
+        widest = width > widest ? width : widest;
+    }
+    widest = widest > 24 ? 24 : widest;
+    for (uint32_t i = 0; i < frame->local_count; i++) {
+        const struct fi_local *local = &frame->locals[i];
+        DF_CLEANUP_FREE char *line = df_xasprintf("%-*s  %s  %s  %s", (int)widest, local->name,
+                                                  fi_bytes_phrase(local->retained_bytes).text,
+                                                  local->type, local->text ? local->text : "");
+        DF_CLEANUP_FREE char *clipped = rp_clip(line, paper->width - 8, false);
+        fputs("        ", paper->stream);
+        rp_put(paper, RP_DIM, clipped);
+        fputc('\n', paper->stream);
+    }
+}
+
+static void in_full(struct rp_paper *paper, const struct fi_thread *thread)
+{
+    DF_CLEANUP_FREE char *title = thread_title(thread);
+    rp_put(paper, RP_BOLD, title);
+    fputc('\n', paper->stream);
+    for (uint32_t i = 0; i < thread->frame_count; i++) {
+        DF_CLEANUP_FREE char *text = frame_text(&thread->frames[i]);
+        DF_CLEANUP_FREE char *clipped = rp_clip(text, paper->width - 4, true);
+        rp_line(paper, "    %s", clipped);
+        locals(paper, &thread->frames[i]);
+    }
+    if (!thread->frame_count)
+        rp_line(paper, "    no Python frames");
+}
+
+/* The innermost frame that somebody wrote: of a thread in the library's wait() or get() that says
+ * more than the library does. */
+static const struct fi_frame *telling_frame(const struct fi_thread *thread)
+{
+    for (uint32_t i = 0; i < thread->frame_count; i++) {
+        const char *file = thread->frames[i].file;
+        if (file && !strstr(file, "/lib/python") && !strstr(file, "/Lib/") && file[0] != '<')
+            return &thread->frames[i];
+    }
+    return thread->frame_count ? &thread->frames[0] : NULL;
+}
+
+static void in_brief(struct rp_paper *paper, const struct fi_verdict *verdict)
+{
+    static const struct rp_column columns[] = {
+        {.name = "name", .least = 12, .middle = true},
+        {.name = "native id", .right = true},
+        {.name = "GIL"},
+        {.name = "innermost frame", .ink = RP_CYAN, .least = 24, .middle = true},
+        {.name = "called from", .least = 20, .middle = true},
+    };
+    struct rp_table table;
+    rp_table_init(&table, columns, 5);
+    uint32_t shown = rp_shown(paper, verdict->thread_count);
+    for (uint32_t i = 0; i < shown; i++) {
+        const struct fi_thread *thread = &verdict->threads[i];
+        const struct fi_frame *telling = telling_frame(thread);
+        DF_CLEANUP_FREE char *id = df_xasprintf("%lld", (long long)thread->native_id);
+        DF_CLEANUP_FREE char *inner =
+            thread->frame_count ? frame_text(&thread->frames[0]) : df_xstrdup("no Python frames");
+        DF_CLEANUP_FREE char *outer =
+            telling && telling != &thread->frames[0] ? frame_text(telling) : df_xstrdup("");
+        rp_cell(&table, thread->name ? thread->name : "unnamed");
+        rp_cell(&table, id);
+        rp_cell(&table, thread->holds_gil ? "held" : "");
+        rp_cell(&table, inner);
+        rp_cell(&table, outer);
+    }
+    rp_table_print(paper, &table);
+    rp_left_out(paper, shown, verdict->thread_count, "threads (necropy threads)");
+}
+
+void rp_text_threads(struct rp_paper *paper, const struct fi_verdict *verdict, bool all)
+{
+    if (!all) {
+        rp_heading(paper, "Threads", "necropy threads shows all frames with their locals");
+        in_brief(paper, verdict);
+        return;
+    }
+    uint32_t shown = rp_shown(paper, verdict->thread_count);
+    for (uint32_t i = 0; i < shown; i++) {
+        if (i)
+            fputc('\n', paper->stream);
+        in_full(paper, &verdict->threads[i]);
+    }
+    rp_left_out(paper, shown, verdict->thread_count, "threads");
+    if (!verdict->thread_count)
+        rp_line(paper, "No Python threads.");
+}
+
+void rp_text_memory(struct rp_paper *paper, const struct fi_verdict *verdict)
+{
+    static const struct rp_column columns[] = {
+        {.name = "bytes", .right = true}, {.name = "share", .right = true}, {.name = "what"}};
+    const struct fi_memory *memory = &verdict->memory;
+    struct rp_table table;
+    rp_table_init(&table, columns, 3);
+    for (uint32_t i = 0; i < memory->row_count; i++) {
+        rp_cell_bytes(&table, memory->rows[i].bytes);
+        rp_cell_percent(&table, memory->rows[i].bytes, memory->total);
+        rp_cell(&table, memory->rows[i].name);
+    }
+    DF_CLEANUP_FREE char *note =
+        df_xasprintf("the %s of the core file", fi_bytes_phrase(memory->total).text);
+    rp_heading(paper, "Memory", note);
+    rp_table_print(paper, &table);
+}
+
+static void counts(struct rp_paper *paper, const char *label, const struct fi_count *rows,
+                   uint32_t count)
+{
+    if (!count)
+        return;
+    char *text = df_xasprintf("%s: ", label);
+    for (uint32_t i = 0; i < count; i++) {
+        char *longer = df_xasprintf("%s%s%s %s", text, i ? ", " : "", rows[i].name,
+                                    fi_number_phrase(rows[i].count).text);
+        free(text);
+        text = longer;
+    }
+    rp_wrap(paper, "  ", RP_PLAIN, text);
+    free(text);
+}
+
+static void summary(struct rp_paper *paper, const struct fi_coverage *coverage)
+{
+    char *text = df_xasprintf("Read %s objects and %s references; %s.",
+                              fi_number_phrase(coverage->objects).text,
+                              fi_number_phrase(coverage->references).text,
+                              coverage->complete ? "complete" : "not complete");
+    if (coverage->conservative_type_count) {
+        char *longer = df_xasprintf("%s %s type%s could only be scanned, not read exactly.", text,
+                                    fi_number_phrase(coverage->conservative_type_count).text,
+                                    coverage->conservative_type_count == 1 ? "" : "s");
+        free(text);
+        text = longer;
+    }
+    rp_wrap(paper, "  ", coverage->complete ? RP_PLAIN : RP_YELLOW, text);
+    free(text);
+}
+
+void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, bool all)
+{
+    const struct fi_coverage *coverage = &verdict->coverage;
+    rp_heading(paper, "Coverage", NULL);
+    summary(paper, coverage);
+    if (verdict->core.truncated)
+        rp_line(paper, "  The core is truncated: %s are missing.",
+                fi_bytes_phrase(verdict->core.lost_bytes).text);
+    counts(paper, "Not read", coverage->unreadable, coverage->unreadable_count);
+    if (coverage->emulator_note)
+        rp_wrap(paper, "  ", RP_PLAIN, coverage->emulator_note);
+    for (uint32_t i = 0; i < verdict->core.missing_file_count; i++)
+        if (all || i < 3)
+            rp_line(paper, "  %s", verdict->core.missing_files[i]);
+    if (!all)
+        rp_left_out(paper, 3, verdict->core.missing_file_count, "missing files (necropy memory)");
+    if (!all)
+        return;
+    counts(paper, "Objects", coverage->by_source, coverage->by_source_count);
+    counts(paper, "References", coverage->by_reference_kind, coverage->by_reference_kind_count);
+    counts(paper, "Walked", coverage->by_walk, coverage->by_walk_count);
+    counts(paper, "Scanned conservatively", coverage->conservative_types,
+           coverage->conservative_type_count);
+}
