@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_report.c: `report`, and the commands that print one section of it.
+ */
+#include <string.h>
+
+#include "analyzer/cli/commands.h"
+#include "analyzer/cli/output.h"
+
+#define REPORT_ROWS 8      /* of each list in the text report: a screen or two */
+#define REPORT_HOLDERS 100 /* in the JSON report */
+
+struct job {
+    const struct cli_options *options;
+    const struct fi_verdict *verdict;
+    enum rp_section section;
+    uint32_t rows;
+};
+
+static struct df_err *write_json(FILE *stream, void *context)
+{
+    struct job *job = context;
+    return rp_json(stream, job->verdict, job->section);
+}
+
+static struct df_err *write_text(FILE *stream, void *context)
+{
+    struct job *job = context;
+    struct rp_style style = cli_style(job->options, job->rows);
+    return rp_text(stream, job->verdict, job->section, &style);
+}
+
+static struct df_err *judge(const struct cli_options *options, struct cli_session *session,
+                            uint32_t holders, struct fi_verdict **ret)
+{
+    struct fi_verdict_options wanted = {.command_line_core = options->core, .limit = holders};
+    if (options->has_limit && options->json)
+        wanted.limit = options->limit;
+    df_progress(&session->progress.progress, "judging", 0, 0);
+    struct df_err *err = fi_verdict_make(session->analysis, &wanted, ret);
+    cli_progress_clear(&session->progress);
+    return err;
+}
+
+static int run(const struct cli_options *options, enum rp_section section, uint32_t holders,
+               uint32_t rows)
+{
+    struct cli_session session;
+    struct fi_verdict *verdict = NULL;
+    struct df_err *err = cli_open(options, &session);
+    if (err)
+        return cli_fail(err);
+    err = judge(options, &session, holders, &verdict);
+    struct job job = {.options = options, .verdict = verdict, .section = section, .rows = rows};
+    bool to_file = options->json_path && strcmp(options->json_path, "-") != 0;
+    if (!err && options->json)
+        err = cli_write(options->json_path, write_json, &job);
+    if (!err && (!options->json || (section == RP_REPORT && to_file)))
+        err = cli_write(NULL, write_text, &job);
+    int status = err ? cli_fail(err) : cli_finish(options, &session);
+    fi_verdict_free(verdict);
+    cli_close(&session);
+    return status;
+}
+
+int cli_report(const struct cli_options *options)
+{
+    return run(options, RP_REPORT, REPORT_HOLDERS, REPORT_ROWS);
+}
+
+int cli_section(const struct cli_options *options)
+{
+    static const struct {
+        const char *name;
+        enum rp_section section;
+    } sections[] = {
+        {"findings", RP_FINDINGS}, {"types", RP_TYPES},     {"retained", RP_RETAINED},
+        {"cycles", RP_CYCLES},     {"garbage", RP_GARBAGE}, {"threads", RP_THREADS},
+        {"memory", RP_MEMORY},
+    };
+    for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
+        if (!strcmp(options->command->name, sections[i].name))
+            return run(options, sections[i].section, 0, 0);
+    return CLI_USAGE; /* a row of the table of commands without one here */
+}

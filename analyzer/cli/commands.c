@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * commands.c: the table of commands.
+ */
+#include "analyzer/cli/commands.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define PICTURE_HELP                                                                     \
+    "FILE ends in .dot, .svg, .png or .json; without -o, DOT goes to standard output.\n" \
+    "SVG and PNG are drawn by Graphviz (the program `dot`)."
+
+const struct cli_command cli_commands[] = {
+    {"report", "CORE", cli_report, "Jl", "the whole verdict: what holds the memory, what is dead",
+     "The text goes to standard output, the JSON report beside it to FILE; `--json -` prints JSON\n"
+     "instead of text."},
+    {"findings", "CORE", cli_section, "jl", "what is wrong, with evidence and advice", NULL},
+    {"types", "CORE", cli_section, "jl", "objects by type: count, shallow and retained size", NULL},
+    {"retained", "CORE", cli_section, "jl", "who holds the memory: dominators, and types", NULL},
+    {"cycles", "CORE", cli_section, "jl", "reference cycles by shape, alive and dead", NULL},
+    {"garbage", "CORE", cli_section, "jl", "what gc.collect() would have freed", NULL},
+    {"threads", "CORE", cli_section, "jl", "Python threads, frames and their locals", NULL},
+    {"memory", "CORE", cli_section, "jl", "where the core's bytes went, and what was read", NULL},
+    {"show", "CORE ADDRESS", cli_show, "jl", "one object: text, size, what it refers to, who to it",
+     "ADDRESS is what id() gives: decimal, or hexadecimal with 0x."},
+    {"path", "CORE (ADDRESS | --type T)", cli_path, "jlt", "the ways from roots to an object",
+     NULL},
+    {"backrefs", "CORE (--type T | --address A)", cli_picture, "taodnj",
+     "a picture of what holds the objects", PICTURE_HELP},
+    {"refs", "CORE (--type T | --address A)", cli_picture, "taodnj",
+     "a picture of what the objects hold", PICTURE_HELP},
+    {"export", "CORE --format ndjson", cli_export, "fo", "the graph for other tools",
+     "ndjson: one object a line, with its references by kind."},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct cli_command *cli_find_command(const char *name)
+{
+    for (const struct cli_command *command = cli_commands; command->name; command++)
+        if (!strcmp(command->name, name))
+            return command;
+    return NULL;
+}

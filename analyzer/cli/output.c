@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * output.c: statuses and streams.
+ */
+#include "analyzer/cli/output.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "dumpfmt/base/io.h"
+#include "dumpfmt/base/mem.h"
+
+int cli_fail(struct df_err *err)
+{
+    int status = df_err_code(err) == DF_ERR_USAGE ? CLI_USAGE : CLI_INPUT;
+    cli_complain(status, "%s", df_err_text(err));
+    df_err_free(err);
+    return status;
+}
+
+int cli_finish(const struct cli_options *options, const struct cli_session *session)
+{
+    DF_CLEANUP_FREE char *gap = fi_coverage_gap(session->analysis);
+    if (!gap)
+        return CLI_DONE;
+    return cli_complain(CLI_PARTIAL, "%s: %s", options->core, gap);
+}
+
+static bool wants_color(const struct cli_options *options)
+{
+    if (options->color != CLI_COLOR_AUTO)
+        return options->color == CLI_COLOR_ALWAYS;
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return isatty(STDOUT_FILENO) && !(no && *no) && !(terminal && !strcmp(terminal, "dumb"));
+}
+
+struct rp_style cli_style(const struct cli_options *options, uint32_t default_limit)
+{
+    struct winsize size;
+    bool terminal = isatty(STDOUT_FILENO) && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size);
+    return (struct rp_style){.color = wants_color(options),
+                             .limit = options->has_limit ? options->limit : default_limit,
+                             .width = terminal && size.ws_col ? size.ws_col : 0};
+}
+
+/* A reader that has seen enough (`| head`) is no failure. */
+static bool reader_left(void)
+{
+    struct pollfd poll_of = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&poll_of, 1, 0) > 0 && (poll_of.revents & POLLERR);
+}
+
+struct df_err *cli_write(const char *path, cli_writer write, void *context)
+{
+    struct df_output *output;
+    bool standard = !path || !strcmp(path, "-");
+    DF_TRY(df_output_open(standard ? "-" : path, &output));
+    struct df_err *err = write(output->stream, context);
+    if (err)
+        df_output_abandon(output);
+    else
+        err = df_output_commit(output);
+    if (err && standard && reader_left()) {
+        df_err_free(err);
+        return NULL;
+    }
+    return err;
+}

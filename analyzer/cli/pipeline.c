@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT
+ * pipeline.c: bytes become an address space, the address space becomes an interpreter, the
+ * interpreter becomes a graph, the graph becomes answers.
+ */
+#include "analyzer/cli/pipeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+#include "dumpfmt/dump.h"
+
+/* Where layouts are kept; NULL when nowhere. Malloc'ed. */
+static char *cache_directory(const struct cli_options *options)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (options->no_cache)
+        return NULL;
+    if (cache && cache[0] == '/') /* the XDG specification: relative paths are to be ignored */
+        return df_xasprintf("%s/necropy", cache);
+    if (home && home[0] == '/')
+        return df_xasprintf("%s/.cache/necropy", home);
+    return NULL;
+}
+
+static struct df_err *run(const struct cli_options *options, const char *cache,
+                          struct cli_session *session)
+{
+    const struct df_progress *progress = &session->progress.progress;
+    struct df_search search = {.sysroot = options->sysroot,
+                               .executable = options->executable,
+                               .debug_directories = options->debug_directories,
+                               .debug_directory_count = options->debug_directory_count};
+    struct py_options python = {.cache_directory = cache};
+    struct py_objects_options objects = {0};
+
+    df_progress(progress, "opening the core", 0, 0);
+    DF_TRY(df_dump_open(options->core, &search, &session->dump));
+    df_progress(progress, "finding Python", 0, 0);
+    DF_TRY(py_open(session->dump, &python, &session->py));
+    DF_TRY(py_objects_open(session->py, &objects, &session->objects));
+    DF_TRY(gr_build(session->objects, session->py, progress, &session->graph));
+    return fi_analyse(session->py, session->objects, session->graph, progress, &session->analysis);
+}
+
+struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret)
+{
+    struct cli_session *session = ret;
+    *session = (struct cli_session){0};
+    cli_progress_init(&session->progress, options->quiet);
+    DF_CLEANUP_FREE char *cache = cache_directory(options);
+    struct df_err *err = run(options, cache, session);
+    if (err)
+        cli_close(session);
+    return err;
+}
+
+void cli_close(struct cli_session *session)
+{
+    cli_progress_clear(&session->progress);
+    fi_analysis_destroy(session->analysis);
+    gr_graph_destroy(session->graph);
+    py_objects_close(session->objects);
+    py_close(session->py);
+    df_dump_close(session->dump);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ * pipeline.h: the whole analysis: a core file in, an analysis out.
+ */
+#ifndef CLI_PIPELINE_H
+#define CLI_PIPELINE_H
+
+#include "analyzer/cli/options.h"
+#include "analyzer/cli/progress.h"
+#include "analyzer/findings/verdict.h"
+#include "analyzer/report/report.h"
+
+struct cli_session {
+    struct df_dump *dump;
+    struct py *py;
+    struct py_objects *objects;
+    struct gr_graph *graph;
+    struct fi_analysis *analysis;
+    struct cli_progress progress;
+};
+
+struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret);
+void cli_close(struct cli_session *session);
+
+#endif

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * select.c: objects by address and by type.
+ */
+#include "analyzer/cli/select.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define SUGGESTIONS 3
+
+struct df_err *cli_select_address(const struct fi_analysis *analysis, uint64_t address,
+                                  uint32_t *ret)
+{
+    uint32_t node = gr_node(analysis->graph, address);
+    if (node == AL_NONE)
+        node = gr_node_containing(analysis->graph, address);
+    if (node == AL_NONE)
+        return df_err_new(DF_ERR_USAGE, "there is no object at 0x%" PRIx64, address);
+    *ret = node;
+    return NULL;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t length = strlen(name), tail = strlen(end);
+    return length > tail && name[length - tail - 1] == '.' && !strcmp(name + length - tail, end);
+}
+
+/* The one full name that ends with a short one; NULL when there is none, or several (which are
+ * appended to *suggestions). */
+static const char *full_name(const struct py_objects *objects, const uint8_t *used,
+                             const char *name, char **suggestions)
+{
+    const char *found[SUGGESTIONS];
+    size_t count = 0;
+    for (uint32_t i = 0; i < py_type_count(objects) && count < SUGGESTIONS; i++) {
+        const char *full = py_type_at(objects, i)->name;
+        bool fresh = used[i] && ends_with(full, name);
+        for (size_t j = 0; j < count; j++)
+            fresh &= strcmp(found[j], full) != 0;
+        if (fresh)
+            found[count++] = full;
+    }
+    if (count == 1)
+        return found[0];
+    for (size_t i = 0; i < count; i++) {
+        char *longer = df_xasprintf("%s%s`%s`", *suggestions ? *suggestions : "; did you mean ",
+                                    i ? ", " : "", found[i]);
+        free(*suggestions);
+        *suggestions = longer;
+    }
+    return NULL;
+}
+
+/* Marks the types of a name; returns how many objects they have. */
+static uint32_t mark(const struct fi_analysis *analysis, const char *name, uint8_t *marked)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t types = py_type_count(analysis->objects), count = 0;
+    for (uint32_t i = 0; i < types; i++)
+        marked[i] = !strcmp(py_type_at(analysis->objects, i)->name, name);
+    for (uint32_t node = 0; node < graph->count; node++)
+        count += marked[graph->type[node]];
+    return count;
+}
+
+struct df_err *cli_select_type(const struct fi_analysis *analysis, const char *name, uint32_t **ret,
+                               uint32_t *ret_count)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t types = py_type_count(analysis->objects);
+    DF_CLEANUP_FREE uint8_t *marked = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE char *suggestions = NULL;
+    uint32_t count = mark(analysis, name, marked);
+    if (!count) {
+        for (uint32_t node = 0; node < graph->count; node++)
+            marked[graph->type[node]] = 1;
+        const char *full = full_name(analysis->objects, marked, name, &suggestions);
+        count = full ? mark(analysis, full, marked) : 0;
+    }
+    if (!count)
+        return df_err_new(DF_ERR_USAGE, "there is no object of type `%s`%s%s", name,
+                          suggestions ? suggestions : "",
+                          suggestions ? "?" : "; `necropy types` lists the types there are");
+    uint32_t *nodes;
+    DF_TRY(df_array(count, sizeof(*nodes), &nodes));
+    uint32_t used = 0;
+    for (uint32_t node = 0; node < graph->count; node++)
+        if (marked[graph->type[node]])
+            nodes[used++] = node;
+    *ret = nodes;
+    *ret_count = used;
+    return NULL;
+}
