@@ -10,6 +10,7 @@
 #define T_OBJECT 6
 #define T_OBJECT_EX 16
 #define MAX_MEMBERS 1024
+#define MAX_LABELLED 4096 /* references of one object that get names from its words */
 
 struct df_emulator *py_emulator(struct py_objects *objects)
 {
@@ -61,8 +62,8 @@ static size_t push_members(struct py_objects *objects, const struct py_type *typ
             uint32_t kind = (uint32_t)PY_GET(reader, member, memberdef, type);
             if (!name)
                 break;
-            if ((kind == T_OBJECT || kind == T_OBJECT_EX) &&
-                offset + 8 <= (uint64_t) class->basic_size)
+            if ((kind == T_OBJECT || kind == T_OBJECT_EX) && class->basic_size >= 8 &&
+                offset <= (uint64_t) class->basic_size - 8)
                 py_push(refs, py_word(reader, object + offset), PY_REF_REFERENT, PY_LABEL_SLOT,
                         name);
             member += PY_SIZEOF(layout, memberdef);
@@ -95,17 +96,17 @@ static void push_scan(struct py_objects *objects, const struct py_type *type, ui
 enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type *type,
                                 uint64_t object, struct py_refs *refs)
 {
-    struct py_type *own = objects->types[py_type_index(objects, type->address)];
-    size_t before = refs->count;
-    if (py_struct_push(objects, type, object, refs)) {
-        own->walk_kind = PY_WALK_STRUCT;
-    } else if (push_members(objects, type, object, refs)) {
-        own->walk_kind = PY_WALK_MEMBERS;
-    } else {
-        push_scan(objects, type, object, refs);
-        own->walk_kind = PY_WALK_CONSERVATIVE;
+    struct py_type *own = objects->types[type->index];
+    enum py_walk_kind kind = PY_WALK_STRUCT;
+    if (!py_struct_push(objects, type, object, refs)) {
+        kind = PY_WALK_MEMBERS;
+        if (!push_members(objects, type, object, refs)) {
+            kind = PY_WALK_CONSERVATIVE;
+            push_scan(objects, type, object, refs);
+        }
     }
-    (void)before;
+    if (kind > own->walk_kind)
+        own->walk_kind = kind;
     return py_reader_status(objects);
 }
 
@@ -195,6 +196,8 @@ void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *it
         if (ran && call && call->status == DF_CALL_OK) {
             push_visits(objects, call, refs);
             items[i].status = PY_OK;
+        } else if (ran && call) {
+            note_failure(objects, items[i].type, call->status);
         }
         items[i].count = (uint32_t)refs->count - items[i].first;
     }
@@ -219,6 +222,8 @@ static void label_by_words(struct py_objects *objects, const struct py_type *typ
     uint64_t words = part ? (uint64_t)part->basic_size / 8 : 0;
     if (words > PY_MAX_WORDS)
         words = PY_MAX_WORDS;
+    if (count > MAX_LABELLED)
+        count = MAX_LABELLED;
     for (size_t k = 0; k < count; k++)
         if (items[k].label == PY_LABEL_NONE && items[k].target == type->address)
             items[k].label = PY_LABEL_TYPE;

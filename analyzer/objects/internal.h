@@ -14,6 +14,8 @@
 #define PY_MAX_BAD_TYPES 1000000     /* addresses that are remembered as no type */
 #define PY_MAX_WORDS 65536           /* words of an object that a scan or a label search looks at */
 #define PY_MAX_LEDGER 64             /* distinct reasons */
+#define PY_MAX_SHARED_KEYS 65536     /* attributes of one class that share their keys */
+#define PY_MAX_SIZE (UINT64_C(1) << 47) /* bytes of one object: no address space has more */
 
 struct py_debug; /* structs.c: debug information of modules, opened on demand */
 
@@ -75,10 +77,19 @@ struct py_known_row {
     struct py_known_field fields[PY_ROW_FIELDS];
 };
 
+/* Whether the process had memory for `count` words at address in one piece, be it in the dump or
+ * not: what a count must pass to be believed, so that one that lies costs no more than the memory
+ * that is there. */
+bool py_plausible_words(const struct py_objects *objects, uint64_t address, uint64_t count);
+
 /* Walkers. */
 enum py_status py_walk_row(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);
 enum py_status py_walk_tuple(struct py_objects *, const struct py_type *, uint64_t,
                              struct py_refs *);
+enum py_status py_walk_structseq(struct py_objects *, const struct py_type *, uint64_t,
+                                 struct py_refs *);
+/* Fields of a struct sequence's type, hidden ones too; 0 when it is none. */
+uint64_t py_structseq_fields(struct py_objects *objects, const struct py_type *type);
 enum py_status py_walk_list(struct py_objects *, const struct py_type *, uint64_t,
                             struct py_refs *);
 enum py_status py_walk_set(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);

@@ -89,12 +89,13 @@ struct py_type {
     uint64_t flags;
     int64_t basic_size, item_size, dict_offset, weaklist_offset;
     uint64_t traverse, dealloc, base, finalize, del; /* addresses, 0 when none */
-    uint64_t object_traverse; /* base traverse of an instance of a Python class; else traverse */
-    uint32_t base_index;      /* index of tp_base, PY_NO_TYPE when none or implausible */
-    py_walker walk;           /* NULL: no references */
-    py_sizer size;            /* NULL until the first py_size */
-    enum py_walk_kind walk_kind;
-    bool plausible;           /* looks like a type in every field */
+    uint64_t object_traverse;    /* base traverse of an instance of a Python class; else traverse */
+    uint32_t base_index;         /* index of tp_base, PY_NO_TYPE when none or implausible */
+    py_walker walk;              /* NULL: no references */
+    py_sizer size;               /* NULL until the first py_size */
+    enum py_walk_kind walk_kind; /* the least exact one that served an object of it */
+    bool deferred;               /* py_walk leaves its objects to py_walk_batch */
+    bool plausible;              /* looks like a type in every field */
     bool python_class;        /* made by a class statement (its tp_traverse is subtype_traverse) */
     bool has_del;             /* defines __del__ in Python (tp_finalize is slot_tp_finalize) */
     bool size_is_guess;       /* a __sizeof__ written in Python, or one that could not be asked */

@@ -65,7 +65,10 @@ enum py_status py_walk(struct py_objects *objects, uint64_t object, uint32_t typ
     const struct py_type *type = objects->types[type_index];
     size_t before = refs->count;
     enum py_status status = PY_OK, base_status = PY_OK;
-    if (type->walk_kind == PY_WALK_EMULATED)
+    /* A static type with a metatype of its own: type_is_gc says that nobody traverses it. */
+    if (type->deferred && (type->flags & PY_TPFLAGS_TYPE) && !py_is_gc(objects, object, type_index))
+        return py_walk_type(objects, type, object, refs);
+    if (type->deferred)
         return PY_DEFERRED;
     if (type->walk)
         status = type->walk(objects, type, object, refs);

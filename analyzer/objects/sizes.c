@@ -25,7 +25,7 @@ static enum py_status size_default(struct py_objects *objects, const struct py_t
         int64_t count = py_ob_size(&objects->reader, object);
         if (type->flags & PY_TPFLAGS_LONG && objects->reader.layout->int_shape == PY_INT_LV_TAG)
             count = (int64_t)(PY_PTR(&objects->reader, object, long, lv_tag) >> 3);
-        if (count < 0 && (type->flags & PY_TPFLAGS_LONG))
+        if (count < 0 && count >= -(int64_t)PY_MAX_TUPLE && (type->flags & PY_TPFLAGS_LONG))
             count = -count;
         if (count < 0 || count > (int64_t)PY_MAX_TUPLE)
             return PY_IMPLAUSIBLE;
@@ -45,7 +45,7 @@ static enum py_status size_int(struct py_objects *objects, const struct py_type 
         digits = PY_PTR(reader, object, long, lv_tag) >> 3;
     } else {
         int64_t size = py_ob_size(reader, object);
-        digits = (uint64_t)(size < 0 ? -size : size);
+        digits = size < 0 ? -(uint64_t)size : (uint64_t)size;
     }
     if (digits > PY_MAX_TUPLE)
         return PY_IMPLAUSIBLE;
@@ -423,6 +423,10 @@ enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t typ
     type = objects->types[type_index];
     uint64_t size = basic(type);
     enum py_status status = type->size(objects, type, object, &size);
+    if (size > PY_MAX_SIZE) { /* a length that lies, or a sum of lies */
+        size = basic(type);
+        status = status == PY_OK ? PY_IMPLAUSIBLE : status;
+    }
     *ret = size + presize(objects, type, object);
     enum py_status read = py_reader_status(objects);
     return status != PY_OK ? status : read;

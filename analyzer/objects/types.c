@@ -158,10 +158,9 @@ static void choose_walker(struct py_objects *objects, struct py_type *type)
         type->walk = py_walk_instance;
         /* A base may have a tp_traverse and yet no HAVE_GC (_ctypes up to 3.12): it runs all the
          * same. */
-        bool emulated =
-            base && base->traverse &&
-            (base->walk_kind == PY_WALK_EMULATED || !(base->flags & PY_TPFLAGS_HAVE_GC));
-        type->walk_kind = emulated ? PY_WALK_EMULATED : PY_WALK_HAND;
+        type->deferred =
+            base && base->traverse && (base->deferred || !(base->flags & PY_TPFLAGS_HAVE_GC));
+        type->walk_kind = type->deferred ? PY_WALK_EMULATED : PY_WALK_HAND;
         return;
     }
     const struct py_known *known = py_known_type(layout, type);
@@ -180,7 +179,15 @@ static void choose_walker(struct py_objects *objects, struct py_type *type)
         type->walk_kind = PY_WALK_HAND;
         return;
     }
+    uint64_t fields = py_structseq_fields(objects, type);
+    if (fields) {
+        type->walk = py_walk_structseq;
+        type->data = (const void *)(uintptr_t)fields; /* struct sequences have no subclasses */
+        type->walk_kind = PY_WALK_HAND;
+        return;
+    }
     type->walk_kind = PY_WALK_EMULATED;
+    type->deferred = true;
 }
 
 static uint32_t resolve(struct py_objects *objects, uint64_t address, uint32_t base_index)

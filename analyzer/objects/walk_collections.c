@@ -26,10 +26,13 @@ enum py_status py_walk_deque(struct py_objects *objects, const struct py_type *t
     uint64_t length = (PY_SIZEOF(layout, dequeblock) - 16) / 8;
     if (reader->fault || left < 0 || left > (int64_t)PY_MAX_TUPLE || index > length)
         return py_reader_status(objects) == PY_OK ? PY_IMPLAUSIBLE : PY_FAULT;
+    struct py_cycle cycle = {0};
     for (int64_t i = 0; i < left && !reader->fault; i++) {
         if (index == length) {
             block = PY_PTR(reader, block, dequeblock, rightlink);
             index = 0;
+            if (py_cycle_closed(&cycle, block))
+                return reader->fault = false, PY_IMPLAUSIBLE;
         }
         uint64_t item = py_word(reader, PY_AT(layout, block, dequeblock, data) + index++ * 8);
         py_push(refs, item, PY_REF_REFERENT, PY_LABEL_ITEM, (uint64_t)i);
@@ -48,7 +51,12 @@ enum py_status py_walk_lru(struct py_objects *objects, const struct py_type *typ
     uint64_t root = PY_AT(layout, object, lru, root), cache = PY_PTR(reader, object, lru, cache);
     uint64_t limit = cache ? PY_PTR(reader, cache, dict, ma_used) : 0;
     uint64_t link = PY_PTR(reader, root, lrulink, next);
+    struct py_cycle cycle = {0};
+    bool closed = false;
     for (uint64_t i = 0; link && link != root && i <= limit && !reader->fault; i++) {
+        closed = py_cycle_closed(&cycle, link);
+        if (closed)
+            break;
         uint64_t key = PY_PTR(reader, link, lrulink, key);
         py_push(refs, key, PY_REF_REFERENT, PY_LABEL_KEY, 0);
         py_push(refs, PY_PTR(reader, link, lrulink, result), PY_REF_REFERENT, PY_LABEL_VALUE, key);
@@ -64,5 +72,6 @@ enum py_status py_walk_lru(struct py_objects *objects, const struct py_type *typ
     py_push_field(refs, PY_PTR(reader, object, lru, cache_info_type), PY_REF_REFERENT,
                   "cache_info_type");
     py_push_field(refs, PY_PTR(reader, object, lru, dict), PY_REF_REFERENT, "__dict__");
-    return py_reader_status(objects);
+    enum py_status status = py_reader_status(objects);
+    return closed ? PY_IMPLAUSIBLE : status;
 }

@@ -7,6 +7,8 @@
  */
 #include "analyzer/objects/internal.h"
 
+#define MAX_STRUCTSEQ 4096 /* fields */
+
 /* Pushes `count` consecutive pointers; what is not contiguous in the dump is read one by one. */
 static enum py_status push_items(struct py_objects *objects, uint64_t items, uint64_t count,
                                  struct py_refs *refs)
@@ -28,25 +30,27 @@ static enum py_status push_items(struct py_objects *objects, uint64_t items, uin
             continue;
         }
         fault = true;
-        /* Nothing of the rest of this page can be read either. */
-        uint64_t next_page = ((items + i * 8) | 4095) + 1;
-        i = (next_page - items + 7) / 8 - 1;
+        /* Nothing of the rest of this range can be read either. */
+        const struct df_range *range = df_aspace_range(objects->reader.space, items + i * 8);
+        if (range && !range->host)
+            i = (range->end - items + 7) / 8 - 1;
     }
     return fault ? PY_FAULT : PY_OK;
 }
 
-/* A count is believed as far as the address space can hold the items. */
-static bool plausible_count(struct py_objects *objects, uint64_t items, uint64_t count)
+bool py_plausible_words(const struct py_objects *objects, uint64_t address, uint64_t count)
 {
     if (!count)
         return true;
     if (count > PY_MAX_TUPLE)
         return false;
-    const struct df_range *range = df_aspace_range(objects->reader.space, items);
-    if (!range)
-        return false;
-    const struct df_range *last = df_aspace_range(objects->reader.space, items + count * 8 - 1);
-    return last != NULL;
+    for (uint64_t at = address, end = address + count * 8; at < end;) {
+        const struct df_range *range = df_aspace_range(objects->reader.space, at);
+        if (!range)
+            return false;
+        at = range->end;
+    }
+    return true;
 }
 
 enum py_status py_walk_tuple(struct py_objects *objects, const struct py_type *type,
@@ -55,10 +59,38 @@ enum py_status py_walk_tuple(struct py_objects *objects, const struct py_type *t
     (void)type;
     int64_t count = py_ob_size(&objects->reader, object);
     uint64_t items = PY_AT(objects->reader.layout, object, tuple, ob_item);
-    if (count < 0 || !plausible_count(objects, items, (uint64_t)count))
+    if (count < 0 || !py_plausible_words(objects, items, (uint64_t)count))
         return objects->reader.fault = false, PY_IMPLAUSIBLE;
     enum py_status status = push_items(objects, items, (uint64_t)count, refs);
     return py_reader_status(objects) == PY_OK ? status : PY_FAULT;
+}
+
+/* By hand because structseq_traverse (Objects/structseq.c) looks n_fields up in its type's dict,
+ * which needs a thread state: it cannot be emulated where no thread had the GIL. */
+uint64_t py_structseq_fields(struct py_objects *objects, const struct py_type *type)
+{
+    struct py_reader *reader = &objects->reader;
+    int64_t fields;
+    if (!(type->flags & PY_TPFLAGS_TUPLE))
+        return 0;
+    uint64_t dict = py_type_dict(objects->py, type->address);
+    if (!py_dict_get(reader, dict, "n_sequence_fields") ||
+        !py_int(reader, py_dict_get(reader, dict, "n_fields"), &fields))
+        return 0;
+    return fields > 0 && fields <= MAX_STRUCTSEQ ? (uint64_t)fields : 0;
+}
+
+enum py_status py_walk_structseq(struct py_objects *objects, const struct py_type *type,
+                                 uint64_t object, struct py_refs *refs)
+{
+    uint64_t fields = (uintptr_t)type->data;
+    uint64_t items = PY_AT(objects->reader.layout, object, tuple, ob_item);
+    /* Traverses visit the types of their instances since bpo-40217, which is as old as ht_module.
+     */
+    if ((type->flags & PY_TPFLAGS_HEAPTYPE) && PY_HAS(objects->reader.layout, heaptype, ht_module))
+        py_push(refs, type->address, PY_REF_REFERENT, PY_LABEL_TYPE, 0);
+    return py_plausible_words(objects, items, fields) ? push_items(objects, items, fields, refs)
+                                                      : PY_IMPLAUSIBLE;
 }
 
 enum py_status py_walk_list(struct py_objects *objects, const struct py_type *type, uint64_t object,
@@ -66,10 +98,14 @@ enum py_status py_walk_list(struct py_objects *objects, const struct py_type *ty
 {
     (void)type;
     int64_t count = py_ob_size(&objects->reader, object);
+    int64_t allocated = (int64_t)PY_PTR(&objects->reader, object, list, allocated);
     uint64_t items = PY_PTR(&objects->reader, object, list, ob_item);
     if (objects->reader.fault)
         return objects->reader.fault = false, PY_FAULT;
-    if (count < 0 || !plausible_count(objects, items, (uint64_t)count))
+    /* Sorting sets allocated to -1 and takes the items away (list_sort_impl). */
+    bool room =
+        !PY_HAS(objects->reader.layout, list, allocated) || allocated < 0 || count <= allocated;
+    if (count < 0 || !room || !py_plausible_words(objects, items, (uint64_t)count))
         return PY_IMPLAUSIBLE;
     return push_items(objects, items, (uint64_t)count, refs);
 }
@@ -87,7 +123,7 @@ enum py_status py_walk_set(struct py_objects *objects, const struct py_type *typ
     if (reader->fault)
         return reader->fault = false, PY_FAULT;
     if ((mask & (mask + 1)) || mask > PY_MAX_TUPLE / 2 ||
-        !plausible_count(objects, table, (mask + 1) * (entry / 8)))
+        !py_plausible_words(objects, table, (mask + 1) * (entry / 8)))
         return PY_IMPLAUSIBLE;
     for (uint64_t i = 0, at = table; i <= mask; i++, at += entry) {
         uint64_t target, code;

@@ -22,11 +22,19 @@ struct table {
     bool split_kind;
 };
 
-/* Shapes up to 3.10 tell string tables by their look-up function: lookdict serves any key. */
-static bool is_general_lookup(struct py_objects *objects, uint64_t lookup)
+/* Up to 3.10 the look-up function tells string tables: lookdict serves any key. Without its symbol
+ * a table is general when it has a key that is no str. */
+static bool has_string_keys(struct py_objects *objects, const struct table *table)
 {
-    const struct df_symbol *general = df_module_symbol(objects->py->module, "lookdict");
-    return !general || general->address == lookup;
+    struct py_reader *reader = &objects->reader;
+    if (reader->layout->general_lookup)
+        return PY_PTR(reader, table->keys, dictkeys, dk_lookup) != reader->layout->general_lookup;
+    for (uint64_t i = 0; i < table->count && !reader->fault; i++) {
+        uint64_t key = py_word(reader, table->entries + i * table->entry_size + table->key_at);
+        if (key && !(py_flags_of(reader, key) & PY_TPFLAGS_UNICODE))
+            return false;
+    }
+    return true;
 }
 
 static bool read_table(struct py_objects *objects, uint64_t keys, struct table *ret)
@@ -40,7 +48,8 @@ static bool read_table(struct py_objects *objects, uint64_t keys, struct table *
         uint64_t log2_size = PY_GET(reader, keys, dictkeys, dk_log2_size);
         uint64_t log2_index = PY_GET(reader, keys, dictkeys, dk_log2_index_bytes);
         uint64_t kind = PY_GET(reader, keys, dictkeys, dk_kind);
-        if (log2_size > MAX_DICT_LOG2 || log2_index > MAX_DICT_LOG2 + 3 || kind > 2)
+        if (log2_size > MAX_DICT_LOG2 || log2_index < log2_size || log2_index > log2_size + 3 ||
+            kind > 2)
             return false;
         size = UINT64_C(1) << log2_size;
         index_bytes = UINT64_C(1) << log2_index;
@@ -54,14 +63,20 @@ static bool read_table(struct py_objects *objects, uint64_t keys, struct table *
         if (!size || (size & (size - 1)) || size >> MAX_DICT_LOG2)
             return false;
         index_bytes = size * (size <= 0xff ? 1 : size <= 0xffff ? 2 : size <= 0xffffffff ? 4 : 8);
-        ret->string_keys = !is_general_lookup(objects, PY_PTR(reader, keys, dictkeys, dk_lookup));
         ret->split_kind = false;
         ret->entry_size = 24;
         ret->key_at = 8;
         ret->value_at = 16;
     }
     ret->entries = indices + index_bytes;
-    return !reader->fault && ret->count <= size;
+    if (reader->fault || ret->count > size ||
+        !py_plausible_words(objects, ret->entries, ret->count * (ret->entry_size / 8)))
+        return false;
+    if (layout->keys_shape == PY_KEYS_SIZE) {
+        ret->string_keys = has_string_keys(objects, ret);
+        reader->fault = false;
+    }
+    return true;
 }
 
 uint64_t py_keys_entries(struct py_objects *objects, uint64_t keys)
@@ -110,6 +125,8 @@ static enum py_status walk_split(struct py_objects *objects, const struct table 
         return py_reader_status(objects);
     if (PY_HAS(reader->layout, dictvalues, values))
         values = PY_AT(reader->layout, values, dictvalues, values);
+    if (table->count > PY_MAX_SHARED_KEYS)
+        return reader->fault = false, PY_IMPLAUSIBLE;
     for (uint64_t i = 0; i < table->count; i++) {
         uint64_t value = py_word(reader, values + i * 8);
         if (reader->fault)
@@ -192,12 +209,19 @@ enum py_status py_walk_odict(struct py_objects *objects, const struct py_type *t
     py_push_field(refs, PY_PTR(reader, object, odict, od_inst_dict), PY_REF_REFERENT, "__dict__");
     uint64_t node = PY_PTR(reader, object, odict, od_first);
     uint64_t limit = PY_PTR(reader, object, dict, ma_used);
+    struct py_cycle cycle = {0};
+    bool closed = false;
     for (uint64_t i = 0; node && i < limit && !reader->fault; i++) {
+        closed = py_cycle_closed(&cycle, node);
+        if (closed)
+            break;
         py_push(refs, py_word(reader, PY_AT(layout, node, odictnode, key)), PY_REF_REFERENT,
                 PY_LABEL_KEY, 0);
         node = py_word(reader, PY_AT(layout, node, odictnode, next));
     }
     enum py_status nodes = py_reader_status(objects);
+    if (closed)
+        nodes = PY_IMPLAUSIBLE;
     enum py_status table = py_walk_dict(objects, type, object, refs);
     return nodes != PY_OK ? nodes : table;
 }

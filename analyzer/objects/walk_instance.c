@@ -54,10 +54,10 @@ static uint64_t dict_slot(struct py_objects *objects, const struct py_type *type
             size = (int64_t)(PY_PTR(&objects->reader, object, long, lv_tag) >> 3);
         else
             size = py_ob_size(&objects->reader, object);
+        if (size < -(int64_t)PY_MAX_TUPLE || size > (int64_t)PY_MAX_TUPLE)
+            return 0;
         if (size < 0)
             size = -size;
-        if (size > (int64_t)PY_MAX_TUPLE)
-            return 0;
         offset += (type->basic_size + size * type->item_size + 7) & ~INT64_C(7);
         if (offset <= 0)
             return 0;
@@ -118,6 +118,8 @@ void py_instance_attributes(struct py_objects *objects, const struct py_type *ty
         ret->values = PY_AT(layout, ret->values, dictvalues, values);
     if (ret->values)
         ret->value_count = py_keys_entries(objects, ret->keys);
+    if (ret->value_count > PY_MAX_SHARED_KEYS)
+        ret->value_count = 0;
 }
 
 /* Where the base has the same tp_dictoffset its traverse visits the dict; only 3.11 (SPLIT) looks

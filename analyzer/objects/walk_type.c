@@ -8,13 +8,11 @@
  */
 #include "analyzer/objects/internal.h"
 
-#define MAX_SHARED_KEYS 65536
-
 static void own_shared_keys(struct py_objects *objects, uint64_t type, struct py_refs *refs)
 {
     uint64_t keys = PY_PTR(&objects->reader, type, heaptype, ht_cached_keys);
     uint64_t count = py_keys_entries(objects, keys);
-    for (uint64_t i = 0; i < count && i < MAX_SHARED_KEYS; i++)
+    for (uint64_t i = 0; i < count && i < PY_MAX_SHARED_KEYS; i++)
         py_push(refs, py_shared_key(objects, keys, i), PY_REF_OWNED, PY_LABEL_KEY, 0);
 }
 
