@@ -19,8 +19,7 @@ struct work { /* what is needed only while the analysis is made */
     struct al_csr csr, reverse;
     const struct df_progress *progress;
     uint32_t type_count;
-    const uint32_t *type_node;
-    const uint8_t *legacy_type;
+    const struct fi_type_fact *facts;
 };
 
 static struct df_err *allocate(struct fi_analysis *a, uint32_t type_count)
@@ -93,7 +92,7 @@ static struct df_err *find_garbage(struct work *work)
         visited[e] = graph->kind[e] == PY_REF_REFERENT;
     for (uint32_t v = 0; v < graph->count; v++) {
         candidate[v] = (graph->flags[v] & (GR_TRACKED | GR_GC | GR_FROZEN)) == (GR_TRACKED | GR_GC);
-        legacy[v] = work->legacy_type[graph->type[v]];
+        legacy[v] = work->facts[graph->type[v]].legacy;
     }
     input.visited = visited;
     input.candidate = candidate;
@@ -178,14 +177,14 @@ static struct df_err *run(struct work *work)
         a->total_bytes += graph->size[v];
     DF_TRY(find_dominators(work));
     df_progress(work->progress, "finding paths", 0, 0);
-    DF_TRY(fi_ways(graph, work->type_node, a->parent, a->distance));
+    DF_TRY(fi_ways(graph, work->facts, a->parent, a->distance));
     DF_TRY(find_cycles(work));
     DF_TRY(find_garbage(work));
     return measure_garbage(work);
 }
 
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
-                                const uint32_t *type_node, const uint8_t *legacy_type,
+                                const struct fi_type_fact *facts,
                                 const struct df_progress *progress, struct fi_analysis **ret)
 {
     struct work work = {
@@ -196,8 +195,7 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
                     .target = graph->reverse_source},
         .progress = progress,
         .type_count = type_count,
-        .type_node = type_node,
-        .legacy_type = legacy_type,
+        .facts = facts,
     };
     struct df_err *err;
 
@@ -215,19 +213,20 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
                           const struct df_progress *progress, struct fi_analysis **ret)
 {
-    DF_CLEANUP_FREE uint32_t *type_node = NULL;
-    DF_CLEANUP_FREE uint8_t *legacy_type = NULL;
+    DF_CLEANUP_FREE struct fi_type_fact *facts = NULL;
     uint32_t type_count = py_type_count(objects);
 
-    DF_TRY(df_array(type_count, sizeof(*type_node), &type_node));
-    DF_TRY(df_array(type_count, sizeof(*legacy_type), &legacy_type));
+    DF_TRY(df_array(type_count, sizeof(*facts), &facts));
     for (uint32_t i = 0; i < type_count; i++) {
         const struct py_type *type = py_type_at(objects, i);
 
-        type_node[i] = gr_node(graph, type->address);
-        legacy_type[i] = type->del != 0;
+        facts[i] = (struct fi_type_fact){
+            .node = gr_node(graph, type->address),
+            .legacy = type->del != 0,
+            .dict = (type->flags & PY_TPFLAGS_DICT) != 0,
+        };
     }
-    DF_TRY(fi_analyse_graph(graph, type_count, type_node, legacy_type, progress, ret));
+    DF_TRY(fi_analyse_graph(graph, type_count, facts, progress, ret));
     (*ret)->py = py;
     (*ret)->objects = objects;
     fi_ways_home(*ret);

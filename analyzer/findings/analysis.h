@@ -38,10 +38,15 @@ struct fi_analysis {
 
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
                           const struct df_progress *progress, struct fi_analysis **ret);
-/* The part of it that needs no process, for tests on literal arrays: type_node gives per type the
- * node of its type object (AL_NONE when unknown), legacy_type 1 for types with tp_del. */
+/* What the part that needs no process must know of each type. */
+struct fi_type_fact {
+    uint32_t node; /* of the type object; AL_NONE when unknown */
+    bool legacy;   /* has tp_del */
+    bool dict;     /* its objects are dicts */
+};
+/* That part alone, for tests on literal arrays; facts: one for each type. */
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
-                                const uint32_t *type_node, const uint8_t *legacy_type,
+                                const struct fi_type_fact *facts,
                                 const struct df_progress *progress, struct fi_analysis **ret);
 void fi_analysis_destroy(struct fi_analysis *analysis); /* NULL is allowed */
 

@@ -42,24 +42,47 @@ static int label_rank(const struct py_ref *ref)
     return ref->label < sizeof(rank) / sizeof(*rank) ? rank[ref->label] : 0;
 }
 
+bool fi_ref_is_better(const struct py_ref *ref, const struct py_ref *than)
+{
+    if (ref->kind == PY_REF_WEAK || ref->kind == PY_REF_NATIVE)
+        return false;
+    return !than || label_rank(ref) > label_rank(than);
+}
+
 const struct py_ref *fi_best_ref(const struct py_refs *refs, uint64_t target)
 {
     const struct py_ref *best = NULL;
 
-    for (size_t i = 0; i < refs->count; i++) {
-        const struct py_ref *ref = &refs->items[i];
-
-        if (ref->target != target || ref->kind == PY_REF_WEAK || ref->kind == PY_REF_NATIVE)
-            continue;
-        if (!best || label_rank(ref) > label_rank(best))
-            best = ref;
-    }
+    for (size_t i = 0; i < refs->count; i++)
+        if (refs->items[i].target == target && fi_ref_is_better(&refs->items[i], best))
+            best = &refs->items[i];
     return best;
+}
+
+char *fi_step_label(struct fi_analysis *analysis, uint32_t holder, uint32_t held,
+                    struct py_refs *refs)
+{
+    const struct py_ref *ref;
+
+    if (holder == AL_NONE) {
+        const struct gr_root *root = gr_root_of(analysis->graph, held);
+
+        return root ? df_xstrdup(root->path) : fi_path(analysis, held, false, 24);
+    }
+    if (!fi_has_edge(analysis->graph, holder, held))
+        return df_xstrdup("…");
+    fi_walk(analysis, holder, refs);
+    ref = fi_best_ref(refs, analysis->graph->address[held]);
+    return ref ? fi_hop_text(analysis, holder, ref) : df_xstrdup(".<reference>");
 }
 
 char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref)
 {
-    char *text = py_label_text(analysis->objects, analysis->graph->address[holder], ref);
+    char *text;
+
+    if (ref->label == PY_LABEL_KEY) /* no Python expression leads to a key */
+        return df_xstrdup(".<key>");
+    text = py_label_text(analysis->objects, analysis->graph->address[holder], ref);
 
     /* " local x" stands alone; behind the path of its frame it is a name like any other. */
     if (strncmp(text, " local ", 7) == 0) {

@@ -22,6 +22,13 @@ void fi_walk(struct fi_analysis *analysis, uint32_t node, struct py_refs *refs);
  * NULL when there is none. */
 const struct py_ref *fi_best_ref(const struct py_refs *refs, uint64_t target);
 
+/* Is ref a better answer to "how does it refer to this object" than `than` (NULL: none yet)? */
+bool fi_ref_is_better(const struct py_ref *ref, const struct py_ref *than);
+/* How `holder` refers to `held`, malloc'ed; for AL_NONE as holder the root's path; "…" when there
+ * is no direct reference. refs is scratch. */
+char *fi_step_label(struct fi_analysis *analysis, uint32_t holder, uint32_t held,
+                    struct py_refs *refs);
+
 /* The label as it stands behind the holder's path: ".name", "[3]", "['k']", never "". Malloc'ed. */
 char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref);
 /* The same with what differs between alike references left out: "[*]" for indices and keys. Static

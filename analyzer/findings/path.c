@@ -3,7 +3,8 @@
  *
  * The chain of nodes from a root is turned into text hop by hop. Dicts of attributes vanish: a hop
  * to `__dict__` is held back, and a value of that dict under a name is written as an attribute. So
- * module -> dict -> class -> dict -> list reads `shop.models.Repo._by_id`.
+ * module -> dict -> class -> dict -> list reads `shop.models.Repo._by_id`. A hop that repeats is
+ * written once with a count: a linked list reads `head.next×4998`.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,9 +17,13 @@ struct chain {
     size_t count, capacity;
 };
 
+#define REPEATS_WRITTEN 3 /* a hop that repeats more often is counted */
+
 struct writer {
     struct fi_analysis *analysis;
     FILE *stream;
+    char *hop; /* the last hop, not written yet; NULL when none */
+    uint64_t repeats;
     struct py_refs refs;
     bool attributes; /* the last node is the dict of attributes of what is written */
     bool cell;       /* the last node is the cell of the variable that is written */
@@ -36,6 +41,29 @@ static bool ends_in(const char *text, const char *end)
     size_t length = strlen(text), end_length = strlen(end);
 
     return length >= end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+static void flush_hop(struct writer *w)
+{
+    if (!w->hop)
+        return;
+    if (w->repeats > REPEATS_WRITTEN)
+        fprintf(w->stream, "%s×%llu", w->hop, (unsigned long long)w->repeats);
+    else
+        for (uint64_t i = 0; i < w->repeats; i++)
+            fputs(w->hop, w->stream);
+    free(DF_TAKE(w->hop));
+}
+
+static void write_text(struct writer *w, const char *text)
+{
+    if (w->hop && strcmp(w->hop, text) == 0) {
+        w->repeats++;
+        return;
+    }
+    flush_hop(w);
+    w->hop = df_xstrdup(text);
+    w->repeats = 1;
 }
 
 static void write_root(struct writer *w, uint32_t node)
@@ -62,10 +90,10 @@ static void write_value(struct writer *w, const struct py_ref *ref, char *text)
 
     w->attributes = false;
     w->cell = false;
-    if (attributes && ref->label == PY_LABEL_VALUE && fi_key_to_attribute(text))
-        fputs(text, w->stream);
-    else if (!cell || strcmp(text, ".cell_contents") != 0)
-        fprintf(w->stream, "%s%s", attributes ? ".__dict__" : "", text);
+    if (attributes && (ref->label != PY_LABEL_VALUE || !fi_key_to_attribute(text)))
+        write_text(w, ".__dict__");
+    if (!cell || strcmp(text, ".cell_contents") != 0)
+        write_text(w, text);
 }
 
 static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
@@ -76,7 +104,7 @@ static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
     fi_walk(w->analysis, holder, &w->refs);
     ref = fi_best_ref(&w->refs, w->analysis->graph->address[held]);
     if (!ref) { /* the holder could be walked only by other means */
-        fputs(".<reference>", w->stream);
+        write_text(w, ".<reference>");
         w->attributes = w->cell = false;
         return;
     }
@@ -91,7 +119,7 @@ static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
 
 static void write_gap(struct writer *w)
 {
-    fputs(".…", w->stream);
+    write_text(w, ".…");
     w->attributes = w->cell = false;
 }
 
@@ -146,7 +174,8 @@ char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint
     write_top(&w, chain.items[chain.count - 1], dominators, max_hops);
     write_hops(&w, &chain, max_hops);
     if (w.attributes)
-        fputs(".__dict__", w.stream);
+        write_text(&w, ".__dict__");
+    flush_hop(&w);
     free(chain.items);
     free(w.refs.items);
     fclose(w.stream);

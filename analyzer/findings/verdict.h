@@ -190,7 +190,7 @@ void fi_object_free(struct fi_object *object);
 
 /* One way from a root: `path`. */
 struct fi_step {
-    uint64_t address;
+    uint64_t address; /* 0: stands for the middle of a very long route (text says of how many) */
     const char *type, *label, *text; /* label: how the step before refers to it; the root's: its reason */
     uint64_t size, retained_bytes;
 };
@@ -205,6 +205,7 @@ struct fi_routes {
     uint32_t count;
     struct fi_route dominators; /* of the first target */
     uint64_t targets;
+    uint32_t total;        /* shapes in all: count of them are listed */
     void *pool;
 };
 struct df_err *fi_routes_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,

@@ -5,7 +5,8 @@
  * - Roots that say little start later: what the interpreter's state holds is found through a module
  *   when that takes at most two steps more.
  * - An object's reference to its own class is used last: the class is found through its module,
- *   not through the nearest instance.
+ *   not through the nearest instance. So is what a module holds outside its dict (the state of an
+ *   extension module), which has no name there.
  * - Of several modules that refer to a class, a function or an instance, the one that defines it
  *   is taken.
  * Every path is still made of references that exist, and still ends in a root.
@@ -21,7 +22,7 @@
 
 struct search {
     const struct gr_graph *graph;
-    const uint32_t *type_node;
+    const struct fi_type_fact *facts;
     uint32_t *parent, *queue;
     uint32_t tail;
 };
@@ -55,13 +56,22 @@ static void search_roots(struct search *s, uint32_t level)
             search_enter(s, s->graph->root_nodes[i], AL_ROOT);
 }
 
-static void search_expand(struct search *s, uint32_t v)
+/* Is an edge to be used only when nothing else leads to its target? */
+static bool is_last(const struct search *s, uint32_t v, uint32_t target)
 {
     const struct gr_graph *graph = s->graph;
-    uint32_t type = s->type_node[graph->type[v]];
+
+    if (graph->root_kind[v] == GR_ROOT_MODULE)
+        return !s->facts[graph->type[target]].dict;
+    return target == s->facts[graph->type[v]].node;
+}
+
+static void search_expand(struct search *s, uint32_t v, bool last)
+{
+    const struct gr_graph *graph = s->graph;
 
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-        if (graph->target[e] != type)
+        if (is_last(s, v, graph->target[e]) == last)
             search_enter(s, graph->target[e], v);
 }
 
@@ -81,25 +91,21 @@ static void search_run(struct search *s)
         if (level <= MAX_DELAY)
             search_roots(s, level);
         for (uint32_t end = s->tail; head < end; head++)
-            search_expand(s, s->queue[head]);
+            search_expand(s, s->queue[head], false);
     }
-    /* What only instances lead to: their classes. The queue grows while it is read. */
+    /* What only such edges lead to. The queue grows while it is read. */
     for (uint32_t last = 0; last < s->tail; last++) {
-        uint32_t v = s->queue[last];
-        uint32_t type = s->type_node[s->graph->type[v]];
-
-        if (type != AL_NONE && s->parent[type] == AL_NONE && has_edge(s->graph, v, type))
-            search_enter(s, type, v);
+        search_expand(s, s->queue[last], true);
         for (; head < s->tail; head++)
-            search_expand(s, s->queue[head]);
+            search_expand(s, s->queue[head], false);
     }
 }
 
-struct df_err *fi_ways(const struct gr_graph *graph, const uint32_t *type_node, uint32_t *parent,
-                       uint32_t *distance)
+struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
+                       uint32_t *parent, uint32_t *distance)
 {
     DF_CLEANUP_FREE uint32_t *queue = NULL;
-    struct search s = {.graph = graph, .type_node = type_node, .parent = parent};
+    struct search s = {.graph = graph, .facts = facts, .parent = parent};
 
     DF_TRY(df_array(graph->count, sizeof(*queue), &queue));
     s.queue = queue;

@@ -7,10 +7,9 @@
 
 #include "analyzer/findings/analysis.h"
 
-/* Fills parent and distance (caller-allocated, one element a node) as analysis.h describes them.
- * type_node: per type, the node of its type object. */
-struct df_err *fi_ways(const struct gr_graph *graph, const uint32_t *type_node, uint32_t *parent,
-                       uint32_t *distance);
+/* Fills parent and distance (caller-allocated, one element a node) as analysis.h describes them. */
+struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
+                       uint32_t *parent, uint32_t *distance);
 /* Moves what several modules refer to under the module that it says it is from. */
 void fi_ways_home(struct fi_analysis *analysis);
 

@@ -28,9 +28,9 @@ static struct df_err *discover(struct gr_discovery *discovery, const struct gr_s
     return gr_discover_all(discovery);
 }
 
-/* Turns seeds into roots. Late ones become roots only when they are not reached by then. */
+/* Turns the seeds of one lateness into roots; late ones only when they are not reached by then. */
 static void add_seeds(struct gr_reach *reach, struct gr_root_list *roots,
-                      const struct gr_seeds *seeds, bool late)
+                      const struct gr_seeds *seeds, uint8_t late)
 {
     for (size_t i = 0; i < seeds->count; i++) {
         const struct gr_seed *seed = &seeds->items[i];
@@ -80,9 +80,10 @@ static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discove
     struct df_err *err = gr_reach_init(&reach, graph);
 
     if (!err) {
-        add_seeds(&reach, &roots, seeds, false);
+        add_seeds(&reach, &roots, seeds, 0);
         add_native(&reach, &roots, discovery);
-        add_seeds(&reach, &roots, seeds, true);
+        for (uint8_t late = 1; late <= GR_LATEST; late++)
+            add_seeds(&reach, &roots, seeds, late);
         err = gr_roots_of_unreached(&reach, &roots, graph->texts, type_name, discovery->objects);
     }
     if (!err)

@@ -72,8 +72,9 @@ struct gr_graph {
     uint32_t weak_count;
     uint32_t *reverse_start, *reverse_source; /* of the edges that keep alive */
 
-    struct gr_root *roots; /* in order of strength: modules, locals of frames, state, static types;
-                              of frames and state what these do not reach; surplus, garbage, rest */
+    struct gr_root *roots; /* in order of strength: modules, locals of frames, state of threads,
+                              static types; then what of frames and of the interpreter's state these
+                              do not reach; surplus, garbage, the rest */
     uint32_t root_count;
     uint8_t *root_kind;   /* per node: strongest kind, GR_ROOT_NONE when it is no root */
     uint32_t *root_index; /* of nodes that are roots: first row in roots; parallel to root_nodes */

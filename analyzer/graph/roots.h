@@ -12,8 +12,10 @@ struct gr_seed { /* a root before objects have numbers */
     const char *path;
     uint32_t thread, frame; /* UINT32_MAX when none */
     uint8_t kind;           /* enum gr_root_kind */
-    bool late;              /* a root only when no other root reaches it */
+    uint8_t late;           /* 0: a root; else only when no root less late reaches it */
 };
+
+#define GR_LATEST 2
 
 struct gr_seeds {
     struct gr_seed *items;

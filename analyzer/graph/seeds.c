@@ -2,9 +2,10 @@
  * seeds.c: the roots that the process shows: modules, frames, state, static types.
  *
  * Some references are true but say little: the frame that runs a function holds the function, its
- * code and its globals, and the interpreter holds the dicts of sys and builtins. Made roots, they
- * would take every module that runs code out of the hands of its module object. They are `late`:
- * roots only where nothing else reaches them.
+ * code and its globals; the interpreter's state holds the dicts of sys and builtins, warnings'
+ * filters, the dicts of static types, and thousands of names in its caches. Made roots, they would
+ * take modules that run code, and much else, out of the hands of those that a person would name.
+ * They are `late`: roots only where nothing else reaches them, tables of slots last.
  */
 #include "analyzer/graph/roots.h"
 
@@ -38,7 +39,7 @@ static void add_late(struct collect *c, uint64_t object, enum gr_root_kind kind,
     if (!object)
         return;
     add_seed(c, object, kind, path, thread, frame);
-    c->seeds->items[c->seeds->count - 1].late = true;
+    c->seeds->items[c->seeds->count - 1].late = strchr(path, '[') ? GR_LATEST : 1;
 }
 
 static bool is_none(struct collect *c, uint64_t object)
@@ -48,7 +49,9 @@ static bool is_none(struct collect *c, uint64_t object)
     return type != PY_NO_TYPE && strcmp(py_type_at(c->objects, type)->name, "NoneType") == 0;
 }
 
-static void collect_modules(struct collect *c, uint32_t interpreter)
+/* The modules of one interpreter, the script or all others: what the script has imported is named
+ * by the module that it is from. */
+static void collect_modules(struct collect *c, uint32_t interpreter, bool script)
 {
     struct py_dict_cursor cursor;
     uint64_t key, module, modules = c->py->interpreters[interpreter].modules;
@@ -56,13 +59,16 @@ static void collect_modules(struct collect *c, uint32_t interpreter)
     if (!modules)
         return;
     if (!py_dict_begin(&c->reader, modules, &cursor)) {
-        py_ledger_add(c->objects, "sys.modules unreadable", modules);
+        if (!script)
+            py_ledger_add(c->objects, "sys.modules unreadable", modules);
         return;
     }
     while (py_dict_next(&c->reader, &cursor, &key, &module)) {
         DF_CLEANUP_FREE char *name = py_str(&c->reader, key, PY_MAX_NAME, NULL);
         const char *path;
 
+        if ((name && strcmp(name, "__main__") == 0) != script)
+            continue;
         if (is_none(c, module)) /* an import that is blocked */
             continue;
         if (!name)
@@ -154,15 +160,6 @@ static void collect_frames(struct collect *c)
     }
 }
 
-/* Is the object a dict that a module owns as well? */
-static bool is_module_state(const struct py *py, uint64_t object)
-{
-    for (uint32_t i = 0; i < py->interpreter_count; i++)
-        if (object == py->interpreters[i].sysdict || object == py->interpreters[i].builtins)
-            return true;
-    return false;
-}
-
 /* "interpreter.codecs.search_cache" becomes "<interpreter>.codecs.search_cache". */
 static void collect_state(void *context, uint64_t object, const char *path,
                           const struct py_thread *thread)
@@ -170,14 +167,17 @@ static void collect_state(void *context, uint64_t object, const char *path,
     struct collect *c = context;
     const char *rest = strchrnul(path, '.');
     uint32_t t = thread ? (uint32_t)(thread - c->py->threads) : UINT32_MAX;
-    const char *text =
-        thread ? gr_texts_format(c->seeds->texts, "%s%s", c->thread_names[t], rest)
-               : gr_texts_format(c->seeds->texts, "<%.*s>%s", (int)(rest - path), path, rest);
+    const char *text;
 
-    if (is_module_state(c->py, object))
-        add_late(c, object, GR_ROOT_INTERPRETER, text, t, UINT32_MAX);
-    else
+    if (is_none(c, object)) /* an empty slot; None needs no reason */
+        return;
+    text = thread ? gr_texts_format(c->seeds->texts, "%s%s", c->thread_names[t], rest)
+                  : gr_texts_format(c->seeds->texts, "<%.*s>%s", (int)(rest - path), path, rest);
+
+    if (thread) /* its exception, its context: reasons of their own */
         add_seed(c, object, GR_ROOT_INTERPRETER, text, t, UINT32_MAX);
+    else
+        add_late(c, object, GR_ROOT_INTERPRETER, text, t, UINT32_MAX);
 }
 
 static void collect_interpreter(struct collect *c, uint32_t i)
@@ -187,11 +187,11 @@ static void collect_interpreter(struct collect *c, uint32_t i)
 
     if (i)
         snprintf(name, sizeof(name), "<interpreter %lld> ", (long long)interpreter->id);
-    add_seed(c, interpreter->modules, GR_ROOT_INTERPRETER,
+    add_late(c, interpreter->modules, GR_ROOT_INTERPRETER,
              gr_texts_format(c->seeds->texts, "%ssys.modules", name), UINT32_MAX, UINT32_MAX);
-    add_seed(c, interpreter->gc.garbage, GR_ROOT_INTERPRETER,
+    add_late(c, interpreter->gc.garbage, GR_ROOT_INTERPRETER,
              gr_texts_format(c->seeds->texts, "%sgc.garbage", name), UINT32_MAX, UINT32_MAX);
-    add_seed(c, interpreter->gc.callbacks, GR_ROOT_INTERPRETER,
+    add_late(c, interpreter->gc.callbacks, GR_ROOT_INTERPRETER,
              gr_texts_format(c->seeds->texts, "%sgc.callbacks", name), UINT32_MAX, UINT32_MAX);
     add_late(c, interpreter->sysdict, GR_ROOT_INTERPRETER,
              gr_texts_format(c->seeds->texts, "%ssys.__dict__", name), UINT32_MAX, UINT32_MAX);
@@ -215,7 +215,9 @@ void gr_seeds_collect(struct gr_seeds *seeds, struct py_objects *objects, const 
     struct collect c = {.seeds = seeds, .objects = objects, .py = py, .reader = py_reader(py)};
 
     for (uint32_t i = 0; i < py->interpreter_count; i++)
-        collect_modules(&c, i);
+        collect_modules(&c, i, false);
+    for (uint32_t i = 0; i < py->interpreter_count; i++)
+        collect_modules(&c, i, true);
     name_threads(&c);
     collect_frames(&c);
     for (uint32_t i = 0; i < py->interpreter_count; i++)

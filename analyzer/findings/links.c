@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT
+ * links.c: finds neighbours by walking holders, each once for a whole set.
+ */
+#include "analyzer/findings/links.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define OWNER_TRIES 64 /* holders of a dict that are asked whether it is their __dict__ */
+
+struct df_err *fi_links_init(struct fi_links *links, struct fi_analysis *analysis,
+                             const uint32_t *set_of)
+{
+    *links = (struct fi_links){.analysis = analysis, .set_of = set_of};
+    df_map_init(&links->owners);
+    return df_array(analysis->graph->count, sizeof(*links->stamp), &links->stamp);
+}
+
+void fi_links_deinit(struct fi_links *links)
+{
+    df_map_deinit(&links->owners);
+    free(links->stamp);
+    free(links->refs.items);
+    free(links->inner.items);
+}
+
+static bool owns(struct fi_links *links, uint32_t holder, uint32_t dict)
+{
+    uint64_t address = links->analysis->graph->address[dict];
+
+    fi_walk(links->analysis, holder, &links->inner);
+    for (size_t i = 0; i < links->inner.count; i++)
+        if (links->inner.items[i].target == address && fi_is_attributes(&links->inner.items[i]))
+            return true;
+    return false;
+}
+
+/* Functions refer to the dict of their module by the thousand; modules and classes are asked
+ * first, others only while they are few. */
+static uint32_t find_owner(struct fi_links *links, uint32_t dict)
+{
+    const struct gr_graph *graph = links->analysis->graph;
+    uint32_t first = graph->reverse_start[dict], end = graph->reverse_start[dict + 1];
+
+    for (uint32_t e = first; e < end; e++) {
+        uint32_t holder = graph->reverse_source[e];
+
+        if ((graph->root_kind[holder] == GR_ROOT_MODULE ||
+             (fi_type(links->analysis, holder)->flags & PY_TPFLAGS_TYPE)) &&
+            owns(links, holder, dict))
+            return holder;
+    }
+    for (uint32_t e = first; e < end && e - first < OWNER_TRIES; e++)
+        if (owns(links, graph->reverse_source[e], dict))
+            return graph->reverse_source[e];
+    return dict;
+}
+
+/* The object whose attributes a dict holds; the node itself when it is something else. */
+static uint32_t owner_of(struct fi_links *links, uint32_t node)
+{
+    uint64_t address = links->analysis->graph->address[node];
+    uint32_t owner;
+
+    if (!(fi_type(links->analysis, node)->flags & PY_TPFLAGS_DICT))
+        return node;
+    owner = df_map_get(&links->owners, address);
+    if (owner == DF_MAP_NONE) {
+        owner = find_owner(links, node);
+        df_map_set(&links->owners, address, owner);
+    }
+    return owner;
+}
+
+static void report(struct fi_links *links, struct fi_neighbour *neighbour)
+{
+    DF_CLEANUP_FREE char *text = NULL;
+
+    if (neighbour->attribute && neighbour->ref->label == PY_LABEL_VALUE) {
+        text = fi_link_text(links, neighbour);
+        neighbour->shape = text;
+    } else {
+        neighbour->shape = fi_hop_shape(links->analysis, neighbour->holder, neighbour->ref, &text);
+    }
+    links->visit(links->context, neighbour);
+}
+
+/* The references of one holder to members of the set. */
+static void visit_holder(struct fi_links *links, uint32_t set, uint32_t holder)
+{
+    const struct gr_graph *graph = links->analysis->graph;
+    uint32_t owner = links->set_of[holder] == set ? holder : owner_of(links, holder);
+
+    fi_walk(links->analysis, holder, &links->refs);
+    for (size_t i = 0; i < links->refs.count; i++) {
+        const struct py_ref *ref = &links->refs.items[i];
+        uint32_t member;
+
+        if (ref->kind == PY_REF_WEAK || ref->kind == PY_REF_NATIVE)
+            continue;
+        member = gr_node(graph, ref->target);
+        if (member == AL_NONE || links->set_of[member] != set)
+            continue;
+        report(links, &(struct fi_neighbour){.node = owner,
+                                             .through = holder,
+                                             .member = member,
+                                             .holder = holder,
+                                             .ref = ref,
+                                             .attribute = owner != holder});
+    }
+}
+
+void fi_links_holders(struct fi_links *links, uint32_t set, const uint32_t *members, size_t count)
+{
+    const struct gr_graph *graph = links->analysis->graph;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t end = graph->reverse_start[members[i] + 1];
+
+        for (uint32_t e = graph->reverse_start[members[i]]; e < end; e++) {
+            uint32_t holder = graph->reverse_source[e];
+
+            if (links->stamp[holder] == set + 1)
+                continue;
+            links->stamp[holder] = set + 1;
+            visit_holder(links, set, holder);
+        }
+    }
+}
+
+uint64_t fi_links_count_holders(struct fi_links *links, uint32_t set, const uint32_t *members,
+                                size_t count)
+{
+    const struct gr_graph *graph = links->analysis->graph;
+    uint64_t holders = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t end = graph->reverse_start[members[i] + 1];
+
+        for (uint32_t e = graph->reverse_start[members[i]]; e < end; e++) {
+            uint32_t holder = graph->reverse_source[e];
+
+            if (links->stamp[holder] == set + 1 || links->set_of[holder] == set)
+                continue;
+            links->stamp[holder] = set + 1;
+            holders++;
+        }
+    }
+    return holders;
+}
+
+static void visit_held(struct fi_links *links, uint32_t member, uint32_t holder,
+                       const struct py_ref *ref)
+{
+    uint32_t node = gr_node(links->analysis->graph, ref->target);
+
+    if (node != AL_NONE)
+        report(links, &(struct fi_neighbour){.node = node,
+                                             .through = node,
+                                             .member = member,
+                                             .holder = holder,
+                                             .ref = ref,
+                                             .attribute = member != holder});
+}
+
+/* The values of a dict of attributes, as the member's own. Walked into the inner buffer. */
+static void visit_attributes(struct fi_links *links, uint32_t member, uint32_t dict)
+{
+    fi_walk(links->analysis, dict, &links->inner);
+    for (size_t i = 0; i < links->inner.count; i++)
+        if (links->inner.items[i].label == PY_LABEL_VALUE)
+            visit_held(links, member, dict, &links->inner.items[i]);
+}
+
+void fi_links_held(struct fi_links *links, const uint32_t *members, size_t count)
+{
+    for (size_t m = 0; m < count; m++) {
+        fi_walk(links->analysis, members[m], &links->refs);
+        for (size_t i = 0; i < links->refs.count; i++) {
+            const struct py_ref *ref = &links->refs.items[i];
+            uint32_t dict;
+
+            if (ref->kind == PY_REF_WEAK || ref->kind == PY_REF_NATIVE ||
+                ref->label == PY_LABEL_TYPE)
+                continue;
+            dict = fi_is_attributes(ref) ? gr_node(links->analysis->graph, ref->target) : AL_NONE;
+            if (dict != AL_NONE)
+                visit_attributes(links, members[m], dict);
+            else
+                visit_held(links, members[m], members[m], ref);
+        }
+    }
+}
+
+char *fi_link_text(struct fi_links *links, const struct fi_neighbour *neighbour)
+{
+    char *text = fi_hop_text(links->analysis, neighbour->holder, neighbour->ref);
+
+    if (neighbour->attribute)
+        fi_key_to_attribute(text);
+    return text;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ * object.c: one object for a person: what it is, what it holds, what holds it.
+ *
+ * References are shown as they are, one by one, dicts of attributes included: this is the view for
+ * who wants to see the bare facts.
+ */
+#include "analyzer/findings/verdict.h"
+
+#include <string.h>
+
+#include "analyzer/findings/hops.h"
+#include "analyzer/findings/pool.h"
+#include "dumpfmt/base/mem.h"
+
+#define TEXT_LENGTH 120
+#define LINK_TEXT_LENGTH 60
+#define PATH_HOPS 64
+
+struct maker {
+    struct fi_analysis *analysis;
+    struct fi_pool *pool;
+    struct fi_object *object;
+    uint32_t node, limit; /* limit 0: none */
+    struct py_refs refs;
+};
+
+static const char *kind_name(uint8_t kind)
+{
+    static const char *const names[PY_REF_KINDS] = {
+        [PY_REF_REFERENT] = "referent", [PY_REF_OWNED] = "owned",   [PY_REF_GUESS] = "guess",
+        [PY_REF_WEAK] = "weak",         [PY_REF_NATIVE] = "native",
+    };
+
+    return kind < PY_REF_KINDS ? names[kind] : "unknown";
+}
+
+static const char *verdict_name(uint8_t verdict)
+{
+    static const char *const names[] = {
+        [AL_NOT_CANDIDATE] = "not the collector's business",
+        [AL_ALIVE] = "alive",
+        [AL_GARBAGE] = "garbage",
+        [AL_UNCOLLECTABLE] = "uncollectable",
+    };
+
+    return verdict < sizeof(names) / sizeof(*names) ? names[verdict] : "unknown";
+}
+
+/* `other` is the object at the far end; holder the one that ref was found in. */
+static struct fi_link make_link(struct maker *m, uint32_t holder, uint64_t other,
+                                const struct py_ref *ref)
+{
+    struct py_objects *objects = m->analysis->objects;
+    uint32_t type = py_object_type(objects, other);
+
+    return (struct fi_link){
+        .address = other,
+        .type = type == PY_NO_TYPE ? "?" : py_type_at(objects, type)->name,
+        .label = fi_pool_take(m->pool, fi_hop_text(m->analysis, holder, ref)),
+        .text = fi_pool_take(m->pool, py_text(objects, other, LINK_TEXT_LENGTH)),
+        .kind = kind_name(ref->kind),
+    };
+}
+
+static bool within_limit(const struct maker *m, uint64_t listed)
+{
+    return !m->limit || listed < m->limit;
+}
+
+static void fill_referents(struct maker *m)
+{
+    struct fi_object *object = m->object;
+    uint64_t room;
+
+    fi_walk(m->analysis, m->node, &m->refs);
+    room = m->limit && m->refs.count > m->limit ? m->limit : m->refs.count;
+    object->referent_total = m->refs.count;
+    object->referents = fi_pool_array(m->pool, room, sizeof(*object->referents));
+    for (size_t i = 0; i < room; i++)
+        object->referents[object->referent_count++] =
+            make_link(m, m->node, m->refs.items[i].target, &m->refs.items[i]);
+}
+
+/* The references of one holder to the object, each with its label; a holder that cannot be walked
+ * again is listed without. */
+static void list_holder(struct maker *m, uint32_t holder, bool weak)
+{
+    const struct gr_graph *graph = m->analysis->graph;
+    struct fi_object *object = m->object;
+    bool found = false;
+
+    fi_walk(m->analysis, holder, &m->refs);
+    for (size_t i = 0; i < m->refs.count; i++) {
+        const struct py_ref *ref = &m->refs.items[i];
+
+        if (ref->target != graph->address[m->node] || (ref->kind == PY_REF_WEAK) != weak)
+            continue;
+        found = true;
+        if (within_limit(m, object->referrer_count))
+            object->referrers[object->referrer_count++] =
+                make_link(m, holder, graph->address[holder], ref);
+    }
+    if (!found && within_limit(m, object->referrer_count)) {
+        struct py_ref unknown = {.target = graph->address[m->node],
+                                 .kind = weak ? PY_REF_WEAK : PY_REF_REFERENT};
+
+        object->referrers[object->referrer_count++] =
+            make_link(m, holder, graph->address[holder], &unknown);
+    }
+}
+
+static uint64_t count_weak(const struct gr_graph *graph, uint32_t node)
+{
+    uint64_t count = 0;
+
+    for (uint32_t e = 0; e < graph->weak_count; e++)
+        count += graph->weak_target[e] == node;
+    return count;
+}
+
+static void list_weak_holders(struct maker *m)
+{
+    const struct gr_graph *graph = m->analysis->graph;
+
+    for (uint32_t v = 0; v < graph->count && within_limit(m, m->object->referrer_count); v++)
+        for (uint32_t e = graph->weak_start[v]; e < graph->weak_start[v + 1]; e++)
+            if (graph->weak_target[e] == m->node) {
+                list_holder(m, v, true);
+                break;
+            }
+}
+
+static void fill_referrers(struct maker *m)
+{
+    const struct gr_graph *graph = m->analysis->graph;
+    struct fi_object *object = m->object;
+    uint32_t first = graph->reverse_start[m->node], end = graph->reverse_start[m->node + 1];
+    uint64_t weak = count_weak(graph, m->node), room = end - first + weak;
+
+    object->referrer_total = room;
+    if (m->limit && room > m->limit)
+        room = m->limit;
+    object->referrers = fi_pool_array(m->pool, room, sizeof(*object->referrers));
+    m->limit = (uint32_t)room; /* the array's end, from here on */
+    if (!room)
+        return;
+    for (uint32_t e = first; e < end && within_limit(m, object->referrer_count); e++)
+        if (e == first || graph->reverse_source[e] != graph->reverse_source[e - 1])
+            list_holder(m, graph->reverse_source[e], false);
+    if (weak)
+        list_weak_holders(m);
+}
+
+static void fill_facts(struct maker *m)
+{
+    struct fi_analysis *a = m->analysis;
+    const struct gr_graph *graph = a->graph;
+    struct fi_object *object = m->object;
+    uint32_t v = m->node;
+
+    object->address = graph->address[v];
+    object->size = graph->size[v];
+    object->retained_bytes = a->retained[v];
+    object->retained_objects = a->retained_count[v];
+    object->references = graph->references[v];
+    object->type = fi_type(a, v)->name;
+    object->text = fi_pool_take(m->pool, py_text(a->objects, graph->address[v], TEXT_LENGTH));
+    object->path = fi_pool_take(m->pool, fi_path(a, v, false, PATH_HOPS));
+    object->dominator_path = fi_pool_take(m->pool, fi_path(a, v, true, PATH_HOPS));
+    object->source = gr_source_name(graph->source[v]);
+    object->root = graph->root_kind[v] ? gr_root_kind_name(graph->root_kind[v]) : NULL;
+    object->verdict = verdict_name(a->verdict[v]);
+    object->tracked = graph->flags[v] & GR_TRACKED;
+    object->finalized = graph->flags[v] & GR_FINALIZED;
+    object->immortal = graph->flags[v] & GR_IMMORTAL;
+    object->garbage = a->verdict[v] == AL_GARBAGE || a->verdict[v] == AL_UNCOLLECTABLE;
+}
+
+struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint32_t limit,
+                              struct fi_object **ret)
+{
+    struct maker m = {.analysis = analysis, .node = node, .limit = limit};
+
+    if (node >= analysis->graph->count)
+        return df_err_new(DF_ERR_USAGE, "there is no such object");
+    m.pool = fi_pool_create();
+    m.object = fi_pool_array(m.pool, 1, sizeof(*m.object));
+    m.object->pool = m.pool;
+    fill_facts(&m);
+    fill_referents(&m);
+    fill_referrers(&m);
+    free(m.refs.items);
+    *ret = m.object;
+    return NULL;
+}
+
+void fi_object_free(struct fi_object *object)
+{
+    if (object)
+        fi_pool_destroy(object->pool);
+}
