@@ -19,7 +19,7 @@ if [[ ! -e $folder/base/etc/debian_version ]]; then
 fi
 cp /etc/resolv.conf /etc/hosts "$folder/base/etc/"
 
-unmount() { umount "$folder/root/proc" "$folder/root/dev" "$folder/root/sys" 2>/dev/null || true; }
+unmount() { umount "$folder/root/proc" "$folder/root/dev/pts" "$folder/root/dev" "$folder/root/sys" 2>/dev/null || true; }
 trap unmount EXIT
 
 for command; do
@@ -30,6 +30,7 @@ for command; do
     mount -t proc proc "$folder/root/proc"
     mount -t sysfs sys "$folder/root/sys"
     mount --bind /dev "$folder/root/dev"
+    mount --bind /dev/pts "$folder/root/dev/pts"
     echo "== $command in a bare Debian $(cat "$folder/base/etc/debian_version")"
     started=$SECONDS
     env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" CI=true \

@@ -16,10 +16,10 @@ missing_packages() {
 # All, or one by one: a package that this distribution lacks must not keep the others away.
 install_packages() {
     local package
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" >/dev/null &&
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$@" >/dev/null &&
         return 0
     for package in "$@"; do
-        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$package" \
+        "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o Dpkg::Use-Pty=0 install -y --no-install-recommends "$package" \
             >/dev/null || echo "install: $package cannot be installed" >&2
     done
 }

@@ -42,9 +42,9 @@ def _type_name(kind):
     except AttributeError:
         module = "builtins"
     name = _qualname_of(kind)
-    if not isinstance(module, str):
-        return "?." + name
-    return name if module == "builtins" else module + "." + name
+    if not isinstance(module, str) or module == "builtins":
+        return name
+    return module + "." + name
 
 
 def _size_is_python(kind):

@@ -35,7 +35,9 @@ enum {
     X86_CROSS,
     X86_SIMD,
     X86_LOCKED,
-    X86_CROSS_WRITE
+    X86_CROSS_WRITE,
+    X86_FAR_JUMP,
+    X86_LOCK_COMPARE
 };
 
 static const struct code x86_codes[] = {
@@ -113,6 +115,10 @@ static const struct code x86_codes[] = {
     /* mov rax,-1; mov [rdi+0xffc],rax; mov rax,[rdi+0xffc]; ret */
     [X86_CROSS_WRITE] = {22, {0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff, 0x48, 0x89, 0x87, 0xfc,
                               0x0f, 0x00, 0x00, 0x48, 0x8b, 0x87, 0xfc, 0x0f, 0x00, 0x00, 0xc3}},
+    /* ret */
+    [X86_FAR_JUMP] = {3, {0xff, 0xe8, 0xc3}},
+    /* ret */
+    [X86_LOCK_COMPARE] = {4, {0xf0, 0x39, 0xc0, 0xc3}},
 };
 
 enum {

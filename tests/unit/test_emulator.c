@@ -9,6 +9,7 @@
 #include <elf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dumpfmt/emulator.h"
 #include "tests/unit/emulator_code.h"
@@ -22,11 +23,64 @@
 #define ZERO_TAIL UINT64_C(0x7ffff7d00000)
 #define TLS (DATA + 0x1000)
 #define CODE_SLOT 64
+#define TEXTS (DATA + 0x800)
+#define LATE_SLOT 30 /* of the text page: functions that are an AVX instruction */
+#define ALIGNED UINT64_C(0x7f0000000000) /* from a file, at a page's start in it */
+#define PACKED UINT64_C(0x7f0000100000)  /* from a file, not at a page's start */
+
+/* What libc has them called; the emulator learns them when they fail. */
+enum {
+    STRLEN,
+    STRNLEN,
+    STRCMP,
+    STRNCMP,
+    STRCASECMP,
+    STRCHR,
+    STRCHRNUL,
+    STRRCHR,
+    RAWMEMCHR,
+    MEMCHR,
+    MEMRCHR,
+    MEMCMP,
+    MEMCPY,
+    MEMMOVE,
+    MEMPCPY,
+    MEMSET,
+    STRCPY,
+    STPCPY,
+    STRCAT,
+    NATIVE_COUNT
+};
+
+static const char *const native_names[NATIVE_COUNT] = {
+    "__strlen_avx2",
+    "__strnlen_evex",
+    "__strcmp_evex",
+    "__strncmp_avx2",
+    "__strcasecmp_l_avx",
+    "__strchr_avx2_rtm",
+    "__strchrnul_evex",
+    "__strrchr_evex512",
+    "__rawmemchr_avx2",
+    "__memchr_evex",
+    "__memrchr_avx2",
+    "__memcmp_avx2_movbe",
+    "__memcpy_avx512_no_vzeroupper",
+    "__memmove_evex_unaligned_erms",
+    "__mempcpy_chk_avx_unaligned",
+    "__memset_avx2_unaligned_erms",
+    "__strcpy_evex",
+    "__stpcpy_avx2",
+    "__strcat_avx2",
+};
 
 struct fixture {
     struct df_core core;
     struct df_lwp lwp;
     struct df_dump dump;
+    struct df_modules modules;
+    struct df_module module;
+    struct df_symbol symbols[NATIVE_COUNT];
     struct df_emulator *emulator;
     struct df_targets targets;
     uint8_t text[4096], data[DATA_SIZE], odd[ODD_SIZE], tail[0x10];
@@ -43,6 +97,42 @@ static uint64_t function(int index)
     return TEXT + (uint64_t)index * CODE_SLOT;
 }
 
+/* A libc whose functions cannot be emulated. */
+static void put_module(struct fixture *f)
+{
+    for (int i = 0; i < NATIVE_COUNT; i++) {
+        f->symbols[i] = (struct df_symbol){.name = native_names[i],
+                                           .address = function(LATE_SLOT + i),
+                                           .size = CODE_SLOT,
+                                           .type = DF_SYMBOL_FUNCTION};
+        memcpy(f->text + (LATE_SLOT + i) * CODE_SLOT, x86_codes[X86_AVX].bytes,
+               x86_codes[X86_AVX].size);
+    }
+    f->module = (struct df_module){.path = "/lib/libc.so.6",
+                                   .name = "libc.so.6",
+                                   .start = function(LATE_SLOT),
+                                   .end = TEXT + sizeof(f->text),
+                                   .symbols = f->symbols,
+                                   .symbol_count = NATIVE_COUNT,
+                                   .symbols_loaded = true};
+    f->modules = (struct df_modules){.items = &f->module, .count = 1};
+    f->dump.modules = &f->modules;
+}
+
+/* A core file of 8 pages, of which word i is i. */
+static struct df_file *put_file(struct fixture *f)
+{
+    char path[] = "/tmp/test_emulator.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    for (uint64_t i = 0; i < 8 * 512; i++)
+        assert_int_equal(write(fd, &i, sizeof(i)), sizeof(i));
+    close(fd);
+    assert_null(df_file_open(path, &f->core.file));
+    unlink(path);
+    return f->core.file;
+}
+
 static int setup(void **state, enum df_machine machine)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -53,6 +143,12 @@ static int setup(void **state, enum df_machine machine)
         put_codes(f, x86_codes, sizeof(x86_codes) / sizeof(x86_codes[0]));
     for (size_t i = 0; i < DATA_SIZE / 8; i++)
         ((uint64_t *)(void *)f->data)[i] = i + 1;
+    strcpy((char *)f->data + 0x800, "Hello, World");
+    strcpy((char *)f->data + 0x820, "hello, world");
+    strcpy((char *)f->data + 0x840, "abcabc");
+    if (machine == DF_X86_64)
+        put_module(f);
+    const struct df_file *file = put_file(f);
     memset(f->odd, 0x11, sizeof(f->odd));
     memset(f->tail, 0x22, sizeof(f->tail));
     f->lwp.tls = TLS;
@@ -66,6 +162,8 @@ static int setup(void **state, enum df_machine machine)
     df_aspace_add(f->dump.space, ABSENT, 0x1000, NULL, DF_ABSENT, PF_R | PF_W);
     df_aspace_add(f->dump.space, ODD, ODD_SIZE, f->odd, DF_FROM_CORE, PF_R | PF_W);
     df_aspace_add(f->dump.space, ZERO_TAIL, sizeof(f->tail), f->tail, DF_FROM_FILE, PF_R);
+    df_aspace_add(f->dump.space, ALIGNED, 0x3000, file->data + 0x1000, DF_FROM_CORE, PF_R | PF_W);
+    df_aspace_add(f->dump.space, PACKED, 0x3000, file->data + 0x4010, DF_FROM_CORE, PF_R | PF_W);
     assert_null(df_aspace_seal(f->dump.space));
     struct df_err *err = df_emulator_create(&f->dump, 0, &f->emulator);
     if (err) {
@@ -91,6 +189,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
     df_emulator_destroy(f->emulator);
     df_aspace_destroy(f->dump.space);
+    df_file_close(f->core.file);
     free(f->targets.items);
     free(f);
     return 0;
@@ -157,6 +256,8 @@ static void test_each_call_fails_alone(void **state)
         {X86_DIVIDE, DF_CALL_INSTRUCTION},
         {X86_AVX, DF_CALL_INSTRUCTION},
         {X86_EXEC_DATA, DF_CALL_FAULT},
+        {X86_FAR_JUMP, DF_CALL_INSTRUCTION},
+        {X86_LOCK_COMPARE, DF_CALL_INSTRUCTION},
         {X86_CR0, DF_CALL_STATUS_COUNT /* whatever, but the next must work */},
     };
     enum { BAD = sizeof(bad) / sizeof(bad[0]), COUNT = 3 * BAD };
@@ -270,6 +371,117 @@ static void test_kinds_of_stores(void **state)
     }
 }
 
+static uint64_t native(struct fixture *f, int index, uint64_t a, uint64_t b, uint64_t c)
+{
+    uint64_t arguments[3] = {a, b, c}, result = 0;
+    assert_int_equal(
+        df_emulator_call(f->emulator, function(LATE_SLOT + index), arguments, 3, &result),
+        DF_CALL_OK);
+    return result;
+}
+
+static int native_sign(struct fixture *f, int index, uint64_t a, uint64_t b, uint64_t c)
+{
+    int32_t result = (int32_t)native(f, index, a, b, c);
+    return (result > 0) - (result < 0);
+}
+
+static void expect_text(struct fixture *f, uint64_t address, const char *text)
+{
+    char bytes[64];
+    size_t size = strlen(text) + 1;
+    assert_true(df_emulator_read(f->emulator, address, bytes, size));
+    assert_memory_equal(bytes, text, size);
+}
+
+static void test_natives_that_read(void **state)
+{
+    struct fixture *f = get(state);
+    const uint64_t upper = TEXTS, lower = TEXTS + 0x20, abc = TEXTS + 0x40;
+    for (int round = 0; round < 2; round++) { /* learnt, then known */
+        assert_int_equal(native(f, STRLEN, upper, 0, 0), 12);
+        assert_int_equal(native(f, STRNLEN, upper, 5, 0), 5);
+        assert_int_equal(native(f, STRNLEN, upper, 50, 0), 12);
+        assert_int_equal(native_sign(f, STRCMP, upper, lower, 0), -1);
+        assert_int_equal(native_sign(f, STRCMP, lower, upper, 0), 1);
+        assert_int_equal(native_sign(f, STRCMP, abc, abc, 0), 0);
+        assert_int_equal(native_sign(f, STRNCMP, abc, abc + 3, 3), 0);
+        assert_int_equal(native_sign(f, STRNCMP, abc, abc + 3, 4), 1);
+        assert_int_equal(native_sign(f, STRCASECMP, upper, lower, 0), 0);
+        assert_int_equal(native(f, STRCHR, upper, 'o', 0), upper + 4);
+        assert_int_equal(native(f, STRCHR, upper, 'x', 0), 0);
+        assert_int_equal(native(f, STRCHR, upper, 0, 0), upper + 12);
+        assert_int_equal(native(f, STRCHRNUL, upper, 'x', 0), upper + 12);
+        assert_int_equal(native(f, STRRCHR, upper, 'o', 0), upper + 8);
+        assert_int_equal(native(f, RAWMEMCHR, upper, 'W', 0), upper + 7);
+        assert_int_equal(native(f, MEMCHR, upper, 'W', 12), upper + 7);
+        assert_int_equal(native(f, MEMCHR, upper, 'W', 3), 0);
+        assert_int_equal(native(f, MEMRCHR, upper, 'l', 12), upper + 10);
+        assert_int_equal(native_sign(f, MEMCMP, upper, lower, 0), 0);
+        assert_int_equal(native_sign(f, MEMCMP, upper, lower, 12), -1);
+    }
+}
+
+static void test_natives_that_write(void **state)
+{
+    struct fixture *f = get(state);
+    const uint64_t upper = TEXTS, abc = TEXTS + 0x40, to = DATA + 0xff8; /* across two pages */
+    assert_int_equal(native(f, MEMCPY, to, upper, 13), to);
+    expect_text(f, to, "Hello, World");
+    assert_int_equal(native(f, MEMMOVE, to + 2, to, 13), to + 2);
+    expect_text(f, to, "HeHello, World");
+    assert_int_equal(native(f, MEMMOVE, to, to + 2, 13), to);
+    expect_text(f, to, "Hello, World");
+    assert_int_equal(native(f, MEMPCPY, to, abc, 3), to + 3);
+    assert_int_equal(native(f, MEMSET, to + 3, 'z', 2), to + 3);
+    expect_text(f, to, "abczz, World");
+    assert_int_equal(native(f, STRCPY, to, abc, 0), to);
+    assert_int_equal(native(f, STPCPY, to, upper, 0), to + 12);
+    assert_int_equal(native(f, STRCAT, to, abc, 0), to);
+    expect_text(f, to, "Hello, Worldabcabc");
+    df_emulator_reset(f->emulator);
+    uint64_t value = 0;
+    assert_true(df_emulator_read(f->emulator, to, &value, 8));
+    assert_int_equal(value, 0x200);
+}
+
+static void test_natives_fail_like_others(void **state)
+{
+    struct fixture *f = get(state);
+    uint64_t arguments[3] = {ABSENT, DATA, 0x1000}, result;
+    for (int i = 0; i < NATIVE_COUNT; i++)
+        if (i != STRNLEN) /* of at most DATA bytes: the same, but not here */
+            assert_int_equal(
+                df_emulator_call(f->emulator, function(LATE_SLOT + i), arguments, 3, &result),
+                DF_CALL_FAULT);
+    uint64_t huge[3] = {DATA, DATA, UINT64_MAX};
+    assert_int_equal(df_emulator_call(f->emulator, function(LATE_SLOT + MEMSET), huge, 3, &result),
+                     DF_CALL_BUDGET);
+    uint64_t code[3] = {TEXT, DATA, 8};
+    assert_int_equal(df_emulator_call(f->emulator, function(LATE_SLOT + MEMCPY), code, 3, &result),
+                     DF_CALL_FAULT);
+}
+
+static void test_core_file(void **state)
+{
+    struct fixture *f = get(state);
+    static const uint64_t starts[] = {ALIGNED, PACKED}, firsts[] = {0x200, 0x802};
+    for (int i = 0; i < 2; i++)
+        for (uint64_t page = 0; page < 3; page++)
+            for (int round = 0; round < 2; round++) {
+                uint64_t result = 0, at = starts[i] + page * 0x1000 + 8;
+                uint64_t first = firsts[i] + page * 0x200 + 1;
+                assert_int_equal(call1(f, X86_INCREMENT, at, &result), DF_CALL_OK);
+                assert_int_equal(result, first);
+                assert_int_equal(call1(f, X86_INCREMENT, at, &result), DF_CALL_OK);
+                assert_int_equal(result, first + 1);
+                df_emulator_reset(f->emulator);
+            }
+    const uint64_t *words = (const uint64_t *)(const void *)f->core.file->data;
+    for (uint64_t i = 0; i < 8 * 512; i++)
+        assert_int_equal(words[i], i);
+}
+
 static void test_pages(void **state)
 {
     struct fixture *f = get(state);
@@ -351,6 +563,10 @@ int main(void)
         X86_TEST(test_calls),
         X86_TEST(test_writes_are_private),
         X86_TEST(test_kinds_of_stores),
+        X86_TEST(test_natives_that_read),
+        X86_TEST(test_natives_that_write),
+        X86_TEST(test_natives_fail_like_others),
+        X86_TEST(test_core_file),
         X86_TEST(test_pages),
         ARM_TEST(test_aarch64),
         ARM_TEST(test_aarch64_calls),

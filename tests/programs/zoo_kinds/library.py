@@ -319,3 +319,33 @@ def key_value_stores():
     store = dbm.open(os.path.join(folder, "store"), "n")
     store["a"] = "b"
     return [store, shelve.Shelf({})]
+
+
+@animal
+def rarities():
+    """Types that hardly anybody has ever met."""
+    import cProfile
+    import _random
+    import _string
+    profiler = cProfile.Profile()
+    profiler.runcall(sorted, [[2], [1]], key=len)
+    return [pickle.PickleBuffer(bytearray(b"x")), profiler, profiler.getstats(), _random.Random(3),
+            _string.formatter_parser("{a} {b!r:>5}"), _string.formatter_field_name_split("a.b[0]")[1]]
+
+
+@animal
+def builtin_digests():
+    made = []
+    for module, names in (("_md5", "md5"), ("_sha1", "sha1"), ("_sha256", "sha256 sha224"), ("_sha512", "sha512 sha384"),
+                          ("_sha2", "sha256 sha224 sha512 sha384"), ("_sha3", "sha3_224 sha3_256 shake_128")):
+        try:
+            made += [getattr(__import__(module), name)(b"x") for name in names.split()]
+        except ImportError:
+            pass
+    return made
+
+
+@animal
+def semaphores():
+    import multiprocessing
+    return [multiprocessing.Lock(), multiprocessing.Semaphore(2)]

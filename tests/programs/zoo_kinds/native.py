@@ -96,3 +96,12 @@ def terminal():
     import curses
     import termios
     return [curses.error, termios.error, sys.stdin, sys.stdout, sys.stderr, sys.__stdin__]
+
+
+@animal
+def instance_methods():
+    """What Cython and SIP bind functions with."""
+    new = ctypes.pythonapi.PyInstanceMethod_New
+    new.restype, new.argtypes = ctypes.py_object, [ctypes.py_object]
+    kind = type("Bound", (), {"method": new(lambda self: self)})
+    return [new(len), kind(), kind().method]

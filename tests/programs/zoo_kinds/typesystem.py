@@ -20,12 +20,11 @@ def generic_aliases():
             typing.ClassVar[int], typing.Tuple[int, ...], typing.Generic[variable], typing.NewType("New", int)]
     if sys.version_info >= (3, 9):
         made += [list[int], dict[str, variable], tuple[int, ...], list[variable][str], typing.Annotated[int, ["meta"]]]
-        made.append(iter((list[int],)))
     if sys.version_info >= (3, 10):
         parameters = typing.ParamSpec("P")
         made += [int | str, int | None, parameters, parameters.args, parameters.kwargs, list[variable] | None]
     if sys.version_info >= (3, 11):
-        made += [typing.TypeVarTuple("Ts"), list[typing.Unpack[typing.TypeVarTuple("Us")]],
+        made += [iter(list[int]), typing.TypeVarTuple("Ts"), list[typing.Unpack[typing.TypeVarTuple("Us")]],
                  next(iter(tuple[int, ...]))]
     return made
 
