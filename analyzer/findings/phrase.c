@@ -40,7 +40,7 @@ void fi_number(uint64_t number, char *buffer, size_t size)
 void fi_percent(uint64_t part, uint64_t whole, char *buffer, size_t size)
 {
     double share = whole ? 100.0 * (double)part / (double)whole : 0;
-    if (!part)
+    if (!part || !whole)
         snprintf(buffer, size, "0 %%");
     else if (share < 0.1)
         snprintf(buffer, size, "< 0.1 %%");
