@@ -48,13 +48,14 @@ static void answer_comes_first(void **state)
 static void columns_are_aligned(void **state)
 {
     (void)state;
+    static const char expected[] =
+        "Types  1 030 451 objects, 29.0 MB\n"
+        "  retained    share  shallow   count  type\n"
+        "   24.1 MB     83 %  1.68 MB  30 000  ui.Widget\n"
+        "   2.50 MB    8.6 %   300 kB   1 200  dict\n"
+        "      48 B  < 0.1 %     48 B       1  evil\xef\xbf\xbd\"name\xef\xbf\xbd\n";
     char *text = text_of(&sample_verdict, RP_TYPES, (struct rp_style){0});
-    assert_string_equal(
-        text, "Types  1 030 451 objects, 29.0 MB\n"
-              "  retained  share    shallow   count  type\n"
-              "   24.1 MB   83 %   1.68 MB  30 000  ui.Widget\n"
-              "   2.50 MB  8.6 %    300 kB   1 200  dict\n"
-              "      48 B  < 0.1 %     48 B       1  evil\xef\xbf\xbd\"name\xef\xbf\xbd\n");
+    assert_string_equal(text, expected);
     free(text);
 }
 
