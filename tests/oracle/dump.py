@@ -5,6 +5,9 @@
 
 Interpreters that the tests use: Debian's /usr/bin/python3 and the builds of pyenv, or those that NECROPY_PYTHONS names
 (separated by colons).  Without debug information an interpreter is skipped, with a sentence that says so.
+
+An interpreter ROOT:PATH is that of another root (an unpacked image, a debootstrapped folder): it runs under chroot, its
+core is analysed with --sysroot ROOT.  The tests take those of the folders that NECROPY_ROOTS names.
 """
 import argparse
 import collections
@@ -25,7 +28,7 @@ PROGRAMS = os.path.join(os.path.dirname(HERE), "programs")
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 PATIENCE = 300
 
-Interpreter = collections.namedtuple("Interpreter", "name path version")
+Interpreter = collections.namedtuple("Interpreter", "name path version root")
 
 
 class Skip(Exception):
@@ -56,9 +59,9 @@ def _elf_sections(path):
         return found, build_id
 
 
-def _has_dwarf(path):
-    sections, build_id = _elf_sections(path)
-    separate = "/usr/lib/debug/.build-id/%s/%s.debug" % (build_id[:2], build_id[2:])
+def _has_dwarf(path, root=""):
+    sections, build_id = _elf_sections(root + path)
+    separate = "%s/usr/lib/debug/.build-id/%s/%s.debug" % (root, build_id[:2], build_id[2:])
     return ".debug_info" in sections or (build_id and os.path.exists(separate))
 
 
@@ -67,37 +70,66 @@ _PROBE = ("import os, sys, sysconfig; v = sysconfig.get_config_var; "
           "print(os.path.join(v('LIBDIR') or '', v('INSTSONAME') or '') if v('Py_ENABLE_SHARED') else '')")
 
 
+def split_root(path):
+    """(ROOT, PATH) of an interpreter; the root is "" for those of this machine."""
+    root, colon, inner = path.partition(":")
+    return (root.rstrip("/"), inner) if colon else ("", path)
+
+
+def _enter(root, folder):
+    """What a child does before it becomes an interpreter of another root."""
+    if root:
+        os.chroot(root)
+        os.chdir(folder)
+
+
 def _candidates():
     named = os.environ.get("NECROPY_PYTHONS")
     if named:
-        return named.split(":")
+        return re.findall(r"[^:]+", named)
     root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     versions = glob.glob(os.path.join(root, "versions", "3.*", "bin", "python3"))
     return ["/usr/bin/python3"] + sorted(versions, key=lambda path: [int(n) for n in re.findall(r"\d+", path)])
 
 
-def interpreters():
-    """([Interpreter, ...], [sentence about one that is skipped, ...])"""
+def _candidates_in_roots():
+    """ROOT:PATH of each release and debug interpreter in the folders of NECROPY_ROOTS; and this machine's debug ones."""
+    found = sorted(glob.glob("/usr/bin/python3.*d"))
+    for root in filter(None, os.environ.get("NECROPY_ROOTS", "").split(":")):
+        found += ["%s:%s" % (root.rstrip("/"), path[len(root.rstrip("/")):])
+                  for path in sorted(glob.glob(root.rstrip("/") + "/usr/bin/python3.*"))]
+    return [path for path in found if re.search(r"/python3\.\d+d?$", path)]
+
+
+def _probe(path):
+    root, inner = split_root(path)
+    return subprocess.run([inner, "-c", _PROBE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60, check=True,
+                          preexec_fn=lambda: _enter(root, "/")).stdout.decode().split("\n")
+
+
+def interpreters(supported=SUPPORTED, roots=False):
+    """([Interpreter, ...], [sentence about one that is skipped, ...]); with `roots` those of NECROPY_ROOTS too."""
     found, skipped, seen = [], [], set()
-    for path in _candidates():
+    for path in _candidates() + (_candidates_in_roots() if roots else []):
+        root, inner = split_root(path)
         try:
-            out = subprocess.run([path, "-c", _PROBE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
-                                 check=True).stdout.decode().split("\n")
+            out = _probe(path)
         except (OSError, subprocess.SubprocessError) as error:
             skipped.append("%s does not run: %s" % (path, error))
             continue
         version = tuple(int(number) for number in out[0].split())
-        home, code = out[1], out[2] or out[1]
+        home, code = (root, out[1]), out[2] or out[1]
         if home in seen:
             continue
         seen.add(home)
-        if version[:2] not in SUPPORTED:
+        if version[:2] not in supported:
             skipped.append("%s is %d.%d, which is not among the versions tested" % ((path,) + version[:2]))
-        elif not _has_dwarf(code):
+        elif not _has_dwarf(code, root):
             skipped.append("%s has no debug information (Debian: python3-dbg)" % path)
         else:
-            name = ("debian" if path.startswith("/usr/bin") else "build") + "-%d.%d.%d" % version
-            found.append(Interpreter(name, path, version))
+            origin = os.path.basename(root) or ("debian" if path.startswith("/usr/bin") else "build")
+            name = "%s-%d.%d.%d" % ((origin,) + version) + ("-debug" if inner.endswith("d") else "")
+            found.append(Interpreter(name, path, version, root))
     return found, skipped
 
 
@@ -107,20 +139,44 @@ class Living:
     def __init__(self, program, arguments=(), python=sys.executable, folder=None, truth=False, collect=False, env=None):
         self.folder = folder or tempfile.mkdtemp(prefix="necropy-")
         self._own = folder is None
+        self.root, python = split_root(python)
+        self._inside = self._move_in() if self.root else self.folder
         self.truth = os.path.join(self.folder, "truth") if truth else None
         self.collect = os.path.join(self.folder, "collect.json") if collect else None
-        path = program if os.path.sep in program else os.path.join(PROGRAMS, program + ".py")
+        programs = self._seen("programs") if self.root else PROGRAMS
+        path = program if os.path.sep in program else os.path.join(programs, program + ".py")
         environment = dict(os.environ, PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", MALLOC_ARENA_MAX="2",
                            **(env or {}))
         for name, value in (("NECROPY_TRUTH", self.truth), ("NECROPY_COLLECT", self.collect)):
             environment.pop(name, None)
             if value:
-                environment[name] = value
-        self.process = subprocess.Popen([python, path] + [str(argument) for argument in arguments], cwd=self.folder,
+                environment[name] = self._seen(os.path.basename(value))
+        self.process = subprocess.Popen([python, path] + [str(argument) for argument in arguments], cwd=self._inside,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
-                                        stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_allow_cores)
+                                        stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=self._begin)
         self.pid = self.process.pid
         self._wait()
+        self._move_out(self.truth, self.collect)
+
+    def _seen(self, name):
+        """The path of something in its folder, as the process sees it."""
+        return os.path.join(self._inside[len(self.root):], name)
+
+    def _begin(self):
+        _allow_cores()
+        _enter(self.root, self._inside[len(self.root):])
+
+    def _move_in(self):
+        """A folder in the other root, with the programs."""
+        inside = tempfile.mkdtemp(prefix="necropy-", dir=os.path.join(self.root, "tmp"))
+        for name in ("programs", "oracle"):
+            shutil.copytree(os.path.join(os.path.dirname(HERE), name), os.path.join(inside, name))
+        return inside
+
+    def _move_out(self, *paths):
+        for path in paths:
+            if path and self.root:
+                shutil.move(os.path.join(self._inside, os.path.basename(path)), path)
 
     def _wait(self):
         deadline = time.time() + PATIENCE
@@ -156,9 +212,11 @@ class Living:
         self.process.wait(PATIENCE)
         pattern = re.sub(r"%[pP]", str(self.pid), pattern)
         pattern = re.sub(r"%.", "*", pattern)
-        for path in glob.glob(os.path.join(self.folder, pattern)) + glob.glob(
-                os.path.join(self.folder, "%s.%d" % (pattern, self.pid))):
-            return path
+        for path in glob.glob(os.path.join(self._inside, pattern)) + glob.glob(
+                os.path.join(self._inside, "%s.%d" % (pattern, self.pid))):
+            outside = os.path.join(self.folder, os.path.basename(path))
+            self._move_out(outside)
+            return outside
         raise Skip("the kernel wrote no core here (core_pattern %r, hard limit %s)" % (
             core_pattern(), resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
@@ -169,6 +227,8 @@ class Living:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
+        if self.root:
+            shutil.rmtree(self._inside, ignore_errors=True)
         if self._own:
             shutil.rmtree(self.folder, ignore_errors=True)
 
