@@ -235,10 +235,9 @@ static void close_engine(struct df_engine *engine)
     engine->uc = NULL;
     for (uint32_t i = 0; i < engine->native_count; i++)
         engine->natives[i].hooked = false;
-    df_emu_memory_drop(engine);
 }
 
-/* A fresh engine with nothing mapped but the scratch memory. */
+/* A fresh engine, with the chunks that there are, or with nothing but the scratch memory. */
 static struct df_err *open_engine(struct df_engine *engine)
 {
     const struct df_emu_machine *machine = engine->machine;
@@ -252,7 +251,7 @@ static struct df_err *open_engine(struct df_engine *engine)
         code = add_hooks(engine);
     if (code)
         return engine_error(code);
-    DF_TRY(df_emu_memory_scratch(engine));
+    DF_TRY(engine->chunk_count ? df_emu_memory_remap(engine) : df_emu_memory_scratch(engine));
     DF_TRY(df_emu_native_hook(engine));
     machine->prepare(engine->uc);
     code = uc_reg_write(engine->uc, machine->tls, &engine->tls);
@@ -266,6 +265,7 @@ static struct df_err *open_engine(struct df_engine *engine)
 static struct df_err *renew_engine(struct df_engine *engine)
 {
     close_engine(engine);
+    df_emu_memory_drop(engine);
     struct df_err *err = open_engine(engine);
     engine->renew = err != NULL;
     return err;
@@ -305,9 +305,12 @@ static bool learn(struct df_engine *engine)
     uc_reg_read(engine->uc, engine->machine->pc, &pc);
     if (engine->renew || !df_emu_native_learn(engine, pc))
         return false;
-    uint64_t address = engine->natives[engine->native_count - 1].address;
-    uc_ctl_remove_cache(engine->uc, address, address + 1);
-    df_err_free(df_emu_native_hook(engine));
+    /* A new engine over the same memory: Unicorn 2.0's ways to forget translated code do not work
+     * (TB_REMOVE_CACHE), or write zeros over its whole buffer of 1 GiB (TB_FLUSH). */
+    close_engine(engine);
+    struct df_err *err = open_engine(engine);
+    engine->renew = err != NULL;
+    df_err_free(err);
     return true;
 }
 
@@ -398,7 +401,6 @@ static void serve_reset(struct df_engine *engine)
 {
     bool code = false;
     df_emu_memory_restore(engine, &code);
-    /* Not UC_CTL_TB_FLUSH for stale code: it writes zeros over the translation buffer, 1 GiB. */
     if (code || engine->chunk_count > RENEW_CHUNKS)
         engine->renew = true;
 }

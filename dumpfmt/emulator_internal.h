@@ -151,6 +151,8 @@ struct df_err *df_emu_memory_init(struct df_engine *engine);
 void df_emu_memory_deinit(struct df_engine *engine);
 /* Gives the scratch memory to a fresh engine. */
 struct df_err *df_emu_memory_scratch(struct df_engine *engine);
+/* Gives all chunks to a fresh engine. */
+struct df_err *df_emu_memory_remap(struct df_engine *engine);
 /* Forgets all chunks (the engine that had them is gone). */
 void df_emu_memory_drop(struct df_engine *engine);
 /* Undoes all writes; *ret_code says whether code was among them. */

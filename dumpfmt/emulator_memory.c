@@ -330,6 +330,17 @@ struct df_err *df_emu_memory_scratch(struct df_engine *engine)
     return NULL;
 }
 
+struct df_err *df_emu_memory_remap(struct df_engine *engine)
+{
+    for (size_t i = 0; i < engine->chunk_count; i++) {
+        const struct df_emu_chunk *chunk = &engine->chunks[i];
+        if (uc_mem_map_ptr(engine->uc, chunk->start, chunk->end - chunk->start, protection(chunk),
+                           chunk->host))
+            return df_err_prefix(df_err_nomem(), "cannot set up the emulator");
+    }
+    return NULL;
+}
+
 void df_emu_memory_restore(struct df_engine *engine, bool *ret_code)
 {
     *ret_code = false;

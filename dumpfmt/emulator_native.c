@@ -467,12 +467,16 @@ void df_emu_native_init(struct df_engine *engine)
 bool df_emu_native_learn(struct df_engine *engine, uint64_t pc)
 {
     const struct df_modules *modules = engine->dump->modules;
-    struct df_module *module = modules ? df_module_at(modules, pc) : NULL;
-    if (!module)
-        return false;
-    const struct df_symbol *symbol = df_module_symbol_at(module, pc);
-    int kind = symbol ? find_variant(symbol->name) : -1;
-    return kind >= 0 && add_native(engine, symbol->address, kind);
+    for (uint32_t i = 0; modules && i < modules->count; i++) {
+        struct df_module *module = &modules->items[i];
+        if (pc < module->start || pc >= module->end)
+            continue;
+        const struct df_symbol *symbol = df_module_symbol_at(module, pc);
+        int kind = symbol ? find_variant(symbol->name) : -1;
+        if (kind >= 0 && add_native(engine, symbol->address, kind))
+            return true;
+    }
+    return false;
 }
 
 #else
