@@ -24,7 +24,7 @@
 
 #define FUEL_PER_VISIT 64
 #define MAX_EXHAUSTED 16 /* then a function is given up */
-#define RENEW_CHUNKS 600 /* see emulator_memory.c on the price of regions */
+#define RENEW_CHUNKS 400 /* see emulator_memory.c on the price of regions */
 #define BEAT_MASK 0xffffu
 
 static struct df_err *engine_error(uc_err code)

@@ -80,7 +80,8 @@ static void add_run(struct df_engine *engine, uint64_t start, uint64_t end, uint
 static bool mappable(const struct df_engine *engine, const struct df_range *range)
 {
     const struct df_file *file = engine->dump->core->file;
-    if (range->origin != DF_FROM_CORE || !file || !file->data || range->host < file->data)
+    if (range->origin != DF_FROM_CORE || !file || file->fd < 0 || !file->data ||
+        range->host < file->data)
         return false;
     uint64_t offset = (uint64_t)(range->host - file->data);
     return offset < file->size && file->size - offset >= range->end - range->start &&
