@@ -43,6 +43,20 @@ static bool is_namespace_type(const struct fi_analysis *analysis, uint32_t node)
     return (type->flags & PY_TPFLAGS_TYPE) || is_or_derives(analysis, type, names);
 }
 
+bool fi_is_dict_of(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)
+{
+    const struct gr_graph *graph = analysis->graph;
+    struct py_refs refs = {0};
+    bool found = false;
+    py_walk_one(analysis->objects, graph->address[owner], &refs);
+    for (size_t i = 0; i < refs.count && !found; i++)
+        found = refs.items[i].target == graph->address[dict] &&
+                refs.items[i].label == PY_LABEL_FIELD &&
+                !strcmp((const char *)(uintptr_t)refs.items[i].argument, "__dict__");
+    free(refs.items);
+    return found;
+}
+
 bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node)
 {
     if (is_namespace_type(analysis, node))
@@ -52,7 +66,8 @@ bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node)
         return false;
     uint32_t holders[] = {analysis->idom[node], analysis->parent[node]};
     for (int i = 0; i < 2; i++)
-        if (holders[i] < analysis->graph->count && is_namespace_type(analysis, holders[i]))
+        if (holders[i] < analysis->graph->count && is_namespace_type(analysis, holders[i]) &&
+            fi_is_dict_of(analysis, holders[i], node))
             return true;
     return false;
 }
@@ -253,8 +268,10 @@ const char *fi_describe(struct fi_context *context, uint32_t node)
     const char *phrase = fi_type_phrase(context->pool, type);
     if (type->flags & PY_TPFLAGS_TYPE)
         return "a class";
-    if (!is_container(analysis, type) || fi_is_namespace(analysis, node))
+    if (!is_container(analysis, type))
         return phrase;
+    if (fi_is_namespace(analysis, node))
+        return "the names of a module or class";
     struct fi_holding items = fi_items(analysis, node);
     if (items.type == PY_NO_TYPE)
         return graph->start[node] == graph->start[node + 1]

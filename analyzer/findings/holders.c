@@ -126,22 +126,12 @@ static size_t head_of_chain(const struct search *search)
     return best;
 }
 
-static bool is_dict_of(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)
+static bool is_instance_dict(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)
 {
     const struct gr_graph *graph = analysis->graph;
-    const struct py_type *type = py_type_at(analysis->objects, graph->type[dict]);
-    const struct py_type *owner_type = py_type_at(analysis->objects, graph->type[owner]);
-    if (strcmp(type->name, "dict") != 0 || !owner_type->python_class)
-        return false;
-    struct py_refs refs = {0};
-    bool found = false;
-    py_walk_one(analysis->objects, graph->address[owner], &refs);
-    for (size_t i = 0; i < refs.count && !found; i++)
-        found = refs.items[i].target == graph->address[dict] &&
-                refs.items[i].label == PY_LABEL_FIELD &&
-                !strcmp((const char *)(uintptr_t)refs.items[i].argument, "__dict__");
-    free(refs.items);
-    return found;
+    return !strcmp(py_type_at(analysis->objects, graph->type[dict])->name, "dict") &&
+           py_type_at(analysis->objects, graph->type[owner])->python_class &&
+           fi_is_dict_of(analysis, owner, dict);
 }
 
 /* True when the namespace was replaced by its big children. */
@@ -166,7 +156,7 @@ static void visit(struct search *search, uint32_t start)
     walk_down(search, start);
     size_t end = head_of_chain(search);
     const uint32_t *chain = search->chain.items;
-    if (end && is_dict_of(analysis, chain[end - 1], chain[end]))
+    if (end && is_instance_dict(analysis, chain[end - 1], chain[end]))
         end--;
     for (size_t i = 0; i < end; i++)
         push_children(search, chain[i], search->floor, chain[i + 1]);

@@ -40,6 +40,8 @@ struct df_err *fi_accumulation_points(const struct fi_analysis *analysis, uint32
 struct fi_holder fi_holder_make(struct fi_context *context, uint32_t node);
 /* Holds names, not things: a module, a class, or one of their dicts. */
 bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node);
+/* The owner knows the dict as its __dict__. */
+bool fi_is_dict_of(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict);
 /* Nothing alive holds it. */
 bool fi_is_garbage(const struct fi_analysis *analysis, uint32_t node);
 

@@ -25,10 +25,11 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
     finding->count = group->count;
     finding->shallow_bytes = finding->retained_bytes = group->bytes;
     finding->title = fi_pool_format(
-        context->pool, "%s dead cycle%s of %s (%s) %s a finalizer that has not run: %s",
-        fi_number_phrase(group->count).text, group->count == 1 ? "" : "s", group->signature,
-        fi_bytes_phrase(group->bytes).text, group->count == 1 ? "has" : "have",
-        names(context, group));
+        context->pool, "%s dead cycle%s (%s) wait%s with a finalizer that has not run, of %s",
+        fi_number_phrase(group->count).text, group->count == 1 ? "" : "s",
+        fi_bytes_phrase(group->bytes).text, group->count == 1 ? "s" : "", names(context, group));
+    fi_evidence(context, finding,
+                fi_pool_format(context->pool, "each is a cycle of %s", group->signature));
     fi_evidence(context, finding,
                 fi_pool_format(context->pool, "%s objects with a pending finalizer in all",
                                fi_number_phrase(verdict->garbage.with_finalizer).text));

@@ -48,6 +48,14 @@ enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes
     return bytes >= heap / 5 ? FI_WARNING : FI_INFO;
 }
 
+static int place(const char *rule)
+{
+    int at = 0;
+    while (rules[at].name != rule)
+        at++;
+    return at;
+}
+
 static int compare_findings(const void *left, const void *right)
 {
     const struct fi_finding *a = left, *b = right;
@@ -55,7 +63,7 @@ static int compare_findings(const void *left, const void *right)
         return a->severity > b->severity ? -1 : 1;
     if (a->retained_bytes != b->retained_bytes)
         return a->retained_bytes > b->retained_bytes ? -1 : 1;
-    int order = strcmp(a->rule, b->rule);
+    int order = place(a->rule) - place(b->rule);
     return order ? order : strcmp(a->signature, b->signature);
 }
 

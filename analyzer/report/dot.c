@@ -48,10 +48,17 @@ static int look_of(const struct fi_picture_node *node)
     return node->garbage ? GARBAGE : OTHER;
 }
 
-static bool says_more(const char *text, const char *type)
+/* "<ui.Bus>", "<ui.Bus at 0x7f...>" and "<module ui.events>" repeat what stands there anyway. */
+static bool says_more(const struct fi_picture_node *node)
 {
-    /* "<Listener at 0x7f...>" repeats the type and the address */
-    return text && *text && !strstr(text, " at 0x") && strcmp(text, type) != 0;
+    const char *text = node->text, *type = node->type;
+    if (!text || !*text || !strcmp(text, type))
+        return false;
+    if (node->root && node->root_path && *node->root_path && strstr(text, node->root_path))
+        return false;
+    size_t length = strlen(type);
+    return text[0] != '<' || strncmp(text + 1, type, length) != 0 ||
+           (text[1 + length] != '>' && strncmp(text + 1 + length, " at ", 4) != 0);
 }
 
 static void node_label(FILE *stream, const struct fi_picture_node *node)
@@ -59,7 +66,7 @@ static void node_label(FILE *stream, const struct fi_picture_node *node)
     quoted(stream, node->type, LABEL_COLUMNS, true);
     if (node->folded > 1)
         fprintf(stream, " × %s", fi_number_phrase(node->folded).text);
-    else if (says_more(node->text, node->type)) {
+    else if (says_more(node)) {
         fputs("\\n", stream);
         quoted(stream, node->text, LABEL_COLUMNS, false);
     }
@@ -115,16 +122,50 @@ static void draw_edge(FILE *stream, const struct fi_picture_edge *edge)
     fprintf(stream, "\"%s];\n", edge->count > 1 ? ", penwidth=1.8" : "");
 }
 
+/* Inside an HTML-like label. */
+static void marked_up(FILE *stream, const char *text)
+{
+    DF_CLEANUP_FREE char *clipped = rp_clip(text, 160, false);
+    for (const char *at = clipped; *at; at++) {
+        const char *entity = *at == '<'   ? "&lt;"
+                             : *at == '>' ? "&gt;"
+                             : *at == '&' ? "&amp;"
+                                          : NULL;
+        if (entity)
+            fputs(entity, stream);
+        else
+            fputc(*at, stream);
+    }
+}
+
+/* Explains the looks that occur. */
+static void legend(FILE *stream, const struct fi_picture *picture)
+{
+    bool root = false, garbage = false, folded = false, hidden = false;
+    for (uint32_t i = 0; i < picture->node_count; i++) {
+        const struct fi_picture_node *node = &picture->nodes[i];
+        root |= node->root && !node->target;
+        garbage |= node->garbage;
+        folded |= node->folded > 1;
+        hidden |= node->hidden > 0;
+    }
+    fprintf(stream, "orange: asked for%s%s%s%s", root ? "; green: root" : "",
+            garbage ? "; dashed border: garbage" : "",
+            folded ? "; double border: several objects as one" : "",
+            hidden ? "; … more: not drawn" : "");
+}
+
 static void draw_head(FILE *stream, const struct fi_picture *picture)
 {
     fputs("digraph necropy {\n"
           "  graph [rankdir=LR, ranksep=0.55, nodesep=0.25, bgcolor=\"#ffffff\", dpi=110, "
           "fontname=\"DejaVu Sans, Helvetica, sans-serif\", fontsize=13, labelloc=t, labeljust=l, "
-          "pad=0.3,\n    label=\"",
+          "pad=0.3,\n    label=<<B>",
           stream);
-    quoted(stream, picture->title ? picture->title : "", 160, false);
-    fputs("\\lorange: target   green: root   grey, dashed: garbage   double border: several "
-          "objects as one   dashed outline: not drawn\\l\"];\n"
+    marked_up(stream, picture->title ? picture->title : "");
+    fputs("</B><BR ALIGN=\"LEFT\"/><FONT POINT-SIZE=\"9\" COLOR=\"#616e7c\">", stream);
+    legend(stream, picture);
+    fputs("</FONT><BR ALIGN=\"LEFT\"/>>];\n"
           "  node [shape=box, style=\"filled,rounded\", fontname=\"DejaVu Sans, Helvetica, "
           "sans-serif\", fontsize=10, margin=\"0.14,0.07\"];\n"
           "  edge [fontname=\"DejaVu Sans Mono, Menlo, monospace\", fontsize=9, "

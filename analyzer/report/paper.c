@@ -86,9 +86,14 @@ void rp_heading(struct rp_paper *paper, const char *title, const char *note)
     fputc('\n', paper->stream);
 }
 
+/* What stands in backquotes is one word: paths may hold spaces. */
 static size_t word_length(const char *text)
 {
-    return strcspn(text, " ");
+    size_t length = 0;
+    bool quoted = false;
+    for (; text[length] && (quoted || text[length] != ' '); length++)
+        quoted ^= text[length] == '`';
+    return quoted ? strcspn(text, " ") : length; /* a lone backquote quotes nothing */
 }
 
 static size_t columns_of(const char *text, size_t length)
@@ -111,8 +116,14 @@ static bool sticks(const char *word, size_t length, const char *next)
 
 void rp_wrap(struct rp_paper *paper, const char *first, enum rp_ink ink, const char *text)
 {
+    rp_wrap_at(paper, 0, first, ink, text);
+}
+
+void rp_wrap_at(struct rp_paper *paper, size_t start, const char *first, enum rp_ink ink,
+                const char *text)
+{
     DF_CLEANUP_FREE char *clean = rp_utf8_clean(text, true);
-    size_t indent = rp_utf8_width(first), column = indent;
+    size_t indent = start + rp_utf8_width(first), column = indent;
     fputs(first, paper->stream);
     if (ink != RP_PLAIN)
         rp_ink(paper, ink);
@@ -211,7 +222,35 @@ void rp_cell_percent(struct rp_table *table, uint64_t part, uint64_t whole)
     rp_cell(table, fi_percent_phrase(part, whole).text);
 }
 
-/* Widths of the columns, the clippable ones narrowed (from the right) until the line fits. */
+static bool is_empty(const struct rp_table *table, uint32_t column)
+{
+    for (size_t cell = column; cell < table->count; cell += table->column_count)
+        if (*table->cells[cell])
+            return false;
+    return true;
+}
+
+/* Takes out the columns in which no row says anything. */
+static void drop_empty_columns(struct rp_table *table)
+{
+    uint32_t kept = 0, columns = table->column_count;
+    bool empty[RP_MAX_COLUMNS];
+    for (uint32_t i = 0; i < columns; i++) {
+        empty[i] = is_empty(table, i);
+        if (!empty[i])
+            table->columns[kept++] = table->columns[i];
+    }
+    size_t used = 0;
+    for (size_t cell = 0; cell < table->count; cell++)
+        if (empty[cell % columns])
+            free(table->cells[cell]);
+        else
+            table->cells[used++] = table->cells[cell];
+    table->count = used;
+    table->column_count = kept;
+}
+
+/* Widths of the columns, the widest clippable one narrowed until the line fits. */
 static void fit(const struct rp_paper *paper, const struct rp_table *table, size_t *width)
 {
     size_t total = INDENT;
@@ -223,48 +262,56 @@ static void fit(const struct rp_paper *paper, const struct rp_table *table, size
         }
         total += width[i] + (i ? GAP : 0);
     }
-    for (uint32_t i = table->column_count; i-- > 0 && total > paper->width;) {
-        size_t least = table->columns[i].least;
-        if (!least || width[i] <= least)
-            continue;
-        size_t over = total - paper->width;
-        size_t less = over < width[i] - least ? over : width[i] - least;
-        width[i] -= less;
-        total -= less;
+    while (total > paper->width) {
+        uint32_t widest = table->column_count;
+        for (uint32_t i = 0; i < table->column_count; i++)
+            if (table->columns[i].least && width[i] > table->columns[i].least &&
+                (widest == table->column_count || width[i] >= width[widest]))
+                widest = i;
+        if (widest == table->column_count)
+            return;
+        width[widest]--;
+        total--;
     }
 }
 
-static void print_cell(struct rp_paper *paper, const struct rp_table *table, uint32_t column,
-                       const char *text, enum rp_ink ink, size_t width)
+/* *pending: spaces that are owed before the next text; none stay at the end of a line. */
+static void print_cell(struct rp_paper *paper, const struct rp_column *look, const char *text,
+                       enum rp_ink ink, size_t width, size_t *pending)
 {
-    const struct rp_column *look = &table->columns[column];
     DF_CLEANUP_FREE char *clipped =
         look->least ? rp_clip(text, width, look->middle) : df_xstrdup(text);
     size_t wide = rp_utf8_width(clipped), pad = wide < width ? width - wide : 0;
-    bool last = column + 1 == table->column_count;
-    fprintf(paper->stream, "%*s", (int)((column ? GAP : INDENT) + (look->right ? pad : 0)), "");
+    if (!*clipped) {
+        *pending += width + GAP;
+        return;
+    }
+    fprintf(paper->stream, "%*s", (int)(*pending + (look->right ? pad : 0)), "");
     put_clean(paper, ink, clipped);
-    if (!look->right && !last)
-        fprintf(paper->stream, "%*s", (int)pad, "");
+    *pending = GAP + (look->right ? 0 : pad);
 }
 
 void rp_table_print(struct rp_paper *paper, struct rp_table *table)
 {
     size_t width[RP_MAX_COLUMNS];
+    drop_empty_columns(table);
     uint32_t columns = table->column_count;
     fit(paper, table, width);
+    size_t pending = INDENT;
     for (uint32_t i = 0; table->count && i < columns; i++)
-        print_cell(paper, table, i, table->columns[i].name, RP_DIM, width[i]);
-    if (table->count)
-        fputc('\n', paper->stream);
+        print_cell(paper, &table->columns[i], table->columns[i].name, RP_DIM, width[i], &pending);
     for (size_t cell = 0; cell < table->count; cell++) {
         uint32_t column = (uint32_t)(cell % columns);
-        print_cell(paper, table, column, table->cells[cell], table->columns[column].ink,
-                   width[column]);
-        if (column + 1 == columns)
+        const struct rp_column *look = &table->columns[column];
+        if (!column) {
             fputc('\n', paper->stream);
+            pending = INDENT;
+        }
+        print_cell(paper, look, table->cells[cell], look->ink, width[column], &pending);
         free(table->cells[cell]);
     }
+    if (table->count)
+        fputc('\n', paper->stream);
     free(table->cells);
     *table = (struct rp_table){.column_count = columns};
 }

@@ -28,6 +28,9 @@ void rp_heading(struct rp_paper *paper, const char *title, const char *note);
 /* A paragraph: words wrapped at the width; `first` stands before the first line, further lines are
  * indented as far. Words longer than a line are not broken. */
 void rp_wrap(struct rp_paper *paper, const char *first, enum rp_ink ink, const char *text);
+/* The same on a line on which `start` columns are taken already. */
+void rp_wrap_at(struct rp_paper *paper, size_t start, const char *first, enum rp_ink ink,
+                const char *text);
 /* How many of `count` rows to print; and the line that says what was left out. */
 uint32_t rp_shown(const struct rp_paper *paper, uint32_t count);
 void rp_left_out(struct rp_paper *paper, uint32_t shown, uint64_t count, const char *what);
@@ -55,7 +58,8 @@ void rp_cell(struct rp_table *table, const char *text);
 void rp_cell_bytes(struct rp_table *table, uint64_t bytes);
 void rp_cell_number(struct rp_table *table, uint64_t number);
 void rp_cell_percent(struct rp_table *table, uint64_t part, uint64_t whole);
-/* Prints it with its header line, indented by two, and frees its cells. Empty: nothing. */
+/* Prints it with its header line, indented by two, and frees its cells. No rows: nothing. Columns
+ * in which no row says anything are left out. */
 void rp_table_print(struct rp_paper *paper, struct rp_table *table);
 
 /* A clean text cut to `columns`, with "…" in the middle or at the end. Malloc'ed. */

@@ -9,7 +9,7 @@
 void rp_text_findings(struct rp_paper *paper, const struct fi_verdict *verdict);
 void rp_text_holders(struct rp_paper *paper, const struct fi_verdict *verdict);
 void rp_text_types(struct rp_paper *paper, const struct fi_verdict *verdict);
-void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict);
+void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict, bool brief);
 void rp_text_garbage(struct rp_paper *paper, const struct fi_verdict *verdict);
 void rp_text_threads(struct rp_paper *paper, const struct fi_verdict *verdict, bool locals);
 void rp_text_memory(struct rp_paper *paper, const struct fi_verdict *verdict);

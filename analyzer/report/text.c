@@ -70,7 +70,7 @@ static void report(struct rp_paper *paper, const struct fi_verdict *verdict)
         rp_text_findings(paper, verdict);
     rp_text_holders(paper, verdict);
     rp_text_types(paper, verdict);
-    rp_text_cycles(paper, verdict);
+    rp_text_cycles(paper, verdict, true);
     if (verdict->garbage.objects || verdict->garbage.in_gc_garbage)
         rp_text_garbage(paper, verdict);
     rp_text_threads(paper, verdict, false);
@@ -97,7 +97,7 @@ struct df_err *rp_text(FILE *stream, const struct fi_verdict *verdict, enum rp_s
         rp_text_types(&paper, verdict);
         break;
     case RP_CYCLES:
-        rp_text_cycles(&paper, verdict);
+        rp_text_cycles(&paper, verdict, false);
         break;
     case RP_GARBAGE:
         rp_text_garbage(&paper, verdict);

@@ -101,6 +101,16 @@ static void route(struct rp_paper *paper, const struct fi_route *route)
     rp_table_print(paper, &table);
 }
 
+static bool same_way(const struct fi_route *a, const struct fi_route *b)
+{
+    if (a->step_count != b->step_count)
+        return false;
+    for (uint32_t i = 0; i < a->step_count; i++)
+        if (a->steps[i].address != b->steps[i].address)
+            return false;
+    return true;
+}
+
 struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
                               const struct rp_style *style)
 {
@@ -116,7 +126,11 @@ struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
     }
     if (!routes->count)
         rp_line(&paper, "No root leads there: nothing alive holds it.");
-    if (routes->dominators.step_count) {
+    if (routes->count && same_way(&routes->shortest[0], &routes->dominators)) {
+        fputc('\n', stream);
+        rp_line(&paper, "  Every way to %s passes each of these.",
+                routes->targets > 1 ? "the first of them" : "it");
+    } else if (routes->dominators.step_count) {
         rp_heading(&paper, "Dominators",
                    routes->targets > 1 ? "every way to the first of them passes these"
                                        : "every way to it passes these");

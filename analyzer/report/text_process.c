@@ -7,12 +7,20 @@
 
 #include "dumpfmt/base/mem.h"
 
-static char *thread_title(const struct fi_thread *thread)
+static const char *thread_name(const struct fi_verdict *verdict, const struct fi_thread *thread)
+{
+    if (thread->name)
+        return thread->name;
+    return thread->native_id && thread->native_id == verdict->core.pid ? "main thread"
+                                                                       : "unnamed thread";
+}
+
+static char *thread_title(const struct fi_verdict *verdict, const struct fi_thread *thread)
 {
     DF_CLEANUP_FREE char *id =
         thread->native_id ? df_xasprintf("native id %lld", (long long)thread->native_id)
                           : df_xasprintf("thread id 0x%llx", (unsigned long long)thread->thread_id);
-    return df_xasprintf("%s (%s)%s%s", thread->name ? thread->name : "unnamed thread", id,
+    return df_xasprintf("%s (%s)%s%s", thread_name(verdict, thread), id,
                         thread->holds_gil ? ", holds the GIL" : "",
                         thread->alive ? "" : ", no such thread in the core");
 }
@@ -26,19 +34,38 @@ static char *frame_text(const struct fi_frame *frame)
     return df_xasprintf("%s at %s:%d", frame->function, frame->file, frame->line);
 }
 
+/* "consume at queue.py:33": the folder is in the full list. */
+static char *frame_brief(const struct fi_frame *frame)
+{
+    struct fi_frame brief = *frame;
+    const char *slash = frame->file ? strrchr(frame->file, '/') : NULL;
+    if (slash && slash[1])
+        brief.file = slash + 1;
+    return frame_text(&brief);
+}
+
+/* The text mostly says the type: "<Row>", "'abc'", "42"; its type stands beside it where it does
+ * not. */
+static bool shows_type(const struct fi_local *local)
+{
+    static const char *const plain[] = {"str", "int", "float", "bool", "NoneType", "bytes"};
+    const char *last = strrchr(local->type, '.') ? strrchr(local->type, '.') + 1 : local->type;
+    for (size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        if (!strcmp(local->type, plain[i]))
+            return true;
+    return local->text && strstr(local->text, last);
+}
+
 static void locals(struct rp_paper *paper, const struct fi_frame *frame)
 {
-    size_t widest = 0;
-    for (uint32_t i = 0; i < frame->local_count; i++) {
-        size_t width = strlen(frame->locals[i].name);
-        widest = width > widest ? width : widest;
-    }
-    widest = widest > 24 ? 24 : widest;
+    enum { WORTH_SAYING = 1000 }; /* bytes */
     for (uint32_t i = 0; i < frame->local_count; i++) {
         const struct fi_local *local = &frame->locals[i];
-        DF_CLEANUP_FREE char *line = df_xasprintf("%-*s  %s  %s  %s", (int)widest, local->name,
-                                                  fi_bytes_phrase(local->retained_bytes).text,
-                                                  local->type, local->text ? local->text : "");
+        bool type = !shows_type(local), size = local->retained_bytes >= WORTH_SAYING;
+        DF_CLEANUP_FREE char *line =
+            df_xasprintf("%s = %s%s%s%s%s", local->name, local->text ? local->text : "?",
+                         type ? "  " : "", type ? local->type : "", size ? "  retains " : "",
+                         size ? fi_bytes_phrase(local->retained_bytes).text : "");
         DF_CLEANUP_FREE char *clipped = rp_clip(line, paper->width - 8, false);
         fputs("        ", paper->stream);
         rp_put(paper, RP_DIM, clipped);
@@ -46,9 +73,10 @@ static void locals(struct rp_paper *paper, const struct fi_frame *frame)
     }
 }
 
-static void in_full(struct rp_paper *paper, const struct fi_thread *thread)
+static void in_full(struct rp_paper *paper, const struct fi_verdict *verdict,
+                    const struct fi_thread *thread)
 {
-    DF_CLEANUP_FREE char *title = thread_title(thread);
+    DF_CLEANUP_FREE char *title = thread_title(verdict, thread);
     rp_put(paper, RP_BOLD, title);
     fputc('\n', paper->stream);
     for (uint32_t i = 0; i < thread->frame_count; i++) {
@@ -90,10 +118,10 @@ static void in_brief(struct rp_paper *paper, const struct fi_verdict *verdict)
         const struct fi_frame *telling = telling_frame(thread);
         DF_CLEANUP_FREE char *id = df_xasprintf("%lld", (long long)thread->native_id);
         DF_CLEANUP_FREE char *inner =
-            thread->frame_count ? frame_text(&thread->frames[0]) : df_xstrdup("no Python frames");
+            thread->frame_count ? frame_brief(&thread->frames[0]) : df_xstrdup("no Python frames");
         DF_CLEANUP_FREE char *outer =
-            telling && telling != &thread->frames[0] ? frame_text(telling) : df_xstrdup("");
-        rp_cell(&table, thread->name ? thread->name : "unnamed");
+            telling && telling != &thread->frames[0] ? frame_brief(telling) : df_xstrdup("");
+        rp_cell(&table, thread_name(verdict, thread));
         rp_cell(&table, id);
         rp_cell(&table, thread->holds_gil ? "held" : "");
         rp_cell(&table, inner);
@@ -114,7 +142,7 @@ void rp_text_threads(struct rp_paper *paper, const struct fi_verdict *verdict, b
     for (uint32_t i = 0; i < shown; i++) {
         if (i)
             fputc('\n', paper->stream);
-        in_full(paper, &verdict->threads[i]);
+        in_full(paper, verdict, &verdict->threads[i]);
     }
     rp_left_out(paper, shown, verdict->thread_count, "threads");
     if (!verdict->thread_count)

@@ -10,17 +10,16 @@ static void finding(struct rp_paper *paper, const struct fi_finding *finding)
     static const struct {
         const char *mark;
         enum rp_ink ink;
-    } looks[] = {[FI_INFO] = {"info", RP_BLUE},
+    } looks[] = {[FI_INFO] = {"info   ", RP_BLUE},
                  [FI_WARNING] = {"warning", RP_YELLOW},
-                 [FI_ERROR] = {"error", RP_RED}};
+                 [FI_ERROR] = {"error  ", RP_RED}};
     fputs("  ", paper->stream);
     rp_put(paper, looks[finding->severity].ink, looks[finding->severity].mark);
-    fputc('\n', paper->stream);
-    rp_wrap(paper, "    ", RP_BOLD, finding->title);
+    rp_wrap_at(paper, 2 + 7, "  ", RP_BOLD, finding->title);
     for (uint32_t i = 0; i < finding->evidence_count; i++)
-        rp_wrap(paper, "    · ", RP_PLAIN, finding->evidence[i]);
+        rp_wrap(paper, "           · ", RP_PLAIN, finding->evidence[i]);
     if (finding->advice)
-        rp_wrap(paper, "    → ", RP_GREEN, finding->advice);
+        rp_wrap(paper, "           → ", RP_GREEN, finding->advice);
 }
 
 void rp_text_findings(struct rp_paper *paper, const struct fi_verdict *verdict)
@@ -111,15 +110,18 @@ static char *finalizer_text(const struct fi_cycle_group *group)
     return text;
 }
 
-static bool any_finalizer(const struct fi_cycles *cycles, uint32_t shown)
+/* The living cycles of an interpreter (classes and their MROs) are no news: a report shows few. */
+static uint32_t shapes_shown(const struct rp_paper *paper, const struct fi_cycles *cycles,
+                             bool brief)
 {
-    for (uint32_t i = 0; i < shown; i++)
-        if (cycles->groups[i].finalizer_count)
-            return true;
-    return false;
+    enum { ALIVE = 3 };
+    uint32_t shown = rp_shown(paper, cycles->group_count), dead = 0;
+    while (dead < cycles->group_count && cycles->groups[dead].garbage)
+        dead++;
+    return brief && shown > dead + ALIVE ? dead + ALIVE : shown;
 }
 
-void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict)
+void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict, bool brief)
 {
     static const struct rp_column columns[] = {
         {.name = "cycles", .right = true},
@@ -134,10 +136,9 @@ void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict)
         rp_heading(paper, "Cycles", "none");
         return;
     }
-    uint32_t shown = rp_shown(paper, cycles->group_count);
-    bool finalizers = any_finalizer(cycles, shown);
+    uint32_t shown = shapes_shown(paper, cycles, brief);
     struct rp_table table;
-    rp_table_init(&table, columns, finalizers ? 6 : 5);
+    rp_table_init(&table, columns, 6);
     for (uint32_t i = 0; i < shown; i++) {
         const struct fi_cycle_group *group = &cycles->groups[i];
         rp_cell_number(&table, group->count);
@@ -146,8 +147,7 @@ void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict)
         rp_cell(&table, group->garbage ? "by nobody" : "alive");
         rp_cell(&table, group->signature);
         DF_CLEANUP_FREE char *text = finalizer_text(group);
-        if (finalizers)
-            rp_cell(&table, text);
+        rp_cell(&table, text);
     }
     DF_CLEANUP_FREE char *note =
         df_xasprintf("%s of %s objects, %s; by shape", fi_number_phrase(cycles->count).text,

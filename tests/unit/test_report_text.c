@@ -95,7 +95,7 @@ static void threads_in_full(void **state)
     char *text = text_of(&sample_verdict, RP_THREADS, (struct rp_style){0});
     assert_string_equal(text, "consumer (native id 4242), holds the GIL\n"
                               "    consume at /srv/app/queue.py:33\n"
-                              "        backlog  1.50 kB  list  <list of 3>\n"
+                              "        backlog = <list of 3>  retains 1.50 kB\n"
                               "    <module> at /srv/app/main.py\n"
                               "\n"
                               "unnamed thread (thread id 0x7f01), no such thread in the core\n"
