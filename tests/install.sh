@@ -3,7 +3,7 @@
 #
 # install_missing installs only what is missing; with NECROPY_NO_INSTALL=1, or without apt-get, it only says so.
 
-necropy_packages=(gcc libc6-dev make cmake pkg-config libelf-dev libdwarf-dev libjansson-dev libunicorn-dev
+necropy_packages=(gcc libc6-dev make cmake pkg-config libelf-dev libdwarf-dev libarchive-dev libjansson-dev libunicorn-dev
     libcmocka-dev graphviz gdb binutils procps libc6-dbg python3 python3-dbg python3-jsonschema)
 
 missing_packages() {

@@ -14,12 +14,12 @@ def type_row(report, name):
 
 
 class Scenario(support.Case):
-    def diagnose(self, program, how="kernel", **options):
-        """For each interpreter: (living, core, report)."""
+    def diagnose(self, program, check, how="kernel", **options):
+        """check(living, core, report) for each interpreter."""
         for python in support.pythons(self):
             with self.subTest(python.name):
                 living, core = self.dumped(program, python, how, **options)
-                yield living, core, self.report(core)
+                check(living, core, self.report(core))
                 living.close()
 
     def collector(self, living):
@@ -29,7 +29,7 @@ class Scenario(support.Case):
 
 class Leaks(Scenario):
     def test_listeners_of_a_bus(self):
-        for _, core, report in self.diagnose("leak_bus"):
+        def check(living, core, report):
             self.assertEqual(type_row(report, "ui.events.Listener")["count"], 30000)
             self.assertEqual(report["dominators"][0]["path"], "ui.events.bus.listeners")
             self.assertEqual(report["dominators"][0]["type"], "list")
@@ -39,23 +39,29 @@ class Leaks(Scenario):
             text, _ = self.necropy("report", core)
             self.assertIn("ui.events.bus.listeners", "\n".join(text.splitlines()[:15]), "the answer comes first")
 
+        self.diagnose("leak_bus", check)
+
     def test_rows_in_a_class_level_dict(self):
-        for _, core, report in self.diagnose("repo_cache"):
+        def check(living, core, report):
             self.assertEqual(type_row(report, "shop.models.Row")["count"], 30000)
             self.assertEqual(report["findings"][0]["holder"]["path"], "shop.models.Repo._by_id")
             self.assertEqual(report["findings"][0]["count"], 30000)
             path, _ = self.necropy("path", core, "--type", "shop.models.Row")
             self.assertIn("shop.models.Repo._by_id['k", path)
 
+        self.diagnose("repo_cache", check)
+
     def test_unbounded_cache(self):
-        for _, _, report in self.diagnose("lru_unbounded"):
+        def check(living, core, report):
             self.assertEqual(type_row(report, "__main__.Profile")["count"], 20000)
             self.assertIn("__main__.load_profile", report["findings"][0]["holder"]["path"])
+
+        self.diagnose("lru_unbounded", check)
 
 
 class Cycles(Scenario):
     def test_cycles_with_finalizers(self):
-        for living, core, report in self.diagnose("cycles_del", collect=True):
+        def check(living, core, report):
             said = self.collector(living)["collect"]
             groups = [group for group in report["cycles"]["groups"] if "__main__.Connection" in group["signature"]]
             self.assertEqual(len(groups), 1, report["cycles"]["groups"])
@@ -69,14 +75,18 @@ class Cycles(Scenario):
             rules = [finding["rule"] for finding in report["findings"]]
             self.assertTrue(any("garbage" in rule or "finalizer" in rule for rule in rules), rules)
 
+        self.diagnose("cycles_del", check, collect=True)
+
     def test_filled_gc_garbage(self):
-        for living, core, report in self.diagnose("garbage_debug", collect=True):
+        def check(living, core, report):
             self.assertEqual(report["garbage"]["objects"], self.collector(living)["collect"])
             self.assertEqual(report["python"]["gc"]["debug_flags"], 32)
             self.assertTrue(any("gc.garbage" in finding["title"] for finding in report["findings"]),
                             [finding["title"] for finding in report["findings"]])
             path, _ = self.necropy("path", core, "--type", "__main__.Job")
             self.assertIn("gc.garbage[", path)
+
+        self.diagnose("garbage_debug", check, collect=True)
 
 
 def marks(program):
@@ -111,7 +121,7 @@ class Threads(Scenario):
         self.fail("no frame %s in thread %s" % (function, thread))
 
     def test_threads_frames_and_locals(self):
-        for living, core, report in self.diagnose("threads"):
+        def check(living, core, report):
             self.check(living, report)
             consume = self.locals_of(report, "consumer", "consume")
             self.assertEqual({name: local["type"] for name, local in consume.items()}, {
@@ -126,6 +136,8 @@ class Threads(Scenario):
             text, _ = self.necropy("threads", core)
             for word in ("consumer", "sleeper", "consume", "threads.py"):
                 self.assertIn(word, text)
+
+        self.diagnose("threads", check)
 
     def test_local_as_a_root(self):
         python = support.first_python(self)

@@ -85,6 +85,8 @@ void closure_collect(struct closure *closure, struct py *py, struct py_objects *
     df_map_init(&closure->seen);
     collect_lists(walk, py);
     closure->from_lists = closure->count;
+    for (size_t i = 0; i < closure->more_count; i++)
+        add(walk, closure->more[i]);
     for (size_t next = 0; next < closure->count || walk->deferred_count;) {
         if (next == closure->count) {
             flush(walk);

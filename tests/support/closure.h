@@ -12,8 +12,10 @@
 struct closure {
     struct py_batch_item *items; /* object and type, in the order of discovery */
     size_t count, capacity;
-    size_t from_lists; /* so many of them are of the collector's lists */
-    size_t limit;      /* stop there; 0: no limit */
+    size_t from_lists;    /* so many of them are of the collector's lists */
+    size_t limit;         /* stop there; 0: no limit */
+    const uint64_t *more; /* addresses to begin with besides the lists; NULL when none */
+    size_t more_count;
     size_t references; /* of all kinds */
     size_t deferred;   /* objects that were walked by emulation */
     size_t bad[PY_STATUS_COUNT];
