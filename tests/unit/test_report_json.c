@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "analyzer/report/report.h"
 #include "tests/unit/report_sample.h"
 
 static json_t *json_of(enum rp_section section)

@@ -34,11 +34,11 @@ static void answer_comes_first(void **state)
         "24.1 MB of 29.0 MB is held by `ui.events.bus.listeners`, a list of 30 000 `Widget`.\n"
         "\n"
         "Findings\n"
-        "  error\n"
-        "    30 000 `ui.Widget` (24.1 MB, 83 % of the heap) are held by `ui.events.bus.listeners`, "
-        "a list\n"
-        "    · it is the only way to 90 001 objects\n"
-        "    → What is added must be removed again.\n";
+        "  error    30 000 `ui.Widget` (24.1 MB, 83 % of the heap) are held by "
+        "`ui.events.bus.listeners`,\n"
+        "           a list\n"
+        "           · it is the only way to 90 001 objects\n"
+        "           → What is added must be removed again.\n";
     assert_int_equal(strncmp(text, start, sizeof(start) - 1), 0);
     check_contains(text, "Read 1 030 451 objects and 1 470 000 references; complete.");
     check_contains(text, "/usr/lib/libm.so.6: no file found");
