@@ -35,8 +35,8 @@ static void answer_comes_first(void **state)
         "\n"
         "Findings\n"
         "  error    30 000 `ui.Widget` (24.1 MB, 83 % of the heap) are held by "
-        "`ui.events.bus.listeners`,\n"
-        "           a list\n"
+        "`ui.events.bus.listeners`, a\n"
+        "           list\n"
         "           · it is the only way to 90 001 objects\n"
         "           → What is added must be removed again.\n";
     assert_int_equal(strncmp(text, start, sizeof(start) - 1), 0);
