@@ -25,23 +25,9 @@ struct headers { /* the program headers, as many as the file has */
 
 static struct df_err *refuse_magic(const struct df_file *file)
 {
-    static const struct {
-        uint8_t size, bytes[6];
-        const char *name;
-    } formats[] = {
-        {4, {0x28, 0xb5, 0x2f, 0xfd}, "zstd"},
-        {2, {0x1f, 0x8b}, "gzip"},
-        {6, {0xfd, '7', 'z', 'X', 'Z', 0}, "xz"},
-        {4, {0x04, 0x22, 0x4d, 0x18}, "lz4"},
-        {3, {'B', 'Z', 'h'}, "bzip2"},
-    };
     if (!file->size)
         return df_err_new(DF_ERR_INPUT, "%s: is empty; give the core file of a process",
                           file->path);
-    for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
-        if (file->size >= formats[i].size && !memcmp(file->data, formats[i].bytes, formats[i].size))
-            return df_err_new(DF_ERR_UNSUPPORTED, "%s: is compressed with %s; decompress it first",
-                              file->path, formats[i].name);
     return df_err_new(DF_ERR_INPUT, "%s: is not an ELF file; give the core file of a process",
                       file->path);
 }
@@ -244,6 +230,16 @@ static struct df_err *load_segments(struct df_core *core, const struct headers *
     return store_segments(core, segments, count);
 }
 
+static void load_notes(struct df_core *core, Elf *elf, const Elf64_Phdr *header)
+{
+    uint64_t size = core->file->size;
+    uint64_t present = header->p_offset < size ? size - header->p_offset : 0;
+    uint64_t lost = header->p_filesz > present ? header->p_filesz - present : 0;
+    if (__builtin_add_overflow(core->lost_notes, lost, &core->lost_notes))
+        core->lost_notes = UINT64_MAX;
+    df_core_read_notes(core, elf, header->p_offset, header->p_filesz);
+}
+
 static struct df_err *load(struct df_core *core, Elf *elf)
 {
     GElf_Ehdr header;
@@ -257,17 +253,25 @@ static struct df_err *load(struct df_core *core, Elf *elf)
     DF_TRY(load_segments(core, &headers));
     for (uint32_t i = 0; i < headers.count; i++)
         if (headers.items[i].p_type == PT_NOTE)
-            df_core_read_notes(core, elf, headers.items[i].p_offset, headers.items[i].p_filesz);
+            load_notes(core, elf, &headers.items[i]);
     df_core_finish_notes(core);
     return NULL;
 }
 
 struct df_err *df_core_open(const char *path, struct df_core **ret)
 {
+    return df_core_open_with(path, NULL, ret);
+}
+
+struct df_err *df_core_open_with(const char *path, const struct df_container_options *options,
+                                 struct df_core **ret)
+{
     struct df_file *file;
-    DF_TRY(df_file_open(path, &file));
+    struct df_container how;
+    DF_TRY(df_container_open(path, options, &file, &how));
     struct df_core *core = df_xcalloc(1, sizeof(*core));
     core->file = file;
+    core->container = how;
     struct df_err *err = check_identity(file);
     if (!err) {
         elf_version(EV_CURRENT);
@@ -294,8 +298,14 @@ void df_core_close(struct df_core *core)
     free(core->auxv);
     free(core->command);
     free(core->program);
+    df_container_deinit(&core->container);
     df_file_close(core->file);
     free(core);
+}
+
+bool df_core_is_cut(const struct df_core *core)
+{
+    return core->lost_bytes || core->lost_headers || core->lost_notes || core->container.cut;
 }
 
 const struct df_segment *df_core_segment(const struct df_core *core, uint64_t address)

@@ -5,7 +5,7 @@
  * (fs/binfmt_elf.c) or by gdb's gcore, also with more than 65 535 segments (PN_XNUM: the count is
  * in section header 0, sh_info). libelf parses the headers; every offset and count in them is
  * checked against the file before use. What lies beyond the end of the file is data too: the
- * segment is kept, shortened, and counted as missing.
+ * segment is kept, shortened, and counted as missing; so are notes.
  */
 #ifndef DF_CORE_H
 #define DF_CORE_H
@@ -15,6 +15,7 @@
 
 #include "dumpfmt/base/err.h"
 #include "dumpfmt/base/io.h"
+#include "dumpfmt/container.h"
 
 enum df_machine { DF_X86_64, DF_AARCH64 };
 
@@ -65,11 +66,19 @@ struct df_core {
     const char *captured_by; /* "kernel", "gcore" or "unknown": a guess from the notes' shape */
     uint64_t lost_bytes;     /* what a truncated file does not have, over all segments */
     uint32_t lost_headers;   /* program headers that a truncated file does not have */
+    uint64_t lost_notes;     /* bytes of notes that a truncated file does not have */
     uint32_t overlapping;    /* segments that had to be cut because another one has their bytes */
+    struct df_container container; /* what it was wrapped in; .cut: that ended too early */
 };
 
-/* Opens and validates a core. Errors say in one sentence what the file is instead. */
+/* Opens and validates a core, also a compressed or wrapped one (container.h); "-" is standard
+ * input. Errors say in one sentence what the file is instead. */
 struct df_err *df_core_open(const char *path, struct df_core **ret);
+/* The same; options may be NULL. */
+struct df_err *df_core_open_with(const char *path, const struct df_container_options *options,
+                                 struct df_core **ret);
+/* Whether a part of what was written once is not there: coverage is not whole. */
+bool df_core_is_cut(const struct df_core *core);
 void df_core_close(struct df_core *core); /* NULL is allowed */
 
 /* `size` bytes at address straight from the core file, or NULL when they are not all in one

@@ -31,7 +31,7 @@ static struct df_err *open_parts(struct df_dump *dump, const char *path,
                                  const struct df_search *search)
 {
     static const struct df_search everywhere = {0};
-    DF_TRY(df_core_open(path, &dump->core));
+    DF_TRY(df_core_open_with(path, search ? search->container : NULL, &dump->core));
     dump->space = df_aspace_create();
     add_core_bytes(dump->space, dump->core);
     DF_TRY(df_modules_open(dump->core, dump->space, search ? search : &everywhere, &dump->modules));

@@ -80,6 +80,7 @@ struct df_search {          /* where files of the dead machine may be; all may b
     const char *executable; /* host path of the main executable */
     const char *const *debug_directories;
     uint32_t debug_directory_count;
+    const struct df_container_options *container; /* for the core itself: limits, progress */
 };
 
 struct df_modules {

@@ -52,6 +52,11 @@ struct df_err *df_file_open(const char *path, struct df_file **ret)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return df_err_new(DF_ERR_IO, "%s: %s", path, strerror(errno));
+    return df_file_map(fd, path, ret);
+}
+
+struct df_err *df_file_map(int fd, const char *path, struct df_file **ret)
+{
     struct df_file *file = df_xcalloc(1, sizeof(*file));
     file->path = df_xstrdup(path);
     file->fd = fd;

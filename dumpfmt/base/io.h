@@ -20,6 +20,8 @@ struct df_file {
 
 /* Maps a regular file privately, read-only. Refuses directories and the like with a sentence. */
 struct df_err *df_file_open(const char *path, struct df_file **ret);
+/* The same of what is open; takes the descriptor over, whatever happens. */
+struct df_err *df_file_map(int fd, const char *path, struct df_file **ret);
 void df_file_close(struct df_file *file); /* NULL is allowed */
 
 struct df_output {
