@@ -57,17 +57,17 @@ class Case(unittest.TestCase):
                 " ".join(map(str, arguments)), err[:4000], out[-2000:]))
         return out, err
 
-    def report(self, core, *options):
+    def report(self, core, *options, status=0):
         """The JSON report of a core, as values; checked against the schema where that is possible."""
-        made = json.loads(self.necropy("report", core, "--json", "-", *options)[0])
+        made = json.loads(self.necropy("report", core, "--json", "-", *options, status=status)[0])
         problems = schema_problems(made)
         self.assertEqual(problems, [], "the report is not as its schema says")
         return made
 
-    def export(self, core, folder):
+    def export(self, core, folder, status=0):
         """The export of a core as {address: line}."""
         path = os.path.join(folder, "export.ndjson")
-        self.necropy("export", core, "--format", "ndjson", "-o", path)
+        self.necropy("export", core, "--format", "ndjson", "-o", path, status=status)
         return compare.read_export(path)
 
     def dumped(self, program, python, how="gcore", arguments=(), collect=False, truth=False):

@@ -58,7 +58,7 @@ class Reachability:
 
 def check(self, python, how):
     living, core = self.dumped("zoo", python, how, truth=True, collect=True)
-    truth, export = compare.Truth(living.truth), self.export(core, living.folder)
+    truth, export = compare.Truth(living.truth), self.export(core, living.folder, status=None)
     self.assertGreaterEqual(len(truth.addresses), OBJECTS)
     verdict = compare.compare(truth, export)
     if min(verdict["figures"].values()) < 1:
@@ -67,7 +67,10 @@ def check(self, python, how):
     for name, value in verdict["figures"].items():
         with self.subTest(name):
             self.assertGreaterEqual(value, LEAST)
-    report = self.report(core)
+    report = self.report(core, status=None)
+    with self.subTest("complete"):
+        status, _, err = self.run_necropy("types", core)
+        self.assertEqual((status, err), (0, ""))
     with self.subTest("garbage"):
         with open(living.collect) as source:
             said = json.load(source)
