@@ -57,17 +57,46 @@ static uint32_t find_owner(struct fi_links *links, uint32_t dict)
     return dict;
 }
 
-/* The object whose attributes a dict holds; the node itself when it is something else. */
+static bool is_field(const struct py_ref *ref, const char *name)
+{
+    /* The argument of this label is a text of ours, not an address of the dump. */
+    return ref->label == PY_LABEL_FIELD && ref->argument &&
+           strcmp((const char *)(uintptr_t)ref->argument, name) == 0;
+}
+
+/* The function whose closure a tuple is: one function has one. */
+static uint32_t find_function(struct fi_links *links, uint32_t tuple)
+{
+    const struct gr_graph *graph = links->analysis->graph;
+    uint32_t first = graph->reverse_start[tuple];
+    uint32_t holder;
+
+    if (graph->reverse_start[tuple + 1] != first + 1)
+        return tuple;
+    holder = graph->reverse_source[first];
+    if (strcmp(fi_type(links->analysis, holder)->name, "function") != 0)
+        return tuple;
+    fi_walk(links->analysis, holder, &links->inner);
+    for (size_t i = 0; i < links->inner.count; i++)
+        if (links->inner.items[i].target == graph->address[tuple] &&
+            is_field(&links->inner.items[i], "__closure__"))
+            return holder;
+    return tuple;
+}
+
+/* The object whose attributes a dict holds, or whose closure a tuple is; the node itself when it
+ * is something else. */
 static uint32_t owner_of(struct fi_links *links, uint32_t node)
 {
+    uint64_t flags = fi_type(links->analysis, node)->flags;
     uint64_t address = links->analysis->graph->address[node];
     uint32_t owner;
 
-    if (!(fi_type(links->analysis, node)->flags & PY_TPFLAGS_DICT))
+    if (!(flags & (PY_TPFLAGS_DICT | PY_TPFLAGS_TUPLE)))
         return node;
     owner = df_map_get(&links->owners, address);
     if (owner == DF_MAP_NONE) {
-        owner = find_owner(links, node);
+        owner = flags & PY_TPFLAGS_DICT ? find_owner(links, node) : find_function(links, node);
         df_map_set(&links->owners, address, owner);
     }
     return owner;
@@ -77,7 +106,7 @@ static void report(struct fi_links *links, struct fi_neighbour *neighbour)
 {
     DF_CLEANUP_FREE char *text = NULL;
 
-    if (neighbour->attribute && neighbour->ref->label == PY_LABEL_VALUE) {
+    if (neighbour->attribute && neighbour->ref->label != PY_LABEL_KEY) {
         text = fi_link_text(links, neighbour);
         neighbour->shape = text;
     } else {
@@ -193,10 +222,45 @@ void fi_links_held(struct fi_links *links, const uint32_t *members, size_t count
     }
 }
 
+/* "closure x" for the i-th of `count` cells of a function: free variables are the last slots of its
+ * code. NULL when the names cannot be read. */
+static char *closure_text(struct fi_links *links, uint32_t function, uint64_t i, uint64_t count)
+{
+    const struct py *py = links->analysis->py;
+    uint64_t code = 0, slots = 0;
+    DF_CLEANUP_FREE char *name = NULL;
+    bool cell;
+
+    fi_walk(links->analysis, function, &links->inner);
+    for (size_t r = 0; r < links->inner.count && !code; r++)
+        if (is_field(&links->inner.items[r], "__code__"))
+            code = links->inner.items[r].target;
+    while (code && slots < PY_MAX_LOCALS) {
+        char *next = py_local_name(py, code, (uint32_t)slots, &cell);
+
+        if (!next)
+            break;
+        free(next);
+        slots++;
+    }
+    if (i >= count || count > slots)
+        return NULL;
+    name = py_local_name(py, code, (uint32_t)(slots - count + i), &cell);
+    return name ? df_xasprintf("closure %s", name) : NULL;
+}
+
 char *fi_link_text(struct fi_links *links, const struct fi_neighbour *neighbour)
 {
-    char *text = fi_hop_text(links->analysis, neighbour->holder, neighbour->ref);
+    const struct gr_graph *graph = links->analysis->graph;
+    uint32_t holder = neighbour->holder;
+    char *text = NULL;
 
+    if (neighbour->attribute && neighbour->ref->label == PY_LABEL_ITEM)
+        text = closure_text(links, neighbour->node, neighbour->ref->argument,
+                            graph->start[holder + 1] - graph->start[holder]);
+    if (text)
+        return text;
+    text = fi_hop_text(links->analysis, holder, neighbour->ref);
     if (neighbour->attribute)
         fi_key_to_attribute(text);
     return text;

@@ -21,7 +21,8 @@
 
 #define MAX_DEPTH 8
 #define MAX_NODES 80
-#define MAX_FAN 10 /* neighbours of one group; of the targets twice as many */
+#define MAX_FAN 10  /* neighbours of one group; of the targets twice as many */
+#define MAX_APART 3 /* so few alike neighbours are drawn one by one */
 #define TEXT_LENGTH 60
 
 struct members {
@@ -36,14 +37,22 @@ struct group {
     uint64_t hidden;
 };
 
-struct fold {               /* neighbours of the group that grows: a group to be */
+/* References that are drawn as one edge. */
+struct bundle {
+    const char *shape;      /* of the first label; in the pool */
+    char *text;             /* the first label in full */
+    uint64_t links, labels; /* references; such with a label of another shape */
+    bool way;
+};
+
+/* Neighbours of the group that grows: a group to be. */
+struct fold {
     struct members members; /* empty when `known` */
     uint32_t known;         /* the group that they are in already, AL_NONE when new */
     uint32_t type;
-    const char *shape;      /* in the pool */
-    char *text;             /* the first label in full */
-    uint64_t links, labels; /* references; further shapes of labels among them */
-    bool way, root;
+    bool root;
+    struct bundle bundle;           /* of all */
+    struct bundle apart[MAX_APART]; /* of each of the first members */
 };
 
 struct painter {
@@ -96,7 +105,7 @@ static bool fold_fits(const struct painter *p, const struct fold *fold, uint32_t
         return fold->known == known;
     if (stands_alone(p, node) || fold->root != is_root(p, node))
         return false;
-    return fold->type == p->analysis->graph->type[node] && strcmp(fold->shape, shape) == 0;
+    return fold->type == p->analysis->graph->type[node] && strcmp(fold->bundle.shape, shape) == 0;
 }
 
 static uint64_t fold_hash(const struct painter *p, uint32_t node, uint32_t known, const char *shape)
@@ -133,8 +142,6 @@ static uint32_t find_fold(struct painter *p, const struct fi_neighbour *n)
         df_map_set(&p->fold_by_hash, hash, (uint32_t)p->folds.count);
         DF_PUSH(&p->folds, (struct fold){.known = known,
                                          .type = p->analysis->graph->type[n->node],
-                                         .shape = fi_pool_text(p->pool, n->shape),
-                                         .text = fi_link_text(&p->links, n),
                                          .root = is_root(p, n->node)});
         return (uint32_t)p->folds.count - 1;
     }
@@ -145,6 +152,16 @@ static bool is_way(const struct painter *p, const struct fi_neighbour *n)
 {
     return p->backwards ? p->analysis->parent[n->member] == n->through
                         : p->analysis->idom[n->node] == n->holder;
+}
+
+static void bundle_add(struct painter *p, struct bundle *bundle, const struct fi_neighbour *n)
+{
+    if (!bundle->links++) {
+        bundle->shape = fi_pool_text(p->pool, n->shape);
+        bundle->text = fi_link_text(&p->links, n);
+    }
+    bundle->labels += strcmp(bundle->shape, n->shape) != 0;
+    bundle->way |= is_way(p, n);
 }
 
 static void visit_neighbour(void *context, const struct fi_neighbour *n)
@@ -159,13 +176,18 @@ static void visit_neighbour(void *context, const struct fi_neighbour *n)
         return;
     place = find_fold(p, n);
     fold = &p->folds.items[place];
-    fold->links++;
-    fold->labels += strcmp(fold->shape, n->shape) != 0;
-    fold->way |= is_way(p, n);
-    if (fold->known == AL_NONE && p->fold_of[n->node] == AL_NONE) {
+    bundle_add(p, &fold->bundle, n);
+    if (fold->known != AL_NONE)
+        return;
+    if (p->fold_of[n->node] == AL_NONE) {
         p->fold_of[n->node] = place;
         DF_PUSH(&fold->members, n->node);
     }
+    if (fold->members.count > MAX_APART) /* too many to be drawn apart */
+        return;
+    for (size_t i = 0; i < fold->members.count; i++)
+        if (fold->members.items[i] == n->node)
+            bundle_add(p, &fold->apart[i], n);
 }
 
 /* What is drawn first: groups that are there already, then the way, then the many. */
@@ -175,25 +197,33 @@ static int compare_folds(const void *left, const void *right)
 
     if ((a->known != AL_NONE) != (b->known != AL_NONE))
         return a->known != AL_NONE ? -1 : 1;
-    if (a->way != b->way)
-        return a->way ? -1 : 1;
+    if (a->bundle.way != b->bundle.way)
+        return a->bundle.way ? -1 : 1;
     if (a->root != b->root)
         return a->root ? -1 : 1;
-    if (a->links != b->links)
-        return a->links > b->links ? -1 : 1;
+    if (a->bundle.links != b->bundle.links)
+        return a->bundle.links > b->bundle.links ? -1 : 1;
     if (a->known != AL_NONE)
         return a->known < b->known ? -1 : 1;
     return a->members.items[0] < b->members.items[0] ? -1 : 1;
 }
 
-static const char *edge_label(struct painter *p, const struct fold *fold)
+/* Several references with one shape are shown by it; further shapes are counted. */
+static const char *edge_label(struct painter *p, const struct bundle *bundle)
 {
-    const char *label = fold->links > 1 ? fold->shape : fold->text;
+    const char *label = bundle->links > 1 ? bundle->shape : bundle->text;
 
-    /* Several references with one shape are shown by it; further shapes are counted. */
-    if (!fold->labels)
+    if (!bundle->labels)
         return fi_pool_text(p->pool, label);
-    return fi_pool_format(p->pool, "%s +%llu", label, (unsigned long long)fold->labels);
+    return fi_pool_format(p->pool, "%s +%llu", label, (unsigned long long)bundle->labels);
+}
+
+static void add_edge(struct painter *p, uint32_t other, const struct bundle *bundle)
+{
+    DF_PUSH(&p->edges, (struct fi_picture_edge){.from = p->backwards ? other : p->growing,
+                                                .to = p->backwards ? p->growing : other,
+                                                .label = edge_label(p, bundle),
+                                                .count = bundle->links});
 }
 
 static uint32_t add_group(struct painter *p, struct members members, uint32_t depth)
@@ -206,33 +236,60 @@ static uint32_t add_group(struct painter *p, struct members members, uint32_t de
     return number;
 }
 
-/* Draws a fold as a group with its edge; false when there is no room for it. */
-static bool draw_fold(struct painter *p, struct fold *fold, uint32_t *fan)
+/* Draws new objects as a group; takes the members. */
+static void draw_group(struct painter *p, struct members members, bool root,
+                       const struct bundle *bundle)
 {
-    uint32_t other = fold->known, depth = p->groups.items[p->growing].depth + 1;
+    uint32_t number = add_group(p, members, p->groups.items[p->growing].depth + 1);
 
-    if (other == AL_NONE) {
-        uint32_t limit = p->groups.items[p->growing].target ? 2 * MAX_FAN : MAX_FAN;
+    p->groups.items[number].root = root;
+    p->groups.items[number].way = bundle->way;
+    add_edge(p, number, bundle);
+}
 
-        if (p->groups.count >= p->max_nodes || *fan >= limit)
-            return false;
-        ++*fan;
-        other = add_group(p, fold->members, depth);
-        fold->members = (struct members){0};
-        p->groups.items[other].root = fold->root;
-        p->groups.items[other].way = fold->way;
+/* Draws a fold; false when there is no room for it. *fan counts the groups that were drawn. */
+static bool draw_fold(struct painter *p, struct fold *fold, size_t *fan)
+{
+    size_t room = p->groups.items[p->growing].target ? 2 * MAX_FAN : MAX_FAN;
+    size_t count = fold->members.count;
+
+    if (fold->known != AL_NONE) {
+        add_edge(p, fold->known, &fold->bundle);
+        return true;
     }
-    DF_PUSH(&p->edges, (struct fi_picture_edge){.from = p->backwards ? other : p->growing,
-                                                .to = p->backwards ? p->growing : other,
-                                                .label = edge_label(p, fold),
-                                                .count = fold->links});
+    room = room > *fan ? room - *fan : 0;
+    if (room > p->max_nodes - p->groups.count)
+        room = p->max_nodes - p->groups.count;
+    if (!room)
+        return false;
+    if (count > MAX_APART || count > room) {
+        draw_group(p, fold->members, fold->root, &fold->bundle);
+        fold->members = (struct members){0};
+        ++*fan;
+        return true;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct members one = {0};
+
+        DF_PUSH(&one, fold->members.items[i]);
+        draw_group(p, one, fold->root, &fold->apart[i]);
+    }
+    *fan += count;
     return true;
+}
+
+static void fold_deinit(struct fold *fold)
+{
+    free(fold->members.items);
+    free(fold->bundle.text);
+    for (size_t i = 0; i < MAX_APART; i++)
+        free(fold->apart[i].text);
 }
 
 static void grow(struct painter *p, uint32_t number)
 {
     struct members members = p->groups.items[number].members;
-    uint32_t fan = 0;
+    size_t fan = 0;
 
     p->growing = number;
     p->folds.count = 0;
@@ -252,8 +309,7 @@ static void grow(struct painter *p, uint32_t number)
 
         if (!draw_fold(p, fold, &fan))
             p->groups.items[number].hidden += fold->members.count;
-        free(fold->members.items);
-        free(fold->text);
+        fold_deinit(fold);
     }
 }
 
@@ -338,6 +394,19 @@ static bool all_roots(const struct painter *p, const struct group *group)
     return true;
 }
 
+/* The strongest reason of a root, and how many more there are. */
+static const char *root_path(struct painter *p, uint32_t node)
+{
+    const struct gr_graph *graph = p->analysis->graph;
+    const char *path = gr_root_of(graph, node)->path;
+    uint32_t more = 0;
+
+    for (uint32_t i = 0; i < graph->root_count; i++)
+        more += graph->roots[i].node == node && strcmp(graph->roots[i].path, path) != 0;
+    return more ? fi_pool_format(p->pool, "%s and %u more", path, more)
+                : fi_pool_text(p->pool, path);
+}
+
 static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
                         struct fi_picture_node *ret)
 {
@@ -365,7 +434,7 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
     for (size_t i = 0; i < group->members.count; i++)
         ret->size += graph->size[group->members.items[i]];
     if (ret->root && single)
-        ret->root_path = fi_pool_text(p->pool, gr_root_of(graph, first)->path);
+        ret->root_path = root_path(p, first);
     else if (ret->root)
         ret->root_path = gr_root_kind_name(graph->root_kind[first]);
 }
