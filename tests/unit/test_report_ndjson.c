@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * test_report_ndjson.c: the export, from arrays written by hand.
+ */
+#include "tests/support/cmocka_all.h"
+
+#include "analyzer/objects/internal.h"
+#include "analyzer/report/report.h"
+
+static struct py_type type_list = {.name = (char *)"list"};
+static struct py_type type_evil = {.name = (char *)"x.\"\xff\n\\"};
+static struct py_type *types[] = {&type_list, &type_evil};
+
+static void objects_are_lines(void **state)
+{
+    (void)state;
+    struct py_objects objects = {.types = types, .type_count = 2};
+    uint64_t address[] = {0x1000, 0x7f0000002000, 0x7f0000003000}, size[] = {88, 56, 48};
+    uint32_t type[] = {0, 1, 0};
+    int64_t references[] = {1, INT64_MAX, 2};
+    uint8_t flags[] = {GR_TRACKED, GR_FINALIZED, 0},
+            source[] = {GR_FROM_GC_LIST, GR_FROM_REFERENT, GR_FROM_STATIC};
+    uint32_t start[] = {0, 4, 4, 4}, target[] = {1, 1, 2, 2}, weak_start[] = {0, 0, 1, 1},
+             weak_target[] = {0};
+    uint8_t kind[] = {PY_REF_REFERENT, PY_REF_REFERENT, PY_REF_OWNED, PY_REF_GUESS};
+    struct gr_root roots[] = {{0, GR_ROOT_MODULE, (char *)"shop", UINT32_MAX, UINT32_MAX}};
+    uint32_t root_index[] = {0}, root_nodes[] = {0};
+    struct gr_graph graph = {.count = 3,
+                             .address = address,
+                             .type = type,
+                             .size = size,
+                             .references = references,
+                             .flags = flags,
+                             .source = source,
+                             .start = start,
+                             .target = target,
+                             .kind = kind,
+                             .edge_count = 4,
+                             .weak_start = weak_start,
+                             .weak_target = weak_target,
+                             .weak_count = 1,
+                             .roots = roots,
+                             .root_count = 1,
+                             .root_index = root_index,
+                             .root_nodes = root_nodes,
+                             .root_node_count = 1};
+    uint32_t idom[] = {AL_ROOT, 0, AL_NONE};
+    uint64_t retained[] = {192, 56, 48};
+    uint8_t verdict[] = {AL_ALIVE, AL_GARBAGE, AL_UNCOLLECTABLE};
+    struct fi_analysis analysis = {.objects = &objects,
+                                   .graph = &graph,
+                                   .idom = idom,
+                                   .retained = retained,
+                                   .verdict = verdict};
+    static const char expected[] =
+        "{\"address\":\"0x1000\",\"type\":\"list\",\"size\":88,\"refcount\":1,\"source\":\"gc-"
+        "list\","
+        "\"root\":\"module "
+        "shop\",\"retained\":192,\"idom\":null,\"garbage\":false,\"tracked\":true,"
+        "\"referents\":[\"0x7f0000002000\",\"0x7f0000002000\"],\"owned\":[\"0x7f0000003000\"],"
+        "\"guess\":[\"0x7f0000003000\"]}\n"
+        "{\"address\":\"0x7f0000002000\",\"type\":\"x.\\\"\xef\xbf\xbd\\u000a\\\\\",\"size\":56,"
+        "\"refcount\":null,\"source\":\"referent\",\"retained\":56,\"idom\":\"0x1000\","
+        "\"garbage\":true,\"finalized\":true,\"weak\":[\"0x1000\"]}\n"
+        "{\"address\":\"0x7f0000003000\",\"type\":\"list\",\"size\":48,\"refcount\":2,"
+        "\"source\":\"static\",\"retained\":48,\"idom\":null,\"garbage\":true}\n";
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+    assert_ok(rp_ndjson(stream, &analysis, NULL));
+    fclose(stream);
+    assert_string_equal(text, expected);
+    free(text);
+
+    stream = fopen("/dev/full", "w");
+    if (!stream)
+        skip();
+    setvbuf(stream, NULL, _IONBF, 0);
+    assert_fails(rp_ndjson(stream, &analysis, NULL), DF_ERR_IO, "written");
+    fclose(stream);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(objects_are_lines)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
