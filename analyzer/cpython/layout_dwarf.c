@@ -17,7 +17,8 @@
 #define MAX_EXTENSIONS 32 /* different modules named in pyfields.def */
 
 struct source {
-    struct df_dump *dump;
+    struct df_dump *dump;                /* whose modules have the extensions; or */
+    const struct py_layout_files *files; /* the debug files themselves */
     const char *cache_directory;
     struct df_ctypes *python;
     struct {
@@ -73,16 +74,29 @@ static const struct df_module *find_extension(const struct df_modules *modules, 
     return NULL;
 }
 
+/* NULL when there are none: then as absent. */
+static struct df_ctypes *open_extension(const struct source *source, const char *name)
+{
+    struct df_ctypes *types = NULL;
+    if (source->files) {
+        const char *file = source->files->extension(source->files->context, name);
+        if (file)
+            df_err_free(df_ctypes_open(file, NULL, NULL, &types));
+        return types;
+    }
+    const struct df_module *module = find_extension(source->dump->modules, name);
+    if (module)
+        df_err_free(open_types(module, source->cache_directory, &types));
+    return types;
+}
+
 /* The types of an extension module; NULL when there are none. Opened once. */
 static struct df_ctypes *extension_types(struct source *source, const char *name)
 {
     for (uint32_t i = 0; i < source->extension_count; i++)
         if (!strcmp(source->extensions[i].module, name))
             return source->extensions[i].types;
-    struct df_ctypes *types = NULL;
-    const struct df_module *module = find_extension(source->dump->modules, name);
-    if (module)
-        df_err_free(open_types(module, source->cache_directory, &types)); /* then as absent */
+    struct df_ctypes *types = open_extension(source, name);
     if (source->extension_count < MAX_EXTENSIONS) {
         source->extensions[source->extension_count].module = name;
         source->extensions[source->extension_count++].types = types;
@@ -186,13 +200,13 @@ static const enum py_field necessary[] = {
     PY_F_generation_count,
 };
 
-static struct df_err *check_necessary(const struct py_layout *layout, const char *file)
+struct df_err *py_layout_check_necessary(const struct py_layout *layout, const char *file)
 {
     for (size_t i = 0; i < sizeof(necessary) / sizeof(*necessary); i++)
         if (layout->offset[necessary[i]] == PY_ABSENT)
             return df_err_new(DF_ERR_UNSUPPORTED,
-                              "the debug information in %s has no field %s (looked for %s in %s)",
-                              file, py_field_name(necessary[i]), py_field_paths(necessary[i]),
+                              "the layout from %s has no field %s (looked for %s in %s)", file,
+                              py_field_name(necessary[i]), py_field_paths(necessary[i]),
                               py_struct_names(py_field_struct(necessary[i])));
     return NULL;
 }
@@ -220,6 +234,28 @@ static void fill(struct py_layout *layout, struct source *source)
     py_layout_slots(layout, source->python);
 }
 
+static void close_types(struct source *source)
+{
+    for (uint32_t i = 0; i < source->extension_count; i++)
+        df_ctypes_close(source->extensions[i].types);
+    df_ctypes_close(source->python);
+}
+
+struct df_err *py_layout_from_files(const struct py_layout_files *files, struct py_layout *ret)
+{
+    struct source source = {.files = files};
+    struct py_layout layout = {.version = files->version};
+    DF_TRY(df_ctypes_open(files->python, NULL, NULL, &source.python));
+    fill(&layout, &source);
+    close_types(&source);
+    struct df_err *err = py_layout_check_necessary(&layout, files->python);
+    if (err)
+        py_layout_deinit(&layout);
+    else
+        *ret = layout;
+    return err;
+}
+
 struct df_err *py_layout_from_dwarf(struct df_dump *dump, struct df_module *python,
                                     const char *cache_directory, struct py_layout *ret)
 {
@@ -228,12 +264,10 @@ struct df_err *py_layout_from_dwarf(struct df_dump *dump, struct df_module *pyth
     DF_TRY(open_types(python, cache_directory, &source.python));
     layout.version = py_find_version(dump, python);
     fill(&layout, &source);
-    for (uint32_t i = 0; i < source.extension_count; i++)
-        df_ctypes_close(source.extensions[i].types);
-    df_ctypes_close(source.python);
+    close_types(&source);
     const struct df_symbol *lookup = py_local_symbol(python, "lookdict");
     layout.general_lookup = lookup ? lookup->address : 0;
-    struct df_err *err = check_necessary(&layout, python->debug_file);
+    struct df_err *err = py_layout_check_necessary(&layout, python->debug_file);
     if (err)
         py_layout_deinit(&layout);
     else

@@ -22,6 +22,20 @@ void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types);
 /* Finds the members of the runtime's structures that own objects (slots.c). */
 void py_layout_slots(struct py_layout *layout, const struct df_ctypes *types);
 
+/* Debug files of a build, instead of a dump of it: what the table of known layouts is made from. */
+struct py_layout_files {
+    const char *python; /* with the debug information of the interpreter */
+    uint32_t version;   /* PY_VERSION_HEX */
+    /* The file with that of an extension module, or NULL when it is built in or has none. */
+    const char *(*extension)(void *context, const char *module);
+    void *context;
+};
+struct df_err *py_layout_from_files(const struct py_layout_files *files, struct py_layout *ret);
+
+/* An error that names the first field that nothing works without and that is absent (file: where
+ * the layout is from). */
+struct df_err *py_layout_check_necessary(const struct py_layout *layout, const char *file);
+
 /* A symbol that may be local, under its own name or the one that link-time optimisation gave it. */
 const struct df_symbol *py_local_symbol(struct df_module *module, const char *name);
 
