@@ -146,6 +146,9 @@ struct df_emulator *py_emulator(struct py_objects *objects); /* NULL when there 
 enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type *type,
                                 uint64_t object, struct py_refs *refs);
 
+/* probe.c: decides layout.managed_visit by what the dead code does, where it can be asked. */
+void py_probe_managed_visit(struct py_objects *objects);
+
 /* structs.c: names of an object's words from the debug information of the module that defines its
  * type: the member's name at a byte offset, or NULL. Lives as long as `objects`. */
 const char *py_struct_member(struct py_objects *objects, const struct py_type *type,

@@ -13,6 +13,7 @@ struct df_err *py_objects_open(struct py *py, const struct py_objects_options *o
     df_map_init(&objects->type_map);
     df_map_init(&objects->traverse_map);
     df_map_init(&objects->sizeof_map);
+    py_probe_managed_visit(objects);
     *ret = objects;
     return NULL;
 }

@@ -7,6 +7,7 @@
  */
 #include "analyzer/objects/internal.h"
 
+#include <elf.h>
 #include <stdio.h>
 
 static bool plausible_name(struct py_objects *objects, uint64_t address)
@@ -25,6 +26,22 @@ static bool plausible_name(struct py_objects *objects, uint64_t address)
     return true;
 }
 
+/* Static types of which nobody ever asked anything may not be ready, and yet have objects (up to
+ * 3.11: line_iterator, async_generator_athrow; functools._lru_list_elem in 3.8); some have no
+ * metatype until then. To be believed they must be a variable of a module and be destroyed by code.
+ */
+static bool plausible_unready(struct py_objects *objects, uint64_t address, uint64_t flags)
+{
+    struct py_reader *reader = &objects->reader;
+    const struct df_modules *modules = objects->py->dump->modules;
+    if (flags & (PY_TPFLAGS_HEAPTYPE | PY_TPFLAGS_READY))
+        return false;
+    uint64_t dealloc = PY_PTR(reader, address, type, tp_dealloc);
+    const struct df_range *code = dealloc ? df_aspace_range(reader->space, dealloc) : NULL;
+    return df_module_at(modules, address) && code && (code->flags & PF_X) &&
+           df_module_at(modules, PY_PTR(reader, address, type, tp_name));
+}
+
 /* Every field that a type cannot do without has a sane value. */
 static bool plausible_type(struct py_objects *objects, uint64_t address)
 {
@@ -37,9 +54,11 @@ static bool plausible_type(struct py_objects *objects, uint64_t address)
     uint64_t flags = PY_PTR(reader, address, type, tp_flags);
     int64_t basic = (int64_t)PY_PTR(reader, address, type, tp_basicsize);
     int64_t item = (int64_t)PY_PTR(reader, address, type, tp_itemsize);
-    bool good = !reader->fault && (meta & 7) == 0 && (meta_flags & PY_TPFLAGS_TYPE) &&
-                (flags & PY_TPFLAGS_READY) && basic >= (int64_t)PY_SIZEOF(layout, object) &&
-                basic <= (1 << 24) && item >= 0 && item <= (1 << 20) &&
+    bool ready = (meta_flags & PY_TPFLAGS_TYPE) && (flags & PY_TPFLAGS_READY);
+    bool good = !reader->fault && (meta & 7) == 0 &&
+                (ready || plausible_unready(objects, address, flags)) &&
+                basic >= (int64_t)PY_SIZEOF(layout, object) && basic <= (1 << 24) && item >= 0 &&
+                item <= (1 << 20) &&
                 plausible_name(objects, PY_PTR(reader, address, type, tp_name));
     reader->fault = fault;
     return good;
