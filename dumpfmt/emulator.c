@@ -304,6 +304,13 @@ void df_emulator_reset(struct df_emulator *emulator)
     emulator->written = false;
 }
 
+/* The next child starts from the engine as it is here. */
+void df_emulator_set_word(struct df_emulator *emulator, uint64_t address, uint64_t word)
+{
+    end_child(emulator);
+    df_emu_patch(emulator->engine, address, word, sizeof(word));
+}
+
 struct df_err *df_emulator_create(const struct df_dump *dump, uint64_t tls,
                                   struct df_emulator **ret)
 {
@@ -381,6 +388,11 @@ bool df_emulator_read(struct df_emulator *emulator, uint64_t address, void *buff
 void df_emulator_reset(struct df_emulator *emulator)
 {
     (void)emulator;
+}
+
+void df_emulator_set_word(struct df_emulator *emulator, uint64_t address, uint64_t word)
+{
+    (void)emulator, (void)address, (void)word;
 }
 
 void df_emulator_limit(struct df_emulator *emulator, uint64_t blocks, uint64_t visits)

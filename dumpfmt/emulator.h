@@ -80,6 +80,10 @@ void df_emulator_reset(struct df_emulator *emulator);
  * again. */
 void df_emulator_limit(struct df_emulator *emulator, uint64_t blocks, uint64_t visits);
 
+/* From now on, and after every reset, the private copy has this word at address, whatever the dump
+ * has. For few words, set before the first call. */
+void df_emulator_set_word(struct df_emulator *emulator, uint64_t address, uint64_t word);
+
 /* A word for a status ("unreadable memory", "unknown instruction", ...). */
 const char *df_call_status_text(enum df_call_status status);
 

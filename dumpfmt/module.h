@@ -123,10 +123,10 @@ void df_module_relocations(const struct df_module *module,
                                          bool jump_slot),
                            void *context);
 
-/* Offset of the module's TLS block from the thread pointer (x86-64: negative, aarch64: positive).
- * Told for the executable only: where the blocks of shared libraries are is private to the dynamic
- * linker. False when it cannot be told. */
-bool df_module_tls_offset(const struct df_modules *modules, const struct df_module *module,
-                          int64_t *ret);
+/* Address of the module's thread-local block in the thread with this thread pointer. The main
+ * program's follows from its size; a shared library's from words that the dynamic linker filled in,
+ * where its code has such. False when it cannot be told. */
+bool df_module_tls_block(const struct df_aspace *space, const struct df_modules *modules,
+                         const struct df_module *module, uint64_t tls, uint64_t *ret);
 
 #endif

@@ -22,6 +22,13 @@
 #define R_AARCH64_GLOB_DAT 1025
 #define R_AARCH64_JUMP_SLOT 1026
 #endif
+#ifndef R_AARCH64_TLS_TPREL
+#define R_AARCH64_TLS_TPREL 1030
+#endif
+#ifndef R_AARCH64_TLS_DTPMOD
+#define R_AARCH64_TLS_DTPMOD 1028
+#endif
+#define MAXIMUM_TLS_MODULES 65536
 
 struct df_name_index {
     struct df_map heads; /* hash of name -> index of symbol */
@@ -320,12 +327,9 @@ static uint64_t round_up(uint64_t value, uint64_t alignment)
 }
 
 /* glibc, elf/dl-tls.c, _dl_determine_tlsoffset, for the first block of the list. */
-bool df_module_tls_offset(const struct df_modules *modules, const struct df_module *module,
-                          int64_t *ret)
+static bool first_block_offset(const struct df_modules *modules, const struct df_elf *elf,
+                               int64_t *ret)
 {
-    const struct df_elf *elf = module->elf ? module->elf : module->debug_elf;
-    if (module != modules->executable || !elf)
-        return false;
     for (uint32_t i = 0; i < elf->segment_count; i++) {
         const GElf_Phdr *tls = &elf->segments[i];
         if (tls->p_type != PT_TLS)
@@ -347,4 +351,87 @@ bool df_module_tls_offset(const struct df_modules *modules, const struct df_modu
         return true;
     }
     return false;
+}
+
+/* What the dynamic linker knows and wrote into words of the module: a variable's offset from the
+ * thread pointer (TPOFF64, TLS_TPREL; less the variable's own offset it is the block's), or the
+ * module's number in each thread's vector of blocks (DTPMOD64). */
+struct tls_words {
+    uint32_t offset_type, number_type;
+    bool has_offset, has_number;
+    int64_t offset;
+    uint64_t number;
+};
+
+static void read_tls_words(const struct df_aspace *space, const struct df_module *module,
+                           Elf_Scn *section, const GElf_Shdr *header, struct tls_words *words)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    Elf_Scn *symbols_section = elf_getscn(module->elf->elf, header->sh_link);
+    Elf_Data *symbols = symbols_section ? elf_getdata(symbols_section, NULL) : NULL;
+    if (!data || header->sh_entsize != sizeof(Elf64_Rela) || !symbols ||
+        symbols->d_type != ELF_T_SYM)
+        return;
+    for (size_t i = 0; i < data->d_size / sizeof(Elf64_Rela); i++) {
+        GElf_Rela relocation;
+        GElf_Sym symbol = {0};
+        uint64_t word;
+        if (!gelf_getrela(data, (int)i, &relocation))
+            return;
+        uint32_t type = GELF_R_TYPE(relocation.r_info);
+        uint32_t index = (uint32_t)GELF_R_SYM(relocation.r_info);
+        if (type != words->offset_type && type != words->number_type)
+            continue;
+        if (index && (!gelf_getsym(symbols, (int)index, &symbol) || symbol.st_shndx == SHN_UNDEF))
+            continue; /* another module's variable */
+        if (!df_u64(space, relocation.r_offset + module->bias, &word))
+            continue;
+        if (type == words->number_type) {
+            words->number = word;
+            words->has_number = true;
+        } else {
+            words->offset = (int64_t)(word - symbol.st_value - (uint64_t)relocation.r_addend);
+            words->has_offset = true;
+        }
+    }
+}
+
+/* dtv[number].pointer.val (glibc, sysdeps/generic/dl-dtv.h); where a thread keeps its dtv:
+ * tcbhead_t of each machine (sysdeps/x86_64/nptl/tls.h, sysdeps/aarch64/nptl/tls.h). */
+static bool vector_block(const struct df_aspace *space, enum df_machine machine, uint64_t tls,
+                         uint64_t number, uint64_t *ret)
+{
+    uint64_t vector, block;
+    if (!number || number > MAXIMUM_TLS_MODULES ||
+        !df_u64(space, tls + (machine == DF_X86_64 ? 8 : 0), &vector) ||
+        !df_u64(space, vector + number * 16, &block) || !df_aspace_range(space, block))
+        return false;
+    *ret = block;
+    return true;
+}
+
+bool df_module_tls_block(const struct df_aspace *space, const struct df_modules *modules,
+                         const struct df_module *module, uint64_t tls, uint64_t *ret)
+{
+    const struct df_elf *elf = module->elf ? module->elf : module->debug_elf;
+    bool x86 = modules->machine == DF_X86_64;
+    struct tls_words words = {
+        .offset_type = x86 ? R_X86_64_TPOFF64 : R_AARCH64_TLS_TPREL,
+        .number_type = x86 ? R_X86_64_DTPMOD64 : R_AARCH64_TLS_DTPMOD,
+    };
+    if (!elf || !tls)
+        return false;
+    if (module == modules->executable)
+        words.has_offset = first_block_offset(modules, elf, &words.offset);
+    Elf_Scn *section = NULL;
+    while (!words.has_offset && module->elf && (section = elf_nextscn(module->elf->elf, section))) {
+        GElf_Shdr header;
+        if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA &&
+            (header.sh_flags & SHF_ALLOC))
+            read_tls_words(space, module, section, &header, &words);
+    }
+    if (words.has_offset)
+        *ret = tls + (uint64_t)words.offset;
+    return words.has_offset ||
+           (words.has_number && vector_block(space, modules->machine, tls, words.number, ret));
 }

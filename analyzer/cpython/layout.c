@@ -167,6 +167,8 @@ static void object_shapes(struct py_layout *layout, const struct df_ctypes *type
     layout->managed_visit = managed_visit(layout->version);
     layout->managed_weakref =
         layout->attr_shape == PY_ATTR_TAGGED || layout->attr_shape == PY_ATTR_INLINE;
+    layout->presize_by_type =
+        layout->attr_shape == PY_ATTR_SPLIT || layout->attr_shape == PY_ATTR_TAGGED;
     layout->zero_has_digit = layout->keys_shape == PY_KEYS_LOG2;
     layout->presize_dict_words = layout->attr_shape == PY_ATTR_DICT ? 0 : 2;
 }

@@ -111,7 +111,7 @@ struct py_layout {
     enum py_keys_shape keys_shape;
     enum py_attr_shape attr_shape;
     enum py_inline_place inline_place;
-    enum py_managed_visit managed_visit;
+    enum py_managed_visit managed_visit; /* by the version; objects/probe.c asks the code itself */
     enum py_ref_shape ref_shape;
     enum py_frame_shape frame_shape;
     enum py_line_shape line_shape;
@@ -121,6 +121,8 @@ struct py_layout {
     bool managed_weakref;        /* types may keep the weak list before the object (3.12+) */
     bool generator_visits_code;  /* gen_traverse visits gi_code (up to 3.11) */
     bool frame_visits_func;      /* _PyFrame_Traverse visits f_funcobj */
+    bool presize_by_type;      /* sys.getsizeof adds the GC head by the type's flag, not by the object
+                                  (3.11, 3.12): static types have it counted */
     bool zero_has_digit;         /* int.__sizeof__ counts a digit for 0 (3.11+) */
     uint32_t presize_dict_words; /* words of the pre-header without the GC head: 0 or 2 */
     int8_t frame_state_created, frame_state_suspended, frame_state_executing, frame_state_completed,

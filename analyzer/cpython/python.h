@@ -86,6 +86,11 @@ static inline struct py_reader py_reader(const struct py *py)
     return (struct py_reader){.space = py->dump->space, .layout = &py->layout};
 }
 
+/* Where the runtime keeps the thread state that runs now, for the thread with this thread pointer: a
+ * word of the runtime (up to 3.11), a thread-local variable (3.12+). It is 0 while the thread waits
+ * without the GIL; code that is emulated needs it set. False when it cannot be told. */
+bool py_current_thread_slot(const struct py *py, uint64_t tls, uint64_t *ret);
+
 /* Calls visit with each object of a collector list (head: address of the list head), in order.
  * Stops when visit returns false, at the end, or where the list is damaged. Returns true only at
  * its proper end. */

@@ -107,3 +107,18 @@ void py_read_threads(struct py *py)
     for (uint32_t i = 0; i < py->thread_count; i++)
         py_read_frames(py, &py->threads[i], &budget);
 }
+
+bool py_current_thread_slot(const struct py *py, uint64_t tls, uint64_t *ret)
+{
+    if (PY_HAS(&py->layout, runtime, tstate_current)) {
+        *ret = PY_AT(&py->layout, py->runtime, runtime, tstate_current);
+        return true;
+    }
+    const struct df_symbol *variable = df_module_symbol(py->module, "_Py_tss_tstate");
+    uint64_t block;
+    if (!variable || variable->type != DF_SYMBOL_TLS ||
+        !df_module_tls_block(py->dump->space, py->dump->modules, py->module, tls, &block))
+        return false;
+    *ret = block + variable->address;
+    return true;
+}

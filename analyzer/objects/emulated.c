@@ -12,6 +12,19 @@
 #define MAX_MEMBERS 1024
 #define MAX_LABELLED 4096 /* references of one object that get names from its words */
 
+/* The thread that emulated code believes to be: the first of Python's that the core has. */
+static const struct py_thread *running_thread(struct py_objects *objects, uint64_t *ret_tls)
+{
+    const struct df_core *core = objects->py->dump->core;
+    for (uint32_t i = 0; i < objects->py->thread_count; i++)
+        for (uint32_t k = 0; k < core->lwp_count; k++)
+            if (core->lwps[k].tid == objects->py->threads[i].native_id && core->lwps[k].tls) {
+                *ret_tls = core->lwps[k].tls;
+                return &objects->py->threads[i];
+            }
+    return NULL;
+}
+
 struct df_emulator *py_emulator(struct py_objects *objects)
 {
     if (objects->emulator_tried)
@@ -21,19 +34,18 @@ struct df_emulator *py_emulator(struct py_objects *objects)
         objects->emulator_note = df_xstrdup("emulation was turned off");
         return NULL;
     }
-    /* A Python thread's thread pointer, so that code finds its thread state. */
-    const struct df_core *core = objects->py->dump->core;
     uint64_t tls = 0;
-    for (uint32_t i = 0; i < objects->py->thread_count && !tls; i++)
-        for (uint32_t k = 0; k < core->lwp_count; k++)
-            if (core->lwps[k].tid == objects->py->threads[i].native_id)
-                tls = core->lwps[k].tls;
+    const struct py_thread *thread = running_thread(objects, &tls);
     struct df_err *err = df_emulator_create(objects->py->dump, tls, &objects->emulator);
     if (err) {
         objects->emulator_note = df_xstrdup(df_err_text(err));
         objects->emulator = NULL;
         df_err_free(err);
+        return NULL;
     }
+    uint64_t slot;
+    if (thread && py_current_thread_slot(objects->py, tls, &slot))
+        df_emulator_set_word(objects->emulator, slot, thread->address);
     return objects->emulator;
 }
 

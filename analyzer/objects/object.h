@@ -100,6 +100,7 @@ struct py_type {
     bool has_del;             /* defines __del__ in Python (tp_finalize is slot_tp_finalize) */
     bool size_is_guess;       /* a __sizeof__ written in Python, or one that could not be asked */
     uint64_t sizeof_function; /* of the C __sizeof__ to ask by emulation; 0 when not needed */
+    uint64_t sizeof_class;    /* its defining class, when it wants that (METH_METHOD); else 0 */
     uint64_t failed;          /* emulated walks that failed (see failed_status) */
     uint8_t failed_status;    /* enum df_call_status of the last failure */
     const void *data;         /* the walker's own */

@@ -9,6 +9,7 @@
 #include "analyzer/objects/internal.h"
 
 #define METH_NOARGS 0x0004
+#define METH_METHOD_FASTCALL_KEYWORDS (0x0200 | 0x0080 | 0x0002)
 #define METH_MASK 0x03ff /* METH_STATIC and METH_CLASS included: they do not fit */
 
 static uint64_t basic(const struct py_type *type)
@@ -232,6 +233,7 @@ static enum py_status size_code(struct py_objects *objects, const struct py_type
                 units + PY_GET(reader, object, code, co_opcache_size) * PY_SIZEOF(layout, opcache);
         }
     }
+    *ret = (*ret + 7) & ~UINT64_C(7); /* _PyObject_VAR_SIZE */
     uint64_t extra = PY_PTR(reader, object, code, co_extra);
     if (extra) /* _PyCodeObjectExtra {ce_size; ce_extras[1]} */
         *ret += 16 + (py_word(reader, extra) - 1) * 8;
@@ -299,11 +301,12 @@ static enum py_status size_emulated(struct py_objects *objects, const struct py_
                                     uint64_t object, uint64_t *ret)
 {
     struct df_emulator *emulator = py_emulator(objects);
-    const uint64_t arguments[] = {object, 0};
+    /* (self, NULL), or (self, class, args, nargs, kwnames) */
+    const uint64_t arguments[] = {object, type->sizeof_class, 0, 0, 0};
     /* Each call allocates an int in the private copy: begin afresh when that copy is used up. */
     for (int attempt = 0; emulator && attempt < 2; attempt++) {
         uint64_t result;
-        if (df_emulator_call(emulator, type->sizeof_function, arguments, 2, &result) ==
+        if (df_emulator_call(emulator, type->sizeof_function, arguments, 5, &result) ==
                 DF_CALL_OK &&
             result && emulated_int(objects, result, ret))
             return PY_OK;
@@ -357,9 +360,10 @@ static uint64_t own_sizeof(struct py_objects *objects, uint64_t type)
     return found;
 }
 
-/* The C function behind a method descriptor that takes no arguments; 0 when it is something else.
- */
-static uint64_t noargs_function(struct py_objects *objects, uint64_t descriptor)
+/* The C function behind a method descriptor that can be called with no arguments; 0 when it is
+ * something else. *ret_second: its second argument (NULL, or the defining class of METH_METHOD). */
+static uint64_t noargs_function(struct py_objects *objects, uint64_t descriptor,
+                                uint64_t *ret_second)
 {
     struct py_reader *reader = &objects->reader;
     uint32_t type = py_object_type(objects, descriptor);
@@ -367,8 +371,10 @@ static uint64_t noargs_function(struct py_objects *objects, uint64_t descriptor)
         !PY_HAS(reader->layout, methoddescr, d_method))
         return 0;
     uint64_t method = PY_PTR(reader, descriptor, methoddescr, d_method);
-    if (!method || (PY_GET(reader, method, methoddef, ml_flags) & METH_MASK) != METH_NOARGS)
+    uint64_t flags = method ? PY_GET(reader, method, methoddef, ml_flags) & METH_MASK : 0;
+    if (flags != METH_NOARGS && flags != METH_METHOD_FASTCALL_KEYWORDS)
         return 0;
+    *ret_second = flags == METH_NOARGS ? 0 : PY_PTR(reader, descriptor, descr, d_type);
     return PY_PTR(reader, method, methoddef, ml_meth);
 }
 
@@ -383,10 +389,11 @@ py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type)
         uint64_t method = base ? own_sizeof(objects, base) : 0;
         uint32_t index = method ? py_type_index(objects, base) : PY_NO_TYPE;
         if (index != PY_NO_TYPE) {
-            uint64_t function = noargs_function(objects, method);
+            uint64_t second = 0, function = noargs_function(objects, method, &second);
             found = rule_of(reader->layout, objects->types[index]->name);
             if (!found && function) {
                 type->sizeof_function = function;
+                type->sizeof_class = second;
                 found = size_emulated;
             }
             type->size_is_guess |= !found;
@@ -403,15 +410,14 @@ py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type)
 static uint64_t presize(struct py_objects *objects, const struct py_type *type, uint64_t object)
 {
     const struct py_layout *layout = objects->reader.layout;
-    bool gc = py_is_gc(objects, object, (uint32_t)type->index);
-    if (!gc && ((type->flags & PY_TPFLAGS_TYPE) || !layout->presize_dict_words))
+    bool gc = layout->presize_by_type ? type->flags & PY_TPFLAGS_HAVE_GC
+                                      : py_is_gc(objects, object, type->index);
+    if (!gc && (type->flags & PY_TPFLAGS_TYPE))
         return 0;
     uint64_t size = gc ? layout->gc_head_size : 0;
-    if (layout->presize_dict_words &&
-        (type->flags &
-         (PY_TPFLAGS_MANAGED_DICT | (layout->managed_weakref ? PY_TPFLAGS_MANAGED_WEAKREF : 0))))
-        size += layout->presize_dict_words * 8;
-    return size;
+    uint64_t managed =
+        PY_TPFLAGS_MANAGED_DICT | (layout->managed_weakref ? PY_TPFLAGS_MANAGED_WEAKREF : 0);
+    return type->flags & managed ? size + layout->presize_dict_words * 8 : size;
 }
 
 enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t type_index,
