@@ -15,6 +15,7 @@
 
 #define SIGNATURE_TYPES 6 /* named in a signature */
 #define EXAMPLE_MEMBERS 16
+#define SMALL_CYCLE 64 /* members, up to which sorting beats a tally of all types */
 
 struct part { /* of a shape */
     uint32_t type, count;
@@ -38,7 +39,7 @@ struct shapes {
         struct group *items;
         size_t count, capacity;
     } groups;
-    uint32_t *scratch;  /* types of one cycle's members */
+    uint32_t *tally;    /* per rank; zero between uses */
     uint32_t *by_rank;  /* types, by context->rank */
     uint8_t *finalizer; /* per type */
 };
@@ -63,26 +64,52 @@ static bool is_garbage_cycle(const struct fi_analysis *analysis, const uint32_t 
     return true;
 }
 
-/* Appends the shape of a cycle to the parts; returns how many parts. */
+static void add_part(struct shapes *shapes, uint32_t rank, uint32_t count)
+{
+    struct part part = {.type = shapes->by_rank[rank], .count = count};
+    DF_PUSH(&shapes->parts, part);
+}
+
+static void count_small(const struct fi_context *context, struct shapes *shapes,
+                        const uint32_t *members, uint32_t count)
+{
+    uint32_t ranks[SMALL_CYCLE], run = 0;
+    for (uint32_t i = 0; i < count; i++)
+        ranks[i] = context->rank[context->analysis->graph->type[members[i]]];
+    if (count > 1)
+        qsort(ranks, count, sizeof(uint32_t), compare_numbers);
+    for (uint32_t i = 0; i < count; i++) {
+        run++;
+        if (i + 1 < count && ranks[i + 1] == ranks[i])
+            continue;
+        add_part(shapes, ranks[i], run);
+        run = 0;
+    }
+}
+
+static void count_large(const struct fi_context *context, struct shapes *shapes,
+                        const uint32_t *members, uint32_t count)
+{
+    uint32_t types = py_type_count(context->analysis->objects);
+    for (uint32_t i = 0; i < count; i++)
+        shapes->tally[context->rank[context->analysis->graph->type[members[i]]]]++;
+    for (uint32_t rank = 0; rank < types; rank++) {
+        if (shapes->tally[rank])
+            add_part(shapes, rank, shapes->tally[rank]);
+        shapes->tally[rank] = 0;
+    }
+}
+
+/* Appends the shape of a cycle to the parts, in the order of names; returns how many parts. */
 static uint32_t make_shape(const struct fi_context *context, struct shapes *shapes,
                            const uint32_t *members, uint32_t count)
 {
-    const uint32_t *type = context->analysis->graph->type;
-    for (uint32_t i = 0; i < count; i++)
-        shapes->scratch[i] = context->rank[type[members[i]]];
-    if (count > 1)
-        qsort(shapes->scratch, count, sizeof(uint32_t), compare_numbers);
-    uint32_t parts = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        if (i && shapes->scratch[i] == shapes->scratch[i - 1]) {
-            shapes->parts.items[shapes->parts.count - 1].count++;
-            continue;
-        }
-        struct part part = {.type = shapes->by_rank[shapes->scratch[i]], .count = 1};
-        DF_PUSH(&shapes->parts, part);
-        parts++;
-    }
-    return parts;
+    size_t before = shapes->parts.count;
+    if (count <= SMALL_CYCLE)
+        count_small(context, shapes, members, count);
+    else
+        count_large(context, shapes, members, count);
+    return (uint32_t)(shapes->parts.count - before);
 }
 
 static uint64_t hash_shape(const struct part *parts, uint32_t count, bool garbage)
@@ -231,26 +258,15 @@ static void fill_group(struct fi_context *context, const struct shapes *shapes,
         group->example[i] = analysis->graph->address[analysis->cycle_member[first + i]];
 }
 
-static uint32_t largest_cycle(const struct fi_analysis *analysis)
-{
-    uint32_t largest = 0;
-    for (uint32_t i = 0; i < analysis->cycle_count; i++) {
-        uint32_t members = analysis->cycle_start[i + 1] - analysis->cycle_start[i];
-        if (members > largest)
-            largest = members;
-    }
-    return largest;
-}
-
 struct df_err *fi_fill_cycles(struct fi_context *context)
 {
     const struct fi_analysis *analysis = context->analysis;
     struct fi_cycles *cycles = &context->verdict->cycles;
     struct shapes shapes = {0};
-    DF_TRY(df_array(largest_cycle(analysis), sizeof(uint32_t), &shapes.scratch));
     df_map_init(&shapes.index);
     uint32_t types = py_type_count(analysis->objects);
     shapes.by_rank = fi_pool_array(context->pool, types, sizeof(uint32_t));
+    shapes.tally = fi_pool_array(context->pool, types, sizeof(uint32_t));
     for (uint32_t i = 0; i < types; i++)
         shapes.by_rank[context->rank[i]] = context->named[i];
     find_finalizers(context, &shapes);
@@ -267,6 +283,5 @@ struct df_err *fi_fill_cycles(struct fi_context *context)
     df_map_deinit(&shapes.index);
     free(shapes.parts.items);
     free(shapes.groups.items);
-    free(shapes.scratch);
     return NULL;
 }
