@@ -76,14 +76,19 @@ struct painter {
         size_t count, capacity;
     } edges;
     struct df_map fold_by_hash;
-    uint32_t growing; /* group */
+    uint32_t growing;        /* group */
+    uint32_t next_way, next; /* groups before these have grown, those on the way and all */
+    uint32_t *reasons;       /* per node: rows of roots */
 };
 
-/* A root ends the picture; heads of garbage are only names for what nobody holds. */
+/* A root ends the picture; heads of garbage are only names for what nobody holds. That some local
+ * is the number 1 too says nothing about those who hold numbers. */
 static bool is_root(const struct painter *p, uint32_t node)
 {
     uint8_t kind = p->analysis->graph->root_kind[node];
 
+    if (!p->backwards && !(p->analysis->graph->flags[node] & GR_GC))
+        return false;
     return kind != GR_ROOT_NONE && kind != GR_ROOT_GARBAGE && kind != GR_ROOT_UNKNOWN;
 }
 
@@ -313,22 +318,17 @@ static void grow(struct painter *p, uint32_t number)
     }
 }
 
-/* The next group to grow: on the way first, then the nearest. */
-static uint32_t next_group(const struct painter *p)
+/* The next group to grow: on the way first, then in the order in which they were drawn. Groups are
+ * only ever added behind, so each is passed once. */
+static uint32_t next_group(struct painter *p)
 {
-    uint32_t best = AL_NONE;
-
-    for (uint32_t i = 0; i < p->groups.count; i++) {
-        const struct group *group = &p->groups.items[i], *than;
-
-        if (group->done)
-            continue;
-        than = best == AL_NONE ? NULL : &p->groups.items[best];
-        if (!than || (group->way && !than->way) ||
-            (group->way == than->way && group->depth < than->depth))
-            best = i;
-    }
-    return best;
+    for (; p->next_way < p->groups.count; p->next_way++)
+        if (p->groups.items[p->next_way].way && !p->groups.items[p->next_way].done)
+            return p->next_way;
+    for (; p->next < p->groups.count; p->next++)
+        if (!p->groups.items[p->next].done)
+            return p->next;
+    return AL_NONE;
 }
 
 static uint64_t count_neighbours(struct painter *p, uint32_t number)
@@ -386,25 +386,42 @@ static struct df_err *add_targets(struct painter *p, const uint32_t *nodes, uint
     return NULL;
 }
 
-static bool all_roots(const struct painter *p, const struct group *group)
-{
-    for (size_t i = 0; i < group->members.count; i++)
-        if (!is_root(p, group->members.items[i]))
-            return false;
-    return true;
-}
-
 /* The strongest reason of a root, and how many more there are. */
 static const char *root_path(struct painter *p, uint32_t node)
 {
-    const struct gr_graph *graph = p->analysis->graph;
-    const char *path = gr_root_of(graph, node)->path;
-    uint32_t more = 0;
+    const char *path = gr_root_of(p->analysis->graph, node)->path;
 
+    return p->reasons[node] > 1
+               ? fi_pool_format(p->pool, "%s and %u more", path, p->reasons[node] - 1)
+               : fi_pool_text(p->pool, path);
+}
+
+static struct df_err *count_reasons(struct painter *p)
+{
+    const struct gr_graph *graph = p->analysis->graph;
+
+    DF_TRY(df_array(graph->count, sizeof(*p->reasons), &p->reasons));
     for (uint32_t i = 0; i < graph->root_count; i++)
-        more += graph->roots[i].node == node && strcmp(graph->roots[i].path, path) != 0;
-    return more ? fi_pool_format(p->pool, "%s and %u more", path, more)
-                : fi_pool_text(p->pool, path);
+        p->reasons[graph->roots[i].node]++;
+    return NULL;
+}
+
+/* Why the objects of a group are roots, NULL when none is: of many, how many and one of them. */
+static const char *group_root_path(struct painter *p, const struct group *group)
+{
+    uint64_t roots = 0, all = group->members.count;
+    uint32_t first = AL_NONE;
+
+    for (size_t i = 0; i < all; i++) {
+        if (!is_root(p, group->members.items[i]))
+            continue;
+        first = roots++ ? first : group->members.items[i];
+    }
+    if (!roots || all == 1)
+        return roots ? root_path(p, first) : NULL;
+    return fi_pool_format(p->pool, "%s of %s: %s%s", fi_number_phrase(roots).text,
+                          fi_number_phrase(all).text, gr_root_of(p->analysis->graph, first)->path,
+                          roots > 1 ? " and others" : "");
 }
 
 static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
@@ -424,7 +441,7 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
         .retained_bytes = retained,
         .folded = group->members.count,
         .target = group->target,
-        .root = group->target ? all_roots(p, group) : group->root,
+        .root_path = group_root_path(p, group),
         .garbage = p->analysis->verdict[first] == AL_GARBAGE ||
                    p->analysis->verdict[first] == AL_UNCOLLECTABLE,
         .cut = group->hidden != 0,
@@ -433,10 +450,7 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
     };
     for (size_t i = 0; i < group->members.count; i++)
         ret->size += graph->size[group->members.items[i]];
-    if (ret->root && single)
-        ret->root_path = root_path(p, first);
-    else if (ret->root)
-        ret->root_path = gr_root_kind_name(graph->root_kind[first]);
+    ret->root = ret->root_path != NULL;
 }
 
 /* The bytes that each group retains together, whatever its members hold of each other. */
@@ -475,6 +489,7 @@ static struct df_err *paint(struct painter *p, const uint32_t *nodes, uint32_t c
     grow_all(p);
     DF_TRY(df_array(p->groups.count + 1, sizeof(*retained), &retained));
     DF_TRY(measure_groups(p, retained));
+    DF_TRY(count_reasons(p));
     picture->node_count = (uint32_t)p->groups.count;
     picture->nodes = fi_pool_array(p->pool, p->groups.count, sizeof(*picture->nodes));
     for (uint32_t i = 0; i < picture->node_count; i++)
@@ -511,6 +526,7 @@ static void painter_deinit(struct painter *p)
     free(p->edges.items);
     free(p->group_of);
     free(p->fold_of);
+    free(p->reasons);
 }
 
 struct df_err *fi_picture_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,

@@ -191,6 +191,19 @@ static void absorb(struct gr_discovery *discovery, const struct run *runs, size_
     }
 }
 
+/* Facts, not faults: what could not be read is counted, and an example kept. */
+static void note_status(struct gr_discovery *discovery, uint64_t object, enum py_status status)
+{
+    static const char *const reasons[PY_STATUS_COUNT] = {
+        [PY_FAULT] = "objects read only in part",
+        [PY_IMPLAUSIBLE] = "objects whose tables contradict themselves",
+        [PY_NOT_OBJECT] = "objects that are none on a second look",
+    };
+
+    if (status < PY_STATUS_COUNT && reasons[status])
+        py_ledger_add(discovery->objects, reasons[status], object);
+}
+
 /* All that is asked of an object but its references. */
 static void measure(struct gr_discovery *discovery, struct gr_found *found)
 {
@@ -198,8 +211,11 @@ static void measure(struct gr_discovery *discovery, struct gr_found *found)
     const struct py_type *type = py_type_at(objects, found->type);
     uint8_t flags = py_object_flags(objects, found->address, found->type);
 
-    if (py_size(objects, found->address, found->type, &found->size) != PY_OK && !found->size)
-        found->size = type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
+    if (py_size(objects, found->address, found->type, &found->size) != PY_OK) {
+        py_ledger_add(objects, "objects whose size is not known", found->address);
+        if (!found->size)
+            found->size = type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
+    }
     found->references = py_refcount(&discovery->reader, found->address);
     if (flags & PY_FLAG_TRACKED)
         found->flags |= GR_TRACKED;
@@ -227,10 +243,12 @@ static void walk_group(struct gr_discovery *discovery)
         uint32_t number = (uint32_t)discovery->next++;
         struct gr_found *found = &discovery->found.items[number];
         struct run run = {.object = number, .first = discovery->refs.count};
+        enum py_status status;
 
         measure(discovery, found);
-        if (py_walk(discovery->objects, found->address, found->type, &discovery->refs) ==
-            PY_DEFERRED) {
+        status = py_walk(discovery->objects, found->address, found->type, &discovery->refs);
+        note_status(discovery, found->address, status);
+        if (status == PY_DEFERRED) {
             DF_PUSH(&discovery->deferred,
                     (struct py_batch_item){.object = found->address, .type = found->type});
             continue;
@@ -255,6 +273,7 @@ static void walk_deferred(struct gr_discovery *discovery)
                           .first = item->first,
                           .count = item->count};
 
+        note_status(discovery, item->object, item->status);
         absorb(discovery, &run, 1);
     }
     deferred->count = 0;

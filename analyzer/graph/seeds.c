@@ -113,7 +113,7 @@ static void collect_slots(struct collect *c, const struct py_frame *frame, const
         const char *slot_path;
         bool cell;
 
-        if (!object)
+        if (!object || is_none(c, object))
             continue;
         if (i < slots)
             name = py_local_name(c->py, frame->code, i, &cell);
