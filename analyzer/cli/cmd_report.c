@@ -16,10 +16,23 @@ struct job {
     uint32_t rows;
 };
 
+static void at_most(uint32_t *count, uint32_t limit)
+{
+    if (limit && *count > limit)
+        *count = limit;
+}
+
 static struct df_err *write_json(FILE *stream, void *context)
 {
     struct job *job = context;
-    return rp_json(stream, job->verdict, job->section);
+    struct fi_verdict cut = *job->verdict;
+    uint32_t limit = job->options->has_limit ? job->options->limit : 0;
+    at_most(&cut.type_count, limit);
+    at_most(&cut.dominator_count, limit);
+    at_most(&cut.cycles.group_count, limit);
+    at_most(&cut.garbage.type_count, limit);
+    at_most(&cut.finding_count, limit);
+    return rp_json(stream, &cut, job->section);
 }
 
 static struct df_err *write_text(FILE *stream, void *context)
@@ -33,7 +46,7 @@ static struct df_err *judge(const struct cli_options *options, struct cli_sessio
                             uint32_t holders, struct fi_verdict **ret)
 {
     struct fi_verdict_options wanted = {.command_line_core = options->core, .limit = holders};
-    if (options->has_limit && options->json)
+    if (options->has_limit && holders && (!options->limit || options->limit > holders))
         wanted.limit = options->limit;
     df_progress(&session->progress.progress, "judging", 0, 0);
     struct df_err *err = fi_verdict_make(session->analysis, &wanted, ret);
