@@ -25,7 +25,7 @@ _REPLACED = (
     (r"\b3\.\d+\.\d+\b", "VERSION"),
     (r"\b\d{1,3}(?:[ \u00a0\u202f\u2009,]\d{3})+\b|\b\d{3,}\b", "N"),
     (r"\u2026 \d+ more", "\u2026 N more"), (r"ran \d+ times", "ran N times"),
-    (r"  +", "  "), (r"(?m) +$", ""), (r"[-\u2500=]{4,}", "----"))
+    (r"order-\d+", "order-N"), (r"  +", "  "), (r"(?m) +$", ""), (r"[-\u2500=]{4,}", "----"))
 # Figures of the scenario itself stay.
 _KEPT = ("1 234", "1234", "321", "642")
 

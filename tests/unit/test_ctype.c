@@ -458,6 +458,81 @@ static void test_flavours(void **state)
         skip();
 }
 
+/* Debug information in several units and files, as distributions and builders of large programs
+ * have it. "@": the library's name. */
+static void test_spread(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *flags, *after;
+    } ways[] = {
+        {"-g -gdwarf-5 -gsplit-dwarf", "true"},
+        {"-g -gdwarf-4 -gsplit-dwarf -O2", "true"},
+        {"-g -gdwarf-5 -gsplit-dwarf", "mkdir @.d && mv @ @-*.dwo @.d && mv @.d/@ @ && mv @.d/* ."},
+        {"-g -gdwarf-5 -gsplit-dwarf", "llvm-dwp -e @ -o @.dwp && rm @-*.dwo"},
+        {"-g -gdwarf-4 -gsplit-dwarf", "dwp -e @ -o @.dwp && rm @-*.dwo"},
+        {"-g -gdwarf-5 -fdebug-types-section", "true"},
+        {"-g -gdwarf-4 -fdebug-types-section -O2", "true"},
+        {"-g -gdwarf-5 -gsplit-dwarf -fdebug-types-section", "true"},
+        {"-g -gdwarf-4 -gsplit-dwarf -fdebug-types-section", "true"},
+        {"-g -gdwarf-4 -gsplit-dwarf -fdebug-types-section", "dwp -e @ -o @.dwp && rm @-*.dwo"},
+        {"-g -gdwarf-5", "dwz @"},
+        {"-g -gdwarf-4 -O2", "dwz @"},
+        {"-g -gdwarf-5", "cp @ @.2 && cp @ @.3 && dwz -m @.alt @ @.2 @.3"},
+        {"-g -gdwarf-4", "cp @ @.2 && dwz -m @.alt -M ./@.alt @ @.2"},
+        {"-g -gdwarf-5", "cp @ @.2 && dwz -5 -m @.alt @ @.2"},
+        {"-g -gdwarf-5",
+         "cp @ @.2 && dwz -m @.alt @ @.2 && objcopy --compress-debug-sections @.alt"},
+        {"-g -gdwarf-5 -flto -O2", "true"},
+        {"-g -gdwarf-4 -flto -O2", "dwz @"},
+    };
+    int compiled = 0;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        char name[32];
+        snprintf(name, sizeof(name), "spread%zu.so", i);
+        DF_CLEANUP_FREE char *library = compile(ways[i].flags, name);
+        DF_CLEANUP_FREE char *command =
+            df_xasprintf("cd %s && (echo '%s' | sed 's/@/%s/g' | sh) >/dev/null 2>&1", directory,
+                         ways[i].after, name);
+        bool done = library && system(command) == 0;
+        print_message("%s, %s%s\n", ways[i].flags, ways[i].after,
+                      done ? "" : ": no such tool here");
+        if (!done)
+            continue;
+        compiled++;
+        struct df_ctypes *types = open_types(library, NULL);
+        assert_false(df_ctypes_incomplete(types));
+        check_all(types, library);
+        df_ctypes_close(types);
+    }
+    if (!compiled)
+        skip();
+}
+
+/* What is missing is said, costs no more than it must, and is not remembered. */
+static void test_parts_missing(void **state)
+{
+    (void)state;
+    DF_CLEANUP_FREE char *library = compile("-g -gdwarf-5 -gsplit-dwarf", "half.so");
+    DF_CLEANUP_FREE char *cache = in_directory("half");
+    DF_CLEANUP_FREE char *dwo = in_directory("half.so-b.dwo");
+    DF_CLEANUP_FREE char *wrong = in_directory("half.so-a.dwo");
+    if (!library || unlink(dwo) != 0)
+        skip();
+    for (int round = 0; round < 2; round++) {
+        struct df_ctypes *types = open_types(library, cache);
+        assert_true(df_ctypes_incomplete(types));
+        assert_false(df_ctypes_cached(types));
+        check_fields(types);
+        assert_null(df_ctypes_find(types, "struct holder"));
+        df_ctypes_close(types);
+        /* Another unit's file under the name has another id. */
+        size_t size;
+        DF_CLEANUP_FREE uint8_t *bytes = read_file(wrong, &size);
+        write_file(dwo, bytes, size);
+    }
+}
+
 static void expect_error(const char *file, enum df_code code)
 {
     struct df_ctypes *types;
@@ -478,9 +553,10 @@ static void test_no_debug_information(void **state)
     DF_CLEANUP_FREE char *library = compile("-g0", "stripped.so");
     if (library)
         expect_error(library, DF_ERR_MISSING);
-    DF_CLEANUP_FREE char *split = compile("-g -gsplit-dwarf", "split.so"); /* not read */
-    if (split)
-        expect_error(split, DF_ERR_MISSING);
+    DF_CLEANUP_FREE char *split = compile("-g -gsplit-dwarf", "lost.so");
+    DF_CLEANUP_FREE char *clean = df_xasprintf("rm -f %s/lost*.dwo %s/?.dwo", directory, directory);
+    if (split && system(clean) == 0)
+        expect_error(split, DF_ERR_MISSING); /* its .dwo files are not there */
 }
 
 static void test_cache_serves(void **state)
@@ -644,23 +720,19 @@ static void test_endless_nesting(void **state)
     df_ctypes_close(types);
 }
 
-/* Libraries with damaged debug information: an error or fewer types, never a crash or a hang. */
-static void test_damaged_dwarf(void **state)
+/* Opens the library with random bytes in a file of its debug information, or with that cut. */
+static void damage(const char *library, const char *file, int rounds)
 {
-    (void)state;
-    DF_CLEANUP_FREE char *library = compile("-g -gdwarf-5", "broken.so");
-    if (!library)
-        skip();
     size_t size;
-    DF_CLEANUP_FREE uint8_t *good = read_file(library, &size);
+    DF_CLEANUP_FREE uint8_t *good = read_file(file, &size);
     DF_CLEANUP_FREE uint8_t *bad = malloc(size);
     assert_non_null(bad);
     srand(2);
-    for (int round = 0; round < 300; round++) {
+    for (int round = 0; round < rounds; round++) {
         memcpy(bad, good, size);
         for (int edits = 1 + rand() % 20; edits > 0; edits--)
             bad[64 + (size_t)rand() % (size - 64)] = (uint8_t)rand();
-        write_file(library, bad, round % 10 ? size : (size_t)rand() % size);
+        write_file(file, bad, round % 10 ? size : (size_t)rand() % size);
         struct df_ctypes *types = NULL;
         struct df_err *err = df_ctypes_open(library, NULL, NULL, &types);
         if (!err) {
@@ -669,6 +741,40 @@ static void test_damaged_dwarf(void **state)
         }
         df_ctypes_close(types);
         df_err_free(err);
+    }
+    write_file(file, good, size);
+}
+
+/* Libraries with damaged debug information: an error or fewer types, never a crash or a hang. */
+static void test_damaged_dwarf(void **state)
+{
+    (void)state;
+    DF_CLEANUP_FREE char *library = compile("-g -gdwarf-5", "broken.so");
+    if (!library)
+        skip();
+    damage(library, library, 300);
+}
+
+/* The same of the files that a library refers to. */
+static void test_damaged_parts(void **state)
+{
+    (void)state;
+    DF_CLEANUP_FREE char *split = compile("-g -gdwarf-5 -gsplit-dwarf", "bad1.so");
+    DF_CLEANUP_FREE char *dwo = in_directory("bad1.so-a.dwo");
+    if (split && access(dwo, F_OK) == 0) {
+        damage(split, dwo, 150);
+        damage(split, split, 50);
+    }
+    DF_CLEANUP_FREE char *types = compile("-g -gdwarf-4 -fdebug-types-section", "bad2.so");
+    if (types)
+        damage(types, types, 150);
+    DF_CLEANUP_FREE char *library = compile("-g -gdwarf-5", "bad3.so");
+    DF_CLEANUP_FREE char *alt = in_directory("bad3.alt");
+    DF_CLEANUP_FREE char *command = df_xasprintf(
+        "cd %s && cp bad3.so bad4.so && dwz -m bad3.alt bad3.so bad4.so 2>/dev/null", directory);
+    if (library && system(command) == 0) {
+        damage(library, alt, 150);
+        damage(library, library, 50);
     }
 }
 
@@ -712,10 +818,12 @@ static int remove_directory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_flavours),      cmocka_unit_test(test_no_debug_information),
-        cmocka_unit_test(test_cache_serves),  cmocka_unit_test(test_cache_damaged),
-        cmocka_unit_test(test_cache_hostile), cmocka_unit_test(test_endless_nesting),
-        cmocka_unit_test(test_damaged_dwarf), cmocka_unit_test(test_cache_directory),
+        cmocka_unit_test(test_flavours),        cmocka_unit_test(test_spread),
+        cmocka_unit_test(test_parts_missing),   cmocka_unit_test(test_no_debug_information),
+        cmocka_unit_test(test_cache_serves),    cmocka_unit_test(test_cache_damaged),
+        cmocka_unit_test(test_cache_hostile),   cmocka_unit_test(test_endless_nesting),
+        cmocka_unit_test(test_damaged_dwarf),   cmocka_unit_test(test_damaged_parts),
+        cmocka_unit_test(test_cache_directory),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
