@@ -13,6 +13,24 @@
 
 #define GC_FLAGS UINT64_C(3)
 
+/* The last statistics of a generation, 0 when there are none. */
+static uint64_t statistics(struct py_reader *reader, uint64_t gc, uint32_t i)
+{
+    const struct py_layout *layout = reader->layout;
+    static const enum py_field rings[3][2] = {
+        {PY_F_gcrings_young, PY_F_gcrings_young_index},
+        {PY_F_gcrings_middle, PY_F_gcrings_middle_index},
+        {PY_F_gcrings_old, PY_F_gcrings_old_index},
+    };
+    if (!PY_HAS(layout, gcstate, stats))
+        return 0;
+    if (layout->offset[rings[i][0]] == PY_ABSENT)
+        return PY_AT(layout, gc, gcstate, stats) + i * PY_SIZEOF(layout, gcstats);
+    uint64_t all = PY_PTR(reader, gc, gcstate, stats);
+    uint64_t last = all ? py_field_at(reader, all, rings[i][1]) & 0xff : 0; /* an int8_t */
+    return all ? all + layout->offset[rings[i][0]] + last * PY_SIZEOF(layout, gcstats) : 0;
+}
+
 static struct py_gc_generation read_generation(struct py_reader *reader, uint64_t gc, uint32_t i)
 {
     const struct py_layout *layout = reader->layout;
@@ -23,8 +41,8 @@ static struct py_gc_generation read_generation(struct py_reader *reader, uint64_
     ret.head = layout->gc_shape == PY_GC_LISTS ? at + PY_OFF(layout, generation, head) : 0;
     ret.threshold = (int32_t)PY_GET(reader, at, generation, threshold);
     ret.count = (int32_t)PY_GET(reader, at, generation, count);
-    if (PY_HAS(layout, gcstate, stats)) {
-        uint64_t stats = PY_AT(layout, gc, gcstate, stats) + i * PY_SIZEOF(layout, gcstats);
+    uint64_t stats = statistics(reader, gc, i);
+    if (stats) {
         ret.collections = PY_GET(reader, stats, gcstats, collections);
         ret.collected = PY_GET(reader, stats, gcstats, collected);
         ret.uncollectable = PY_GET(reader, stats, gcstats, uncollectable);

@@ -63,6 +63,8 @@ struct py {
     uint64_t runtime;          /* address of _PyRuntime */
     char *version_text;        /* "3.12.1", or sys.version's first word; "" when unknown */
     const char *layout_source; /* "dwarf", ... */
+    char *layout_note;         /* which known layout serves, and what did not fit; NULL */
+    bool no_debug_info;        /* as the options said */
     struct py_interpreter *interpreters; /* main interpreter first */
     uint32_t interpreter_count;
     struct py_thread *threads; /* by interpreter, in the runtime's order (newest first) */
@@ -74,6 +76,7 @@ struct py {
 
 struct py_options {
     const char *cache_directory; /* NULL: no cache */
+    bool no_debug_info;          /* as if there were no debug information anywhere */
 };
 
 /* Finds the interpreter and reads all of the above. Errors: no CPython in the dump (names what was
@@ -86,10 +89,29 @@ static inline struct py_reader py_reader(const struct py *py)
     return (struct py_reader){.space = py->dump->space, .layout = &py->layout};
 }
 
-/* Where the runtime keeps the thread state that runs now, for the thread with this thread pointer: a
- * word of the runtime (up to 3.11), a thread-local variable (3.12+). It is 0 while the thread waits
- * without the GIL; code that is emulated needs it set. False when it cannot be told. */
+/* Where the runtime keeps the thread state that runs now, for the thread with this thread pointer:
+ * a word of the runtime (up to 3.11), a thread-local variable (3.12+). It is 0 while the thread
+ * waits without the GIL; code that is emulated needs it set. False when it cannot be told. */
 bool py_current_thread_slot(const struct py *py, uint64_t tls, uint64_t *ret);
+/* The same for the interpreter that the thread runs in (3.15+). */
+bool py_current_interpreter_slot(const struct py *py, uint64_t tls, uint64_t *ret);
+
+/* One structure's size or one field's offset, where it is from, and which other sources of trust say
+ * otherwise. */
+struct py_layout_other {
+    enum py_source source;
+    uint32_t value;
+};
+struct py_layout_row {
+    const char *structure, *field; /* field: NULL for the size of the structure */
+    uint32_t value;                /* PY_ABSENT: this build has none */
+    uint32_t size, bit_offset, bit_size;
+    enum py_source source;
+    struct py_layout_other others[2];
+    uint32_t other_count;
+};
+void py_layout_visit(const struct py *py,
+                     void (*visit)(void *context, const struct py_layout_row *row), void *context);
 
 /* Calls visit with each object of a collector list (head: address of the list head), in order.
  * Stops when visit returns false, at the end, or where the list is damaged. Returns true only at

@@ -108,17 +108,27 @@ void py_read_threads(struct py *py)
         py_read_frames(py, &py->threads[i], &budget);
 }
 
-bool py_current_thread_slot(const struct py *py, uint64_t tls, uint64_t *ret)
+static bool thread_variable(const struct py *py, uint64_t tls, const char *name, uint64_t *ret)
 {
-    if (PY_HAS(&py->layout, runtime, tstate_current)) {
-        *ret = PY_AT(&py->layout, py->runtime, runtime, tstate_current);
-        return true;
-    }
-    const struct df_symbol *variable = df_module_symbol(py->module, "_Py_tss_tstate");
+    const struct df_symbol *variable = df_module_symbol(py->module, name);
     uint64_t block;
     if (!variable || variable->type != DF_SYMBOL_TLS ||
         !df_module_tls_block(py->dump->space, py->dump->modules, py->module, tls, &block))
         return false;
     *ret = block + variable->address;
     return true;
+}
+
+bool py_current_thread_slot(const struct py *py, uint64_t tls, uint64_t *ret)
+{
+    if (PY_HAS(&py->layout, runtime, tstate_current)) {
+        *ret = PY_AT(&py->layout, py->runtime, runtime, tstate_current);
+        return true;
+    }
+    return thread_variable(py, tls, "_Py_tss_tstate", ret);
+}
+
+bool py_current_interpreter_slot(const struct py *py, uint64_t tls, uint64_t *ret)
+{
+    return thread_variable(py, tls, "_Py_tss_interp", ret);
 }

@@ -46,6 +46,9 @@ struct df_emulator *py_emulator(struct py_objects *objects)
     uint64_t slot;
     if (thread && py_current_thread_slot(objects->py, tls, &slot))
         df_emulator_set_word(objects->emulator, slot, thread->address);
+    if (thread && py_current_interpreter_slot(objects->py, tls, &slot))
+        df_emulator_set_word(objects->emulator, slot,
+                             objects->py->interpreters[thread->interpreter].address);
     return objects->emulator;
 }
 

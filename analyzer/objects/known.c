@@ -82,6 +82,9 @@ static const struct py_known_row range_row = {false,
                                               4,
                                               {O(range, start, "start"), O(range, stop, "stop"),
                                                O(range, step, "step"), O(range, length, "length")}};
+/* Objects/bytearrayobject.c, 3.15+ */
+static const struct py_known_row bytearray_row = {
+    false, 1, {O(bytearray, ob_bytes_object, "ob_bytes_object")}};
 static const struct py_known_row timezone_row = {
     false, 2, {O(timezone, offset, "offset"), O(timezone, name, "name")}};
 static const struct py_known_row lru_link_row = {
@@ -130,6 +133,7 @@ static const struct py_known known[] = {
 static const struct py_known owners[] = {
     {"code", py_walk_code, NULL, PY_F_code_co_consts},
     {"range", py_walk_row, &range_row, PY_F_range_start},
+    {"bytearray", py_walk_row, &bytearray_row, PY_F_bytearray_ob_bytes_object},
     {"datetime.timezone", py_walk_row, &timezone_row, PY_F_timezone_offset},
     {"datetime.datetime", py_walk_timezone_owner, NULL, PY_F_datetime_tzinfo},
     {"datetime.time", py_walk_timezone_owner, NULL, PY_F_time_tzinfo},

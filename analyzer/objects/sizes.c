@@ -99,7 +99,13 @@ static enum py_status size_str(struct py_objects *objects, const struct py_type 
 static enum py_status size_bytearray(struct py_objects *objects, const struct py_type *type,
                                      uint64_t object, uint64_t *ret)
 {
-    *ret = basic(type) + PY_PTR(&objects->reader, object, bytearray, ob_alloc);
+    struct py_reader *reader = &objects->reader;
+    uint64_t allocated = PY_PTR(reader, object, bytearray, ob_alloc);
+    /* 3.15+: they are those of a bytes object, which is counted with its head and last zero. */
+    uint64_t head = PY_HAS(reader->layout, bytearray, ob_bytes_object) && allocated
+                        ? PY_OFF(reader->layout, bytes, ob_sval) + 1
+                        : 0;
+    *ret = basic(type) + head + allocated;
     return PY_OK;
 }
 
@@ -233,7 +239,8 @@ static enum py_status size_code(struct py_objects *objects, const struct py_type
                 units + PY_GET(reader, object, code, co_opcache_size) * PY_SIZEOF(layout, opcache);
         }
     }
-    *ret = (*ret + 7) & ~UINT64_C(7); /* _PyObject_VAR_SIZE */
+    if (PY_HAS(layout, code, co_code_adaptive))
+        *ret = (*ret + 7) & ~UINT64_C(7); /* _PyObject_VAR_SIZE */
     uint64_t extra = PY_PTR(reader, object, code, co_extra);
     if (extra) /* _PyCodeObjectExtra {ce_size; ce_extras[1]} */
         *ret += 16 + (py_word(reader, extra) - 1) * 8;
@@ -327,6 +334,7 @@ static const struct {
     {"bytearray", size_bytearray, PY_F_bytearray_ob_alloc},
     {"list", size_list, PY_F_list_allocated},
     {"dict", size_dict, PY_F_dict_ma_keys},
+    {"frozendict", size_dict, PY_F_dict_ma_keys},
     {"collections.OrderedDict", size_odict, PY_F_odict_od_fast_nodes_size},
     {"set", size_set, PY_F_setentry_key},
     {"frozenset", size_set, PY_F_setentry_key},

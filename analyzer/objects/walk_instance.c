@@ -9,6 +9,7 @@
 #include "analyzer/objects/internal.h"
 
 #define T_OBJECT_EX 16 /* Include/structmember.h, descrobject.h */
+#define AFTER_ITEMS 16 /* flag of a member that lies behind the items of a tuple (3.15+) */
 #define MAX_SLOTS 65536
 
 const struct py_type *py_instance_base(struct py_objects *objects, const struct py_type *type)
@@ -17,6 +18,16 @@ const struct py_type *py_instance_base(struct py_objects *objects, const struct 
     while (base != PY_NO_TYPE && objects->types[base]->python_class)
         base = objects->types[base]->base_index;
     return base == PY_NO_TYPE ? NULL : objects->types[base];
+}
+
+/* Bytes of an object's items, whole words (_Py_AFTER_ITEMS, Python/structmember.c). */
+static uint64_t items_size(struct py_reader *reader, uint64_t object)
+{
+    uint64_t type = py_type_of(reader, object);
+    uint64_t item = type ? PY_PTR(reader, type, type, tp_itemsize) : 0;
+    uint64_t count = (uint64_t)py_ob_size(reader, object);
+    return item <= UINT16_MAX && count <= PY_MAX_TUPLE ? (item * count + 7) & ~UINT64_C(7)
+                                                       : PY_MAX_SIZE;
 }
 
 /* Member definitions of a heap type begin behind the type object, at its metatype's basicsize. */
@@ -34,7 +45,9 @@ static void walk_slots(struct py_objects *objects, const struct py_type *class, 
         if (py_half(reader, PY_AT(layout, member, memberdef, type)) != T_OBJECT_EX)
             continue;
         uint64_t offset = py_word(reader, PY_AT(layout, member, memberdef, offset));
-        if (offset > UINT32_MAX)
+        if (PY_GET(reader, member, memberdef, flags) & AFTER_ITEMS)
+            offset += items_size(reader, object);
+        if (offset > PY_MAX_SIZE)
             continue;
         py_push(refs, py_word(reader, object + offset), PY_REF_REFERENT, PY_LABEL_SLOT,
                 py_word(reader, PY_AT(layout, member, memberdef, name)));

@@ -44,17 +44,30 @@ enum py_status py_walk_type(struct py_objects *objects, const struct py_type *ty
     return py_reader_status(objects);
 }
 
-/* module_traverse (Objects/moduleobject.c): m_traverse of the definition where there is one and the
- * state exists, which is code of the module's own: emulated; then md_dict. */
+/* Whether the module's own m_traverse runs: where there is one and the state that it needs exists.
+ * The module has a copy of both since 3.15. */
+static bool has_traverse(struct py_reader *reader, uint64_t object)
+{
+    int64_t size;
+    uint64_t traverse = 0, definition = PY_PTR(reader, object, module, md_def);
+    if (PY_HAS(reader->layout, module, md_state_traverse)) {
+        traverse = PY_PTR(reader, object, module, md_state_traverse);
+        size = (int64_t)PY_PTR(reader, object, module, md_state_size);
+    } else if (definition) {
+        traverse = PY_PTR(reader, definition, moduledef, m_traverse);
+        size = (int64_t)PY_PTR(reader, definition, moduledef, m_size);
+    }
+    return traverse && (size <= 0 || PY_PTR(reader, object, module, md_state));
+}
+
+/* module_traverse (Objects/moduleobject.c): m_traverse, which is code of the module's own:
+ * emulated; then md_dict. */
 enum py_status py_walk_module(struct py_objects *objects, const struct py_type *type,
                               uint64_t object, struct py_refs *refs)
 {
     (void)type;
     struct py_reader *reader = &objects->reader;
-    uint64_t definition = PY_PTR(reader, object, module, md_def);
-    if (definition && PY_PTR(reader, definition, moduledef, m_traverse) &&
-        ((int64_t)PY_PTR(reader, definition, moduledef, m_size) <= 0 ||
-         PY_PTR(reader, object, module, md_state)))
+    if (has_traverse(reader, object))
         return reader->fault = false, PY_DEFERRED;
     py_push_field(refs, PY_PTR(reader, object, module, md_dict), PY_REF_REFERENT, "__dict__");
     py_push_field(refs, PY_PTR(reader, object, module, md_name), PY_REF_OWNED, "__name__");
