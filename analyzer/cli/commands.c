@@ -31,6 +31,8 @@ const struct cli_command cli_commands[] = {
      "a picture of what the objects hold", PICTURE_HELP},
     {"export", "CORE --format ndjson", cli_export, "fo", "the graph for other tools",
      "ndjson: one object a line, with its references by kind."},
+    {"layout", "CORE", cli_layout, "j", "where CPython keeps what: each field, value and source",
+     NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -15,7 +15,7 @@
 
 #include "analyzer/cli/commands.h"
 
-#define COMMON "SEDQCNBhV"
+#define COMMON "SEDQCNBIhV"
 
 static const struct row {
     char letter;              /* in the sets; also the short form when `brief` */
@@ -38,6 +38,7 @@ static const struct row {
     {'B', "jobs", "N", false, "threads to work with"},
     {'N', "no-cache", NULL, false, "neither use nor write the cache of layouts"},
     {'C', "color", "WHEN", false, "auto, always or never"},
+    {'I', "ignore-debug-info", NULL, false, NULL}, /* for tests */
     {'Q', "quiet", NULL, false, "no progress"},
     {'h', "help", NULL, true, "this"},
     {'V', "version", NULL, false, "name and version"},
@@ -99,7 +100,7 @@ static void print_options(const char *letters, const char *title)
 {
     printf("\n%s\n", title);
     for (int i = 0; i < ROWS; i++)
-        if (strchr(letters, rows[i].letter))
+        if (rows[i].help && strchr(letters, rows[i].letter))
             print_option(&rows[i]);
 }
 
@@ -234,6 +235,8 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return parse_count(value, &options->jobs);
     case 'N':
         return options->no_cache = true;
+    case 'I':
+        return options->no_debug_info = true;
     case 'C':
         return set_color(options, value);
     default: /* Q */

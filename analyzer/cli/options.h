@@ -42,6 +42,7 @@ struct cli_options {
     uint32_t debug_directory_count;
     uint32_t jobs; /* 0: as many as there are processors */
     bool quiet, no_cache;
+    bool no_debug_info; /* for tests: as if there were none */
     enum cli_color color;
 
     bool json;

@@ -23,36 +23,53 @@ static char *cache_directory(const struct cli_options *options)
     return NULL;
 }
 
-static struct df_err *run(const struct cli_options *options, const char *cache,
-                          struct cli_session *session)
+static struct df_err *find_python(const struct cli_options *options, const char *cache,
+                                  struct cli_session *session)
 {
     const struct df_progress *progress = &session->progress.progress;
     struct df_search search = {.sysroot = options->sysroot,
                                .executable = options->executable,
                                .debug_directories = options->debug_directories,
                                .debug_directory_count = options->debug_directory_count};
-    struct py_options python = {.cache_directory = cache};
-    struct py_objects_options objects = {0};
+    struct py_options python = {.cache_directory = cache, .no_debug_info = options->no_debug_info};
 
     df_progress(progress, "opening the core", 0, 0);
     DF_TRY(df_dump_open(options->core, &search, &session->dump));
     df_progress(progress, "finding Python", 0, 0);
-    DF_TRY(py_open(session->dump, &python, &session->py));
+    return py_open(session->dump, &python, &session->py);
+}
+
+static struct df_err *analyse(struct cli_session *session)
+{
+    const struct df_progress *progress = &session->progress.progress;
+    struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
     DF_TRY(gr_build(session->objects, session->py, progress, &session->graph));
     return fi_analyse(session->py, session->objects, session->graph, progress, &session->analysis);
 }
 
-struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret)
+static struct df_err *open_session(const struct cli_options *options, bool whole,
+                                   struct cli_session *session)
 {
-    struct cli_session *session = ret;
     *session = (struct cli_session){0};
     cli_progress_init(&session->progress, options->quiet);
     DF_CLEANUP_FREE char *cache = cache_directory(options);
-    struct df_err *err = run(options, cache, session);
+    struct df_err *err = find_python(options, cache, session);
+    if (!err && whole)
+        err = analyse(session);
     if (err)
         cli_close(session);
     return err;
+}
+
+struct df_err *cli_open_python(const struct cli_options *options, struct cli_session *ret)
+{
+    return open_session(options, false, ret);
+}
+
+struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret)
+{
+    return open_session(options, true, ret);
 }
 
 void cli_close(struct cli_session *session)

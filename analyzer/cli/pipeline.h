@@ -18,6 +18,8 @@ struct cli_session {
     struct cli_progress progress;
 };
 
+/* Up to the interpreter only: no graph, no analysis. */
+struct df_err *cli_open_python(const struct cli_options *options, struct cli_session *ret);
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret);
 void cli_close(struct cli_session *session);
 

@@ -36,6 +36,28 @@ struct df_err *py_layout_from_files(const struct py_layout_files *files, struct 
  * the layout is from). */
 struct df_err *py_layout_check_necessary(const struct py_layout *layout, const char *file);
 
+/* Whether `_Py_DebugOffsets` is at this address (3.13+), and what it says of the build. */
+bool py_debug_offsets(const struct df_aspace *space, uint64_t runtime, uint32_t *ret_version,
+                      bool *ret_free_threaded);
+/* One of its members. */
+struct py_debug_offset {
+    enum py_field field; /* which field's offset it is; of a size: PY_FIELDS */
+    enum py_struct structure;
+    bool is_size, good; /* good: within bounds */
+    uint32_t value;
+};
+typedef void (*py_debug_offset_visitor)(void *context, const struct py_debug_offset *offset);
+void py_debug_offsets_each(const struct df_aspace *space, const struct py_layout *layout,
+                           uint64_t runtime, py_debug_offset_visitor visit, void *context);
+/* Overrides the fields and sizes of a layout that it has. */
+void py_debug_offsets_apply(const struct df_aspace *space, uint64_t runtime,
+                            struct py_layout *layout);
+
+/* The version in the text that Py_GetVersion and sys.version have ("3.11.2 (main, Mar 13 2023, ...)
+ * [GCC 12.2.0]"), in the writable memory of the module or, without one, of the process; 0 when it
+ * is not found (version.c). */
+uint32_t py_find_version_text(const struct df_dump *dump, const struct df_module *module);
+
 /* A symbol that may be local, under its own name or the one that link-time optimisation gave it. */
 const struct df_symbol *py_local_symbol(struct df_module *module, const char *name);
 

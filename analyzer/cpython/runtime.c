@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * runtime.c: finds the interpreter in a dump and opens it.
  *
- * The anchor is the variable _PyRuntime, which every build since 3.7 exports, also statically
- * linked executables. It hangs all interpreters on a list, newest first.
+ * The anchor is the variable _PyRuntime (runtime_find.c). It hangs all interpreters on a list,
+ * newest first.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,15 +60,10 @@ static struct df_err *no_python(const struct df_modules *modules)
     return err;
 }
 
-static struct df_err *find_runtime(struct py *py)
+static struct df_err *check_runtime(const struct py *py)
 {
-    const struct df_symbol *symbol =
-        df_modules_symbol(py->dump->modules, "_PyRuntime", &py->module);
-    if (!symbol)
-        return no_python(py->dump->modules);
-    py->runtime = symbol->address;
     uint64_t word;
-    if (!df_u64(py->dump->space, py->runtime, &word))
+    if (py->runtime && !df_u64(py->dump->space, py->runtime, &word))
         return df_err_new(DF_ERR_INPUT,
                           "the core does not have the interpreter's state (_PyRuntime at 0x%llx in "
                           "%s): it is truncated, or was written without writable memory",
@@ -165,18 +160,49 @@ static void read_version(struct py *py)
                                : df_xstrdup("");
 }
 
+static uint64_t module_global(const struct py *py, const char *module, const char *name)
+{
+    struct py_reader reader = py_reader(py);
+    uint64_t object = py_dict_get(&reader, py->interpreters[0].modules, module);
+    uint64_t dict = object ? PY_PTR(&reader, object, module, md_dict) : 0;
+    uint64_t type = dict ? py_dict_get(&reader, dict, name) : 0;
+    return !reader.fault && type && (py_flags_of(&reader, type) & PY_TPFLAGS_TYPE) ? type : 0;
+}
+
+/* Where their symbols are gone: by objects that are known to be of them. */
+static void find_types(struct py *py)
+{
+    struct py_reader reader = py_reader(py);
+    if (!py->dict_type)
+        py->dict_type = py_type_of(&reader, py->interpreters[0].builtins);
+    if (!py->type_type)
+        py->type_type = py_type_of(&reader, py->dict_type);
+    if (!py->code_type)
+        py->code_type = module_global(py, "types", "CodeType");
+    if (!py->cell_type)
+        py->cell_type = module_global(py, "types", "CellType");
+}
+
 static struct df_err *open_python(struct py *py, const struct py_options *options)
 {
-    DF_TRY(find_runtime(py));
-    DF_TRY(py_layout_from_dwarf(py->dump, py->module, options ? options->cache_directory : NULL,
-                                &py->layout));
-    py->layout_source = py_source_name(PY_SOURCE_DWARF);
+    bool found = py_find_runtime(py);
+    if (!py->module)
+        return no_python(py->dump->modules);
+    DF_TRY(check_runtime(py));
+    struct df_err *err = py_choose_layout(py, options);
+    if (err && !found && !py->runtime) {
+        df_err_free(err);
+        return no_python(py->dump->modules);
+    }
+    DF_TRY(err);
     py->type_type = symbol_address(py, "PyType_Type");
     py->code_type = symbol_address(py, "PyCode_Type");
     py->dict_type = symbol_address(py, "PyDict_Type");
     py->cell_type = symbol_address(py, "PyCell_Type");
     DF_TRY(py_read_interpreters(py));
     read_version(py);
+    find_types(py);
+    py_find_general_lookup(py);
     py_read_static_types(py);
     py_read_threads(py);
     return NULL;
@@ -185,9 +211,11 @@ static struct df_err *open_python(struct py *py, const struct py_options *option
 struct df_err *py_open(struct df_dump *dump, const struct py_options *options, struct py **ret)
 {
     struct py *py = df_xcalloc(1, sizeof(*py));
+    struct py_options defaults = {0};
     py->dump = dump;
+    py->no_debug_info = options && options->no_debug_info;
     df_map_init(&py->static_types);
-    struct df_err *err = open_python(py, options);
+    struct df_err *err = open_python(py, options ? options : &defaults);
     if (err)
         py_close(py);
     else
@@ -204,6 +232,7 @@ void py_close(struct py *py)
     free(py->threads);
     free(py->interpreters);
     free(py->version_text);
+    free(py->layout_note);
     df_map_deinit(&py->static_types);
     py_layout_deinit(&py->layout);
     free(py);

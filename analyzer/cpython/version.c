@@ -2,13 +2,17 @@
  * version.c: PY_VERSION_HEX of the interpreter in a dump.
  *
  * In order: the constant Py_Version (3.11+), the debug offsets at the start of _PyRuntime (3.13+),
- * the text that Py_GetVersion filled (a static buffer named `version`), the library's name.
+ * the text that Py_GetVersion filled (a static buffer named `version`; without symbols it is
+ * looked for in the module's writable memory), the library's name.
  */
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analyzer/cpython/layout_internal.h"
+
+#define MAX_VERSION_TEXT 200 /* bytes of "3.11.2 (main, Mar 13 2023, 12:18:29) [GCC" */
 
 static bool plausible(uint64_t version)
 {
@@ -55,6 +59,52 @@ static uint32_t from_name(const char *name)
     return major << 24 | minor << 16;
 }
 
+/* The version that begins a text of which the compiler's mark, at `mark`, is the end. */
+static uint32_t before_mark(const uint8_t *start, const uint8_t *mark)
+{
+    const uint8_t *at = mark;
+    while (at > start && mark - at < MAX_VERSION_TEXT && at[-1])
+        at--;
+    for (; at < mark; at++) { /* a heap string has its header before it */
+        char text[MAX_VERSION_TEXT + 1] = "";
+        memcpy(text, at, (size_t)(mark - at));
+        const char *space = strchr(text, ' ');
+        uint32_t version = *at == '3' && space && space[1] == '(' ? parse(text) : 0;
+        if (version)
+            return version;
+    }
+    return 0;
+}
+
+static uint32_t text_in(const uint8_t *bytes, uint64_t size)
+{
+    static const char *const marks[] = {"[GCC ", "[Clang "};
+    for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
+        size_t length = strlen(marks[i]);
+        for (const uint8_t *at = bytes, *end = bytes + size;
+             (at = memmem(at, (size_t)(end - at), marks[i], length)); at += length) {
+            uint32_t version = before_mark(bytes, at);
+            if (version)
+                return version;
+        }
+    }
+    return 0;
+}
+
+uint32_t py_find_version_text(const struct df_dump *dump, const struct df_module *module)
+{
+    for (size_t i = 0; i < dump->space->count; i++) {
+        const struct df_range *range = &dump->space->ranges[i];
+        bool inside = !module || (range->start < module->end && range->end > module->start);
+        if (!range->host || !inside || range->origin != DF_FROM_CORE || !(range->flags & PF_W))
+            continue;
+        uint32_t version = text_in(range->host, range->end - range->start);
+        if (version)
+            return version;
+    }
+    return 0;
+}
+
 uint32_t py_find_version(struct df_dump *dump, struct df_module *python)
 {
     uint64_t value;
@@ -68,5 +118,7 @@ uint32_t py_find_version(struct df_dump *dump, struct df_module *python)
         plausible(value))
         return (uint32_t)value;
     uint32_t version = from_buffer(dump, python);
+    if (!version)
+        version = py_find_version_text(dump, python);
     return version ? version : from_name(python->name);
 }

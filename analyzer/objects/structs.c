@@ -58,7 +58,7 @@ static struct df_ctypes *module_types(struct py_objects *objects, const struct d
         if (debug->items[i].module == module)
             return debug->items[i].types;
     struct df_ctypes *types = NULL;
-    if (module->debug_file && debug->count < MAX_DEBUG_MODULES)
+    if (module->debug_file && !objects->py->no_debug_info && debug->count < MAX_DEBUG_MODULES)
         df_err_free(df_ctypes_open(module->debug_file, NULL, NULL, &types));
     DF_PUSH(debug, (struct debug_module){.module = module, .types = types});
     return types;
