@@ -92,7 +92,9 @@ char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py
     if (*text)
         return text;
     free(text);
-    return df_xstrdup(".<reference>");
+    /* What a module's own m_traverse visits lies in its state, which has no names. */
+    return df_xstrdup(analysis->graph->root_kind[holder] == GR_ROOT_MODULE ? ".<state>"
+                                                                           : ".<reference>");
 }
 
 const char *fi_hop_shape(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref,
@@ -111,11 +113,16 @@ const char *fi_hop_shape(struct fi_analysis *analysis, uint32_t holder, const st
     }
 }
 
-bool fi_is_attributes(const struct py_ref *ref)
+bool fi_is_field(const struct py_ref *ref, const char *name)
 {
     /* The argument of this label is a text of ours, not an address of the dump. */
     return ref->label == PY_LABEL_FIELD && ref->argument &&
-           strcmp((const char *)(uintptr_t)ref->argument, "__dict__") == 0;
+           strcmp((const char *)(uintptr_t)ref->argument, name) == 0;
+}
+
+bool fi_is_attributes(const struct py_ref *ref)
+{
+    return fi_is_field(ref, "__dict__");
 }
 
 static bool is_identifier(const char *text, size_t length)

@@ -35,6 +35,8 @@ char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py
  * or malloc'ed: free *ret_free. */
 const char *fi_hop_shape(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref,
                          char **ret_free);
+/* Is it the field of this name, "__closure__"? */
+bool fi_is_field(const struct py_ref *ref, const char *name);
 /* Is this the reference of an object to the dict of its attributes? */
 bool fi_is_attributes(const struct py_ref *ref);
 /* "['name']" becomes ".name" when it can be written so; false when it cannot. */

@@ -57,13 +57,6 @@ static uint32_t find_owner(struct fi_links *links, uint32_t dict)
     return dict;
 }
 
-static bool is_field(const struct py_ref *ref, const char *name)
-{
-    /* The argument of this label is a text of ours, not an address of the dump. */
-    return ref->label == PY_LABEL_FIELD && ref->argument &&
-           strcmp((const char *)(uintptr_t)ref->argument, name) == 0;
-}
-
 /* The function whose closure a tuple is: one function has one. */
 static uint32_t find_function(struct fi_links *links, uint32_t tuple)
 {
@@ -79,7 +72,7 @@ static uint32_t find_function(struct fi_links *links, uint32_t tuple)
     fi_walk(links->analysis, holder, &links->inner);
     for (size_t i = 0; i < links->inner.count; i++)
         if (links->inner.items[i].target == graph->address[tuple] &&
-            is_field(&links->inner.items[i], "__closure__"))
+            fi_is_field(&links->inner.items[i], "__closure__"))
             return holder;
     return tuple;
 }
@@ -233,7 +226,7 @@ static char *closure_text(struct fi_links *links, uint32_t function, uint64_t i,
 
     fi_walk(links->analysis, function, &links->inner);
     for (size_t r = 0; r < links->inner.count && !code; r++)
-        if (is_field(&links->inner.items[r], "__code__"))
+        if (fi_is_field(&links->inner.items[r], "__code__"))
             code = links->inner.items[r].target;
     while (code && slots < PY_MAX_LOCALS) {
         char *next = py_local_name(py, code, (uint32_t)slots, &cell);
