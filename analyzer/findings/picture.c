@@ -204,10 +204,10 @@ static int compare_folds(const void *left, const void *right)
         return a->known != AL_NONE ? -1 : 1;
     if (a->bundle.way != b->bundle.way)
         return a->bundle.way ? -1 : 1;
-    if (a->root != b->root)
-        return a->root ? -1 : 1;
     if (a->bundle.links != b->bundle.links)
         return a->bundle.links > b->bundle.links ? -1 : 1;
+    if (a->root != b->root)
+        return a->root ? -1 : 1;
     if (a->known != AL_NONE)
         return a->known < b->known ? -1 : 1;
     return a->members.items[0] < b->members.items[0] ? -1 : 1;
