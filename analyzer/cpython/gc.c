@@ -12,6 +12,7 @@
 #include "analyzer/cpython/python_internal.h"
 
 #define GC_FLAGS UINT64_C(3)
+#define MAX_STACK (UINT64_C(64) << 20) /* bytes of one thread's stack that are looked at */
 
 /* The last statistics of a generation, 0 when there are none. */
 static uint64_t statistics(struct py_reader *reader, uint64_t gc, uint32_t i)
@@ -90,4 +91,38 @@ bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context,
         at = next;
     }
     return !reader.fault;
+}
+
+/* Whether a word could be the head of a collector list: empty ones do not matter. */
+static bool may_be_head(const struct py *py, uint64_t address, uint64_t word)
+{
+    uint64_t next = word & ~GC_FLAGS;
+    return next > py->layout.gc_head_size && next != address && !(next & 7) &&
+           py_plausible_object(py, next + py->layout.gc_head_size);
+}
+
+static bool always(void *context, uint64_t object)
+{
+    uint64_t *left = context;
+    (void)object;
+    return *left && --*left;
+}
+
+void py_gc_stack_lists(const struct py *py, bool (*wanted)(void *context, uint64_t first),
+                       void (*visit)(void *context, uint64_t head), void *context)
+{
+    const struct df_core *core = py->dump->core;
+    uint64_t left = PY_MAX_STRAY_STEPS;
+    for (uint32_t i = 0; i < core->lwp_count && py->layout.gc_shape == PY_GC_LISTS; i++) {
+        uint64_t sp = core->lwps[i].sp & ~UINT64_C(7);
+        uint64_t size = df_contiguous(py->dump->space, sp);
+        size = size < MAX_STACK ? size : MAX_STACK;
+        for (uint64_t at = sp; left && size >= 16 && at <= sp + size - 16; at += 8) {
+            uint64_t word;
+            if (df_u64(py->dump->space, at, &word) && word && may_be_head(py, at, word) &&
+                wanted(context, (word & ~GC_FLAGS) + py->layout.gc_head_size) &&
+                py_gc_list(py, at, always, &left))
+                visit(context, at);
+        }
+    }
 }

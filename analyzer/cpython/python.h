@@ -119,6 +119,13 @@ void py_layout_visit(const struct py *py,
 bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context, uint64_t object),
                 void *context);
 
+/* Collector lists whose heads lie on native stacks: what a collection that ran when the process died
+ * had taken out of the generations (deduce_unreachable and what follows it, Python/gc.c). `wanted`
+ * is asked with the first object of each that may be one, `visit` gets the heads of those that
+ * are. */
+void py_gc_stack_lists(const struct py *py, bool (*wanted)(void *context, uint64_t first),
+                       void (*visit)(void *context, uint64_t head), void *context);
+
 /* Name of the i-th slot (local, cell or free variable) of a code object, malloc'ed UTF-8; NULL when
  * unreadable. *ret_cell: the slot holds a cell object whose content is the variable. */
 char *py_local_name(const struct py *py, uint64_t code, uint32_t slot, bool *ret_cell);

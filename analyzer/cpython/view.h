@@ -131,6 +131,7 @@ static inline bool py_cycle_closed(struct py_cycle *cycle, uint64_t address)
 #define PY_MAX_NAME 4096 /* code points of a name */
 #define PY_MAX_MRO 4096  /* bases of a type */
 #define PY_MAX_INTERPRETERS 65536
+#define PY_MAX_STRAY_STEPS 100000000 /* links followed in search of lists on native stacks */
 #define PY_MAX_THREADS 1000000
 #define PY_MAX_FRAMES 1000000                 /* of one thread */
 #define PY_MAX_ALL_FRAMES 4000000             /* of all threads: chains may share their tails */

@@ -114,8 +114,22 @@ static void discover_gc_list(struct gr_discovery *discovery, uint64_t head, uint
         py_ledger_add(discovery->objects, "collector lists damaged", head);
 }
 
+static bool is_new(void *context, uint64_t object)
+{
+    struct gr_discovery *discovery = context;
+
+    return df_map_get(&discovery->numbers, object) == DF_MAP_NONE;
+}
+
+static void discover_stack_list(void *context, uint64_t head)
+{
+    discover_gc_list(context, head, GR_TRACKED);
+}
+
 void gr_discover_gc_lists(struct gr_discovery *discovery)
 {
+    bool collecting = false;
+
     for (uint32_t i = 0; i < discovery->py->interpreter_count; i++) {
         const struct py_gc *gc = &discovery->py->interpreters[i].gc;
 
@@ -124,7 +138,10 @@ void gr_discover_gc_lists(struct gr_discovery *discovery)
                 discover_gc_list(discovery, gc->generations[generation].head, GR_TRACKED);
         if (gc->permanent)
             discover_gc_list(discovery, gc->permanent, GR_TRACKED | GR_FROZEN);
+        collecting |= gc->collecting;
     }
+    if (collecting)
+        py_gc_stack_lists(discovery->py, is_new, discover_stack_list, discovery);
 }
 
 static void push_edge(struct gr_discovery *discovery, uint32_t target, uint8_t kind)

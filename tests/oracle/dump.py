@@ -183,6 +183,7 @@ class Living:
         while time.time() < deadline:
             line = self.process.stdout.readline()
             if line.startswith(b"ready"):
+                self.pid = int(line.split()[1])  # not the one that was started, when that has forked
                 return
             if not line:
                 break
@@ -208,7 +209,7 @@ class Living:
     def kernel(self):
         """A core by the kernel, on SIGABRT; the process is gone."""
         pattern = core_pattern()
-        self.process.send_signal(signal.SIGABRT)
+        os.kill(self.pid, signal.SIGABRT)
         self.process.wait(PATIENCE)
         pattern = re.sub(r"%[pP]", str(self.pid), pattern)
         pattern = re.sub(r"%.", "*", pattern)
@@ -224,8 +225,10 @@ class Living:
         return self.gcore() if how == "gcore" else self.kernel()
 
     def close(self):
-        if self.process.poll() is None:
-            self.process.kill()
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)  # a session of its own: children too
+        except ProcessLookupError:
+            pass
         self.process.communicate()
         if self.root:
             shutil.rmtree(self._inside, ignore_errors=True)
