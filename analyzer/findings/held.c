@@ -231,7 +231,15 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
         class.count = held > class.count ? held : class.count;
         return class;
     }
-    return items.type != PY_NO_TYPE ? items : heaviest(&below->tally);
+    if (items.type != PY_NO_TYPE)
+        return items;
+    struct fi_holding any = heaviest(&below->tally);
+    if (any.type == analysis->graph->type[node]) { /* a chain: its head is one of it */
+        any.count++;
+        any.shallow += analysis->graph->size[node];
+        any.retained = analysis->retained[node];
+    }
+    return any;
 }
 
 struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret)

@@ -101,8 +101,9 @@ static void add_evidence(struct fi_context *context, struct fi_finding *finding,
     const struct fi_holder *holder = &finding->holder;
     fi_evidence(context, finding,
                 fi_pool_format(context->pool,
-                               "it is the only way to %s objects: %s would be free without it",
+                               "it is the only way to %s object%s: %s would be free without it",
                                fi_number_phrase(holder->retained_objects).text,
+                               holder->retained_objects == 1 ? "" : "s",
                                fi_bytes_phrase(holder->retained_bytes).text));
     if (suspect->held.type != PY_NO_TYPE && suspect->held.count > 1)
         fi_evidence(

@@ -8,6 +8,7 @@
 
 static const struct fi_rule rules[] = {
     {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
+    {"shared-objects", "what is much, but held by several at once?", fi_ask_shared_objects},
     {"garbage-cycles", "what waits for the collector, and why?", fi_ask_garbage_cycles},
     {"finalizer-cycles", "which dead cycles have finalizers?", fi_ask_finalizer_cycles},
     {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},

@@ -19,6 +19,7 @@ struct fi_rule {
 };
 
 struct df_err *fi_ask_largest_holder(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_shared_objects(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_finalizer_cycles(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rule *rule);
