@@ -127,7 +127,7 @@ struct fi_thread {
 enum fi_severity { FI_INFO, FI_WARNING, FI_ERROR };
 
 struct fi_finding { /* a plain value with its evidence */
-    const char *rule; /* "largest-holder", "garbage-cycles", "finalizer-cycles", "gc-garbage" */
+    const char *rule; /* a row of rules.c: "largest-holder", "shared-objects", ... */
     enum fi_severity severity;
     const char *title; /* the sentence that a tired person understands */
     const char *type;  /* of what is held */
