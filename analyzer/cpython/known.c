@@ -25,7 +25,7 @@
 
 #define MAX_LINE 4096
 
-static const struct py_known_row rows[] = {
+static const struct py_known_layout rows[] = {
 #include "analyzer/cpython/known/3.8.inc"
 /* */
 #include "analyzer/cpython/known/3.9.inc"
@@ -88,7 +88,7 @@ uint32_t py_known_count(void)
     return ROWS;
 }
 
-void py_known_at(uint32_t i, struct py_known_row *ret)
+void py_known_at(uint32_t i, struct py_known_layout *ret)
 {
     *ret = rows[i];
 }
@@ -109,7 +109,7 @@ unsigned py_layout_build(const struct py_layout *layout)
            (layout->trace_refs ? PY_BUILD_TRACE_REFS : 0u);
 }
 
-bool py_known_find(uint32_t version, const char *machine, unsigned build, struct py_known_row *ret)
+bool py_known_find(uint32_t version, const char *machine, unsigned build, struct py_known_layout *ret)
 {
     uint32_t best = UINT32_MAX;
     for (size_t i = 0; i < ROWS; i++) {
@@ -127,7 +127,7 @@ bool py_known_find(uint32_t version, const char *machine, unsigned build, struct
 }
 
 /* The whole row that another is told by. */
-static const char *whole_text(const struct py_known_row *row)
+static const char *whole_text(const struct py_known_layout *row)
 {
     for (size_t i = 0; i < ROWS; i++)
         if (rows[i].version >> 16 == row->version >> 16 &&
@@ -233,7 +233,7 @@ static void read_line(struct py_layout *layout, char *line, bool numbers)
     }
 }
 
-static void read_row(struct py_layout *layout, const struct py_known_row *row, bool numbers)
+static void read_row(struct py_layout *layout, const struct py_known_layout *row, bool numbers)
 {
     const char *cursor = row->text, *whole = whole_text(row);
     char line[MAX_LINE];
@@ -250,7 +250,7 @@ static void read_row(struct py_layout *layout, const struct py_known_row *row, b
     }
 }
 
-void py_layout_from_known(const struct py_known_row *row, uint32_t version, struct py_layout *ret)
+void py_layout_from_known(const struct py_known_layout *row, uint32_t version, struct py_layout *ret)
 {
     *ret = (struct py_layout){.version = version};
     memset(ret->offset, 0xff, sizeof(ret->offset));

@@ -19,7 +19,7 @@ enum py_build { /* flags of a build that change the layout */
 
 #define PY_BUILDS 8
 
-struct py_known_row {
+struct py_known_layout {
     uint32_t version; /* PY_VERSION_HEX */
     uint8_t build;    /* enum py_build, or'ed */
     const char *machine, *text;
@@ -27,13 +27,13 @@ struct py_known_row {
 
 /* How many rows the table has, and one of them. */
 uint32_t py_known_count(void);
-void py_known_at(uint32_t i, struct py_known_row *ret);
+void py_known_at(uint32_t i, struct py_known_layout *ret);
 
 /* The row for this version, machine and build, or else the nearest of its minor version; false when
  * there is none. */
-bool py_known_find(uint32_t version, const char *machine, unsigned build, struct py_known_row *ret);
+bool py_known_find(uint32_t version, const char *machine, unsigned build, struct py_known_layout *ret);
 /* Makes the layout that a row describes, with the shapes that `version` has. */
-void py_layout_from_known(const struct py_known_row *row, uint32_t version, struct py_layout *ret);
+void py_layout_from_known(const struct py_known_layout *row, uint32_t version, struct py_layout *ret);
 
 /* Numbers of a layout that debug information alone tells, besides offsets. */
 enum { PY_KNOWN_NUMBERS = 11 };

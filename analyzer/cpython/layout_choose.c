@@ -79,7 +79,7 @@ static unsigned fitness(struct py *py, const struct py_layout *table)
 }
 
 /* Tries a row: sets the layout, and the runtime where it is not known. */
-static unsigned try_row(struct py *py, const struct py_known_row *row, uint32_t version,
+static unsigned try_row(struct py *py, const struct py_known_layout *row, uint32_t version,
                         uint64_t runtime)
 {
     struct py_layout table;
@@ -101,13 +101,13 @@ static bool may_be(const struct build *build, unsigned flags)
 
 /* The row that fits best; false when no kind of build of this minor version has one. */
 static bool choose_row(struct py *py, const struct build *build, uint64_t runtime,
-                       struct py_known_row *ret)
+                       struct py_known_layout *ret)
 {
     const char *machine = py_machine_name(py->dump->core);
     unsigned best = 0;
     bool found = false;
     for (unsigned i = 0; i < PY_BUILDS; i++) {
-        struct py_known_row row;
+        struct py_known_layout row;
         unsigned flags = i ^ (build->probably_debug ? PY_BUILD_DEBUG : 0u);
         if (!may_be(build, flags) || !py_known_find(build->version, machine, flags, &row))
             continue;
@@ -126,7 +126,7 @@ static char *version_name(uint32_t version)
     return df_xasprintf("%u.%u.%u", version >> 24, version >> 16 & 255, version >> 8 & 255);
 }
 
-static void describe(struct py *py, const struct py_known_row *row, unsigned holds)
+static void describe(struct py *py, const struct py_known_layout *row, unsigned holds)
 {
     DF_CLEANUP_FREE char *exact = version_name(py->layout.version);
     DF_CLEANUP_FREE char *near = version_name(row->version);
@@ -144,7 +144,7 @@ static void describe(struct py *py, const struct py_known_row *row, unsigned hol
     py->layout_note = note;
 }
 
-static struct df_err *does_not_fit(const struct py *py, const struct py_known_row *row,
+static struct df_err *does_not_fit(const struct py *py, const struct py_known_layout *row,
                                    unsigned holds)
 {
     unsigned bit = 1;
@@ -172,7 +172,7 @@ static uint32_t hexversion(const struct py *py)
 
 static struct df_err *from_table(struct py *py, const struct build *build)
 {
-    struct py_known_row row;
+    struct py_known_layout row;
     uint64_t runtime = py->runtime;
     DF_CLEANUP_FREE char *version = version_name(build->version);
     if (!choose_row(py, build, runtime, &row))
@@ -217,7 +217,7 @@ static struct df_err *without_debug_information(struct py *py)
 static void add_extensions(struct py *py)
 {
     struct py_layout *layout = &py->layout, table;
-    struct py_known_row row;
+    struct py_known_layout row;
     if (!py_known_find(layout->version, py_machine_name(py->dump->core), py_layout_build(layout),
                        &row) ||
         row.version != layout->version)

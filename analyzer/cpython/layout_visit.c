@@ -58,7 +58,7 @@ void py_layout_visit(const struct py *py,
                      void (*visit)(void *context, const struct py_layout_row *row), void *context)
 {
     const struct py_layout *layout = &py->layout;
-    struct py_known_row known;
+    struct py_known_layout known;
     struct py_layout table = {0};
     struct offsets offsets;
     bool has_table = py_known_find(layout->version, py_machine_name(py->dump->core),

@@ -17,6 +17,7 @@
 #define PY_MAX_SHARED_KEYS 65536     /* attributes of one class that share their keys */
 #define PY_MAX_SIZE (UINT64_C(1) << 47) /* bytes of one object: no address space has more */
 
+struct py_names;
 struct py_debug; /* structs.c: debug information of modules, opened on demand */
 
 struct py_objects {
@@ -48,6 +49,7 @@ struct py_objects {
     } sizeofs;
 
     struct py_debug *debug;
+    struct py_names *names; /* names.c; NULL until one is asked for */
     struct py_refs scratch;
 };
 
@@ -81,6 +83,11 @@ struct py_known_row {
  * not: what a count must pass to be believed, so that one that lies costs no more than the memory
  * that is there. */
 bool py_plausible_words(const struct py_objects *objects, uint64_t address, uint64_t count);
+
+/* The name of a static type whose own is in a file that is not at hand, NULL when no module knows it
+ * (names.c). */
+const char *py_static_name(struct py_objects *objects, uint64_t type);
+void py_names_close(struct py_names *names); /* NULL is allowed */
 
 /* Walkers. */
 enum py_status py_walk_row(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);

@@ -36,6 +36,7 @@ void py_objects_close(struct py_objects *objects)
     free(objects->targets.items);
     free(objects->scratch.items);
     py_debug_close(objects->debug);
+    py_names_close(objects->names);
     free(objects);
 }
 

@@ -10,12 +10,19 @@
 #include <elf.h>
 #include <stdio.h>
 
+/* The name of a static type is in its module, whose file may not be at hand. */
+static bool is_absent_name(struct py_objects *objects, uint64_t address)
+{
+    const struct df_module *module = df_module_at(objects->py->dump->modules, address);
+    return module && !df_contiguous(objects->reader.space, address);
+}
+
 static bool plausible_name(struct py_objects *objects, uint64_t address)
 {
     const char *text = df_ptr(objects->reader.space, address, 1);
     uint64_t available = df_contiguous(objects->reader.space, address);
     if (!text)
-        return false;
+        return is_absent_name(objects, address);
     size_t max = available < 1024 ? (size_t)available : 1024;
     size_t length = strnlen(text, max);
     if (!length || length == max)
@@ -69,8 +76,6 @@ static char *type_name(struct py_objects *objects, uint64_t address, uint64_t fl
     struct py_reader *reader = &objects->reader;
     DF_CLEANUP_FREE char *raw =
         df_cstring(reader->space, PY_PTR(reader, address, type, tp_name), 1024);
-    if (!raw)
-        return df_xstrdup("?");
     if (flags & PY_TPFLAGS_HEAPTYPE) {
         DF_CLEANUP_FREE char *qualname =
             py_str(reader, PY_PTR(reader, address, heaptype, ht_qualname), PY_MAX_NAME, NULL);
@@ -83,6 +88,11 @@ static char *type_name(struct py_objects *objects, uint64_t address, uint64_t fl
                                                    : df_xasprintf("%s.%s", module, qualname);
         if (qualname)
             return DF_TAKE(qualname);
+    }
+    if (!raw) {
+        const char *known = py_static_name(objects, address);
+        return known ? df_xstrdup(known)
+                     : df_xasprintf("<type at 0x%llx>", (unsigned long long)address);
     }
     return df_xstrdup(strncmp(raw, "builtins.", 9) == 0 ? raw + 9 : raw);
 }
