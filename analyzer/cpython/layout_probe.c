@@ -108,16 +108,18 @@ static bool holds_gc(const struct py *py)
     return are_generations(py, PY_AT(layout, gc, gcstate, generations));
 }
 
-/* The first rows of interp.types hold types. */
+/* The first rows of interp.types hold types and their dicts. */
 static bool are_static_types(const struct py *py, uint64_t address)
 {
     const struct py_layout *layout = &py->layout;
     struct py_reader reader = py_reader(py);
     for (uint32_t i = 0; i < 8; i++) {
-        uint64_t type =
-            PY_PTR(&reader, address + i * PY_SIZEOF(layout, static_type), static_type, type);
-        if (reader.fault || !py_plausible_object(py, type) ||
-            !(py_flags_of(&reader, type) & PY_TPFLAGS_TYPE))
+        uint64_t row = address + i * PY_SIZEOF(layout, static_type);
+        uint64_t type = PY_PTR(&reader, row, static_type, type);
+        uint64_t dict = PY_PTR(&reader, row, static_type, tp_dict);
+        if (reader.fault || !py_plausible_object(py, type) || !py_plausible_object(py, dict) ||
+            !(py_flags_of(&reader, type) & PY_TPFLAGS_TYPE) ||
+            !(py_flags_of(&reader, dict) & PY_TPFLAGS_DICT))
             return false;
     }
     return true;
@@ -234,23 +236,32 @@ static void probe_dict(struct py *py, enum py_field field, const char *key, cons
     }
 }
 
-/* Within the collector's state where that is known, else in what holds it. */
+static bool probe_gc_within(struct py *py)
+{
+    uint64_t known = gc_address(py), size = PY_SIZEOF(&py->layout, gcstate);
+    for (uint64_t at = 0; size != PY_ABSENT && at < size; at += 8)
+        if (are_generations(py, known + at)) {
+            set_probed(&py->layout, PY_F_gcstate_generations, at);
+            return true;
+        }
+    return false;
+}
+
+/* That the collector's state moved as a whole is likelier than that it grew at its start, unless
+ * the interpreter itself says where it is. */
 static void probe_gc(struct py *py)
 {
     const struct py_layout *layout = &py->layout;
-    uint64_t known = gc_address(py), state = PY_SIZEOF(layout, gcstate);
-    for (uint64_t at = 0; state != PY_ABSENT && at < state; at += 8)
-        if (are_generations(py, known + at)) {
-            set_probed(&py->layout, PY_F_gcstate_generations, at);
-            return;
-        }
     bool runtime = in_runtime(layout);
+    enum py_field field = runtime ? PY_F_runtime_gc : PY_F_interp_gc;
+    if (layout->source[field] == PY_SOURCE_DEBUG_OFFSETS && probe_gc_within(py))
+        return;
     uint64_t outer = runtime ? py->runtime : py_probe_interpreter(py);
     uint64_t size = runtime ? PY_SIZEOF(layout, runtime) : interp_size(py);
     uint64_t inner = PY_OFF(layout, gcstate, generations);
     for (uint64_t at = inner; at < size && at < MAX_RUNTIME; at += 8)
         if (are_generations(py, outer + at)) {
-            set_probed(&py->layout, runtime ? PY_F_runtime_gc : PY_F_interp_gc, at - inner);
+            set_probed(&py->layout, field, at - inner);
             return;
         }
 }
