@@ -7,9 +7,16 @@
  *
  * 3.8 keeps the state in the runtime, all later versions in each interpreter. The incremental
  * collector (3.14.0 to 3.14.4, 3.15) has one young and two old lists, in the places of the three
- * generations.
+ * generations. Free-threaded builds have no lists: their collector looks through the allocator's
+ * pages (mimalloc.h).
  */
+#include "analyzer/cpython/mimalloc.h"
 #include "analyzer/cpython/python_internal.h"
+
+/* ob_gc_bits, Include/internal/pycore_gc.h */
+#define BIT_TRACKED 1
+#define BIT_FROZEN 8
+#define DEBUG_HEADER 16 /* bytes that the debug allocator puts before each block's data */
 
 #define GC_FLAGS UINT64_C(3)
 #define MAX_STACK (UINT64_C(64) << 20) /* bytes of one thread's stack that are looked at */
@@ -91,6 +98,66 @@ bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context,
         at = next;
     }
     return !reader.fault;
+}
+
+struct pages {
+    struct py_reader reader;
+    uint64_t before; /* bytes of a block before its object */
+    bool (*visit)(void *context, uint64_t object, bool frozen);
+    void *context;
+};
+
+/* op_from_block, Python/gc_free_threading.c: what is not initialised is not tracked. */
+static bool visit_block(void *context, uint64_t block)
+{
+    struct pages *pages = context;
+    uint64_t object = block + pages->before;
+    uint8_t bits = py_byte(&pages->reader, PY_AT(pages->reader.layout, object, object, ob_gc_bits));
+    return !(bits & BIT_TRACKED) || pages->visit(pages->context, object, bits & BIT_FROZEN);
+}
+
+bool py_gc_pages(const struct py *py, uint32_t interpreter,
+                 bool (*visit)(void *context, uint64_t object, bool frozen), void *context)
+{
+    struct pages pages = {.reader = py_reader(py), .visit = visit, .context = context};
+    if (py->layout.gc_shape != PY_GC_PAGES)
+        return true;
+    if (PY_GET(&pages.reader, py->runtime, runtime, allocators_debug))
+        pages.before = DEBUG_HEADER;
+    bool good = py_mimalloc_blocks(py, interpreter, PY_MI_GC, visit_block, &pages);
+    pages.before += py->layout.presize_dict_words * 8;
+    good &= py_mimalloc_blocks(py, interpreter, PY_MI_GC_PREHEADER, visit_block, &pages);
+    return good && !pages.reader.fault;
+}
+
+struct each {
+    bool (*visit)(void *context, uint64_t object);
+    void *context;
+    bool stopped;
+};
+
+static bool visit_each(void *context, uint64_t object)
+{
+    struct each *each = context;
+    each->stopped |= !each->visit(each->context, object);
+    return !each->stopped;
+}
+
+static bool visit_each_of_page(void *context, uint64_t object, bool frozen)
+{
+    return frozen || visit_each(context, object);
+}
+
+void py_gc_objects(const struct py *py, bool (*visit)(void *context, uint64_t object),
+                   void *context)
+{
+    struct each each = {.visit = visit, .context = context};
+    for (uint32_t i = 0; i < py->interpreter_count; i++) {
+        for (int generation = 2; generation >= 0 && !each.stopped; generation--)
+            py_gc_list(py, py->interpreters[i].gc.generations[generation].head, visit_each, &each);
+        if (!each.stopped)
+            py_gc_pages(py, i, visit_each_of_page, &each);
+    }
 }
 
 /* Whether a word could be the head of a collector list: empty ones do not matter. */

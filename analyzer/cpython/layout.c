@@ -99,8 +99,8 @@ static void frame_shapes(struct py_layout *layout, const struct df_ctypes *types
     bool interpreter_frames = PY_HAS(layout, iframe, localsplus);
     if (!interpreter_frames)
         layout->frame_shape = PY_FRAME_OBJECTS;
-    else if (PY_HAS(layout, iframe, stackpointer) || layout->free_threaded)
-        layout->frame_shape = PY_FRAME_STACKREFS; /* 3.13t tags the words of its frames too */
+    else if (PY_HAS(layout, iframe, stackpointer))
+        layout->frame_shape = PY_FRAME_STACKREFS;
     else
         layout->frame_shape = PY_FRAME_POINTERS;
     layout->frame_visits_func = interpreter_frames;

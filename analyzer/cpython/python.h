@@ -71,6 +71,7 @@ struct py {
     uint32_t thread_count;
     uint64_t type_type, code_type; /* PyType_Type and PyCode_Type; 0 when their symbols are gone */
     uint64_t dict_type, cell_type; /* likewise */
+    struct py_counts counts;       /* references counted apart (free-threaded) */
     struct df_map static_types;    /* static builtin type -> its row in interp.types (3.12+) */
 };
 
@@ -86,7 +87,8 @@ void py_close(struct py *py); /* NULL is allowed */
 
 static inline struct py_reader py_reader(const struct py *py)
 {
-    return (struct py_reader){.space = py->dump->space, .layout = &py->layout};
+    return (struct py_reader){
+        .space = py->dump->space, .layout = &py->layout, .counts = &py->counts};
 }
 
 /* Where the runtime keeps the thread state that runs now, for the thread with this thread pointer:
@@ -125,6 +127,22 @@ bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context,
  * are. */
 void py_gc_stack_lists(const struct py *py, bool (*wanted)(void *context, uint64_t first),
                        void (*visit)(void *context, uint64_t head), void *context);
+
+/* Calls visit with each object that the collector of an interpreter (an index) knows where it has
+ * no lists: the tracked ones in the pages of its threads' heaps (free-threaded builds). Stops when
+ * visit returns false. Returns true when all was visited and nothing was damaged; at once in other
+ * builds. */
+bool py_gc_pages(const struct py *py, uint32_t interpreter,
+                 bool (*visit)(void *context, uint64_t object, bool frozen), void *context);
+/* The same for all collectors in whatever form, without what is frozen; oldest generation first. */
+void py_gc_objects(const struct py *py, bool (*visit)(void *context, uint64_t object),
+                   void *context);
+
+/* Calls visit with each object that a thread's stack refers to without counting it (free-threaded
+ * builds, 3.14+), as often as it does. Not sure: what may be left over on the stack of a frame that
+ * runs, and need not be an object any more. */
+void py_deferred_refs(const struct py *py,
+                      void (*visit)(void *context, uint64_t object, bool sure), void *context);
 
 /* Name of the i-th slot (local, cell or free variable) of a code object, malloc'ed UTF-8; NULL when
  * unreadable. *ret_cell: the slot holds a cell object whose content is the variable. */

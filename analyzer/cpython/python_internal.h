@@ -18,6 +18,7 @@ void py_read_frames(const struct py *py, struct py_thread *thread,
 /* Bytes of a code object's line table, 0 when it has none (code.c). */
 uint64_t py_line_table_size(const struct py *py, uint64_t code);
 void py_read_static_types(struct py *py); /* statics.c */
+void py_read_counts(struct py *py);       /* refcounts.c; after the threads */
 
 /* What must hold of any CPython, as far as the layout in py is right (layout_probe.c). */
 enum {

@@ -205,6 +205,7 @@ static struct df_err *open_python(struct py *py, const struct py_options *option
     py_find_general_lookup(py);
     py_read_static_types(py);
     py_read_threads(py);
+    py_read_counts(py);
     return NULL;
 }
 
@@ -215,6 +216,7 @@ struct df_err *py_open(struct df_dump *dump, const struct py_options *options, s
     py->dump = dump;
     py->no_debug_info = options && options->no_debug_info;
     df_map_init(&py->static_types);
+    df_map_init(&py->counts.objects);
     struct df_err *err = open_python(py, options ? options : &defaults);
     if (err)
         py_close(py);
@@ -234,6 +236,8 @@ void py_close(struct py *py)
     free(py->version_text);
     free(py->layout_note);
     df_map_deinit(&py->static_types);
+    df_map_deinit(&py->counts.objects);
+    free(py->counts.items);
     py_layout_deinit(&py->layout);
     free(py);
 }

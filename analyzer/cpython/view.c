@@ -97,25 +97,10 @@ bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret)
     return true;
 }
 
-/* Free-threaded builds: the owner's own count and the others' sum, PEP 703. */
-static int64_t biased_refcount(struct py_reader *reader, uint64_t object)
-{
-    /* _Py_REF_DEFERRED, Include/internal/pycore_object.h (3.14+): added to the shared count of
-     * objects whose stack references are not counted; 3.13 sets the bit alone. */
-    const int64_t deferred = INT64_MAX / 8;
-    uint32_t local = (uint32_t)PY_GET(reader, object, object, ob_ref_local);
-    if (local == UINT32_MAX)
-        return INT64_MAX;
-    int64_t shared = (int64_t)PY_PTR(reader, object, object, ob_ref_shared) >> 2;
-    if ((PY_GET(reader, object, object, ob_gc_bits) & 64) && shared > deferred / 2)
-        shared -= deferred;
-    return shared + local;
-}
-
 int64_t py_refcount(struct py_reader *reader, uint64_t object)
 {
     if (reader->layout->ref_shape == PY_COUNT_BIASED)
-        return biased_refcount(reader, object);
+        return py_biased_refcount(reader, object);
     uint64_t address = PY_AT(reader->layout, object, object, ob_refcnt);
     switch (reader->layout->ref_shape) {
     case PY_COUNT_HALF32: {

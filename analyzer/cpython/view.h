@@ -8,10 +8,19 @@
 #define PY_VIEW_H
 
 #include "analyzer/cpython/layout.h"
+#include "dumpfmt/base/map.h"
+
+/* References that are counted apart from their objects (free-threaded builds; refcounts.c). */
+struct py_counts {
+    struct df_map objects; /* object -> index */
+    int64_t *items;
+    size_t count, capacity;
+};
 
 struct py_reader {
     const struct df_aspace *space;
     const struct py_layout *layout;
+    const struct py_counts *counts; /* NULL: none */
     bool fault; /* something could not be read since this was cleared */
 };
 
@@ -87,9 +96,10 @@ bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
 bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret);
 /* A tuple's items: their address and number; false when it does not look like one. */
 bool py_tuple(struct py_reader *reader, uint64_t tuple, uint64_t *ret_items, uint64_t *ret_count);
-/* The reference count of an object: INT64_MAX when immortal. Biased and deferred counts added up.
- */
+/* The reference count of an object: INT64_MAX when immortal. In free-threaded builds: the sum of
+ * all that is counted anywhere, without the bias of objects whose stack references are deferred. */
 int64_t py_refcount(struct py_reader *reader, uint64_t object);
+int64_t py_biased_refcount(struct py_reader *reader, uint64_t object); /* refcounts.c */
 
 /* Iterates a dict's entries in the order of its key table, which is the order of dict_traverse (of
  * insertion too, unless the dict shares its keys). */

@@ -80,6 +80,11 @@ static bool count_object(void *data, uint64_t object)
     return true;
 }
 
+static bool count_frozen(void *data, uint64_t object, bool is_frozen)
+{
+    return !is_frozen || count_object(data, object);
+}
+
 static void fill_gc(struct fi_python *python, const struct py *py)
 {
     const struct py_gc *gc = &py->interpreters[0].gc;
@@ -97,6 +102,7 @@ static void fill_gc(struct fi_python *python, const struct py *py)
     struct frozen_count frozen = {0};
     if (gc->permanent)
         py_gc_list(py, gc->permanent, count_object, &frozen);
+    py_gc_pages(py, 0, count_frozen, &frozen);
     python->frozen = frozen.count;
 }
 

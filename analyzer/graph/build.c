@@ -13,6 +13,18 @@
 #include "analyzer/graph/roots.h"
 #include "dumpfmt/base/mem.h"
 
+/* What a thread's stack refers to without counting it. What is only perhaps an object must have been
+ * found otherwise. */
+static void add_deferred(void *context, uint64_t object, bool sure)
+{
+    struct gr_discovery *discovery = context;
+    uint32_t number = sure ? gr_discover(discovery, object, GR_FROM_REFERENT, 0)
+                           : df_map_get(&discovery->numbers, object);
+
+    if (number != AL_NONE && number != DF_MAP_NONE)
+        gr_discover_reference(discovery, number);
+}
+
 static struct df_err *discover(struct gr_discovery *discovery, const struct gr_seeds *seeds)
 {
     gr_discover_gc_lists(discovery);
@@ -25,6 +37,7 @@ static struct df_err *discover(struct gr_discovery *discovery, const struct gr_s
             !discovery->too_many)
             py_ledger_add(discovery->objects, "roots that are no object", seed->object);
     }
+    py_deferred_refs(discovery->py, add_deferred, discovery);
     return gr_discover_all(discovery);
 }
 

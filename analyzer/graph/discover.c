@@ -126,6 +126,13 @@ static void discover_stack_list(void *context, uint64_t head)
     discover_gc_list(context, head, GR_TRACKED);
 }
 
+static bool visit_page_object(void *context, uint64_t object, bool frozen)
+{
+    struct gc_visit visit = {.discovery = context, .flags = GR_TRACKED | (frozen ? GR_FROZEN : 0)};
+
+    return visit_gc_object(&visit, object);
+}
+
 void gr_discover_gc_lists(struct gr_discovery *discovery)
 {
     bool collecting = false;
@@ -138,6 +145,9 @@ void gr_discover_gc_lists(struct gr_discovery *discovery)
                 discover_gc_list(discovery, gc->generations[generation].head, GR_TRACKED);
         if (gc->permanent)
             discover_gc_list(discovery, gc->permanent, GR_TRACKED | GR_FROZEN);
+        if (!py_gc_pages(discovery->py, i, visit_page_object, discovery) && !discovery->too_many)
+            py_ledger_add(discovery->objects, "allocator pages damaged",
+                          discovery->py->interpreters[i].address);
         collecting |= gc->collecting;
     }
     if (collecting)
@@ -154,6 +164,14 @@ static void push_edge(struct gr_discovery *discovery, uint32_t target, uint8_t k
     discovery->kinds[discovery->edge_count++] = kind;
 }
 
+void gr_discover_reference(struct gr_discovery *discovery, uint32_t number)
+{
+    struct gr_found *found = &discovery->found.items[number];
+
+    if (found->references < INT64_MAX / 2)
+        found->references++;
+}
+
 static void absorb_ref(struct gr_discovery *discovery, uint32_t source, const struct py_ref *ref)
 {
     enum gr_source how = ref->kind == PY_REF_GUESS ? GR_FROM_GUESS : GR_FROM_REFERENT;
@@ -168,6 +186,8 @@ static void absorb_ref(struct gr_discovery *discovery, uint32_t source, const st
         py_ledger_add(discovery->objects, "references to no object", ref->target);
         return;
     }
+    if (ref->uncounted)
+        gr_discover_reference(discovery, target);
     if (ref->kind == PY_REF_NATIVE) {
         discovery->references_by_kind[PY_REF_NATIVE]++;
         DF_PUSH(&discovery->native, ref->target);
@@ -221,6 +241,14 @@ static void note_status(struct gr_discovery *discovery, uint64_t object, enum py
         py_ledger_add(discovery->objects, reasons[status], object);
 }
 
+/* Immortal is immortal; else the sum. */
+static int64_t counted(int64_t uncounted, int64_t count)
+{
+    int64_t sum;
+
+    return count == INT64_MAX || __builtin_add_overflow(uncounted, count, &sum) ? INT64_MAX : sum;
+}
+
 /* All that is asked of an object but its references. */
 static void measure(struct gr_discovery *discovery, struct gr_found *found)
 {
@@ -233,7 +261,7 @@ static void measure(struct gr_discovery *discovery, struct gr_found *found)
         if (!found->size)
             found->size = type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
     }
-    found->references = py_refcount(&discovery->reader, found->address);
+    found->references = counted(found->references, py_refcount(&discovery->reader, found->address));
     if (flags & PY_FLAG_TRACKED)
         found->flags |= GR_TRACKED;
     if (flags & PY_FLAG_FINALIZED)

@@ -11,7 +11,7 @@
 
 struct gr_found { /* one object */
     uint64_t address, size;
-    int64_t references;
+    int64_t references; /* what it counts, and what refers to it without being counted */
     uint32_t type;
     uint32_t first, count; /* its run in the edges */
     uint8_t flags, source;
@@ -67,7 +67,9 @@ void gr_discovery_deinit(struct gr_discovery *discovery);
  * stronger source replaces a weaker one, flags are added. */
 uint32_t gr_discover(struct gr_discovery *discovery, uint64_t address, enum gr_source source,
                      uint8_t flags);
-/* All objects of the collector's lists of all interpreters. */
+/* One more reference to an object, which its count does not have. */
+void gr_discover_reference(struct gr_discovery *discovery, uint32_t number);
+/* All objects that the collectors of all interpreters know. */
 void gr_discover_gc_lists(struct gr_discovery *discovery);
 /* Walks until no object is left that was not. */
 struct df_err *gr_discover_all(struct gr_discovery *discovery);

@@ -48,6 +48,7 @@ struct py_ref {
     uint64_t argument; /* of the label */
     uint8_t kind;      /* enum py_ref_kind */
     uint8_t label;     /* enum py_label */
+    bool uncounted;    /* the target's count does not have it: deferred, or borrowed by a frame */
 };
 
 struct py_refs { /* growing array; reuse it: set count to 0 */

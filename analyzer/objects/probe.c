@@ -79,7 +79,5 @@ void py_probe_managed_visit(struct py_objects *objects)
     struct probe probe = {.objects = objects, .function = function ? function->address : 0};
     if (!function)
         return;
-    for (uint32_t i = 0; i < py->interpreter_count; i++)
-        for (int g = 2; g >= 0 && !probe.decided && probe.asked < MAX_ASKED; g--)
-            py_gc_list(py, py->interpreters[i].gc.generations[g].head, look_at, &probe);
+    py_gc_objects(py, look_at, &probe);
 }

@@ -113,7 +113,15 @@ static enum py_status size_bytearray(struct py_objects *objects, const struct py
 static enum py_status size_list(struct py_objects *objects, const struct py_type *type,
                                 uint64_t object, uint64_t *ret)
 {
-    uint64_t allocated = PY_PTR(&objects->reader, object, list, allocated);
+    struct py_reader *reader = &objects->reader;
+    const struct py_layout *layout = reader->layout;
+    uint64_t allocated = PY_PTR(reader, object, list, allocated);
+    if (layout->free_threaded && PY_HAS(layout, listarray, ob_item)) { /* list_capacity */
+        uint64_t items = PY_PTR(reader, object, list, ob_item);
+        allocated = items ? py_word(reader, items - PY_OFF(layout, listarray, ob_item) +
+                                                PY_OFF(layout, listarray, allocated))
+                          : 0;
+    }
     if (allocated > PY_MAX_TUPLE)
         return PY_IMPLAUSIBLE;
     *ret = basic(type) + allocated * 8;

@@ -137,10 +137,7 @@ static void find_subtype_traverse(struct py_objects *objects)
     }
     struct vote vote = {.objects = objects};
     df_map_init(&vote.counts);
-    for (uint32_t i = 0; i < objects->py->interpreter_count; i++)
-        for (int generation = 2; generation >= 0; generation--)
-            py_gc_list(objects->py, objects->py->interpreters[i].gc.generations[generation].head,
-                       vote_for_traverse, &vote);
+    py_gc_objects(objects->py, vote_for_traverse, &vote);
     df_map_deinit(&vote.counts);
     objects->reader.fault = false;
     objects->subtype_traverse = vote.best;

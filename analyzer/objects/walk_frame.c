@@ -8,6 +8,17 @@
  */
 #include "analyzer/objects/internal.h"
 
+/* The reference that a word of a frame is; some are visited and not counted (py_slot_object). */
+static void push_word(struct py_objects *objects, uint64_t word, struct py_refs *refs,
+                      enum py_label label, uint64_t argument)
+{
+    bool counted = true;
+    uint64_t target = word ? py_slot_object(objects->py, word, &counted) : 0;
+    py_push(refs, target, PY_REF_REFERENT, label, argument);
+    if (target)
+        refs->items[refs->count - 1].uncounted = !counted;
+}
+
 /* Localsplus and value stack of an interpreter frame up to its top. */
 static void walk_slots(struct py_objects *objects, uint64_t frame, struct py_refs *refs)
 {
@@ -25,8 +36,7 @@ static void walk_slots(struct py_objects *objects, uint64_t frame, struct py_ref
         return;
     for (int64_t i = 0; i < count && !reader->fault; i++) {
         uint64_t word = py_word(reader, slots + (uint64_t)i * 8);
-        py_push(refs, word ? py_slot_object(objects->py, word, NULL) : 0, PY_REF_REFERENT,
-                PY_LABEL_LOCAL, (uint64_t)i);
+        push_word(objects, word, refs, PY_LABEL_LOCAL, (uint64_t)i);
     }
 }
 
@@ -35,14 +45,10 @@ static void walk_interpreter_frame(struct py_objects *objects, uint64_t frame, s
     struct py_reader *reader = &objects->reader;
     uint64_t code = PY_PTR(reader, frame, iframe, executable);
     uint64_t function = PY_PTR(reader, frame, iframe, funcobj);
-    if (reader->layout->frame_shape == PY_FRAME_STACKREFS) {
-        code = code ? py_slot_object(objects->py, code, NULL) : 0;
-        function = function ? py_slot_object(objects->py, function, NULL) : 0;
-    }
     py_push_field(refs, PY_PTR(reader, frame, iframe, frame_obj), PY_REF_REFERENT, "frame");
     py_push_field(refs, PY_PTR(reader, frame, iframe, f_locals), PY_REF_REFERENT, "f_locals");
-    py_push_field(refs, function, PY_REF_REFERENT, "f_func");
-    py_push_field(refs, code, PY_REF_REFERENT, "f_code");
+    push_word(objects, function, refs, PY_LABEL_FIELD, (uint64_t)(uintptr_t) "f_func");
+    push_word(objects, code, refs, PY_LABEL_FIELD, (uint64_t)(uintptr_t) "f_code");
     walk_slots(objects, frame, refs);
 }
 
@@ -108,9 +114,10 @@ static void walk_generator_frame(struct py_objects *objects, uint64_t object, st
         walk_interpreter_frame(objects, frame, refs);
     } else if (!layout->generator_visits_code) {
         uint64_t code = PY_PTR(reader, frame, iframe, executable);
-        bool stackrefs = layout->frame_shape == PY_FRAME_STACKREFS;
-        py_push_field(refs, stackrefs && code ? py_slot_object(objects->py, code, NULL) : code,
-                      stackrefs ? PY_REF_REFERENT : PY_REF_OWNED, "gi_code");
+        if (layout->frame_shape == PY_FRAME_STACKREFS)
+            push_word(objects, code, refs, PY_LABEL_FIELD, (uint64_t)(uintptr_t) "gi_code");
+        else
+            py_push_field(refs, code, PY_REF_OWNED, "gi_code");
     }
 }
 

@@ -67,6 +67,12 @@ static void visit(struct walk *walk, const struct py_batch_item *item)
         flush(walk);
 }
 
+static bool add_of_page(void *context, uint64_t object, bool frozen)
+{
+    (void)frozen;
+    return add(context, object);
+}
+
 static void collect_lists(struct walk *walk, struct py *py)
 {
     for (uint32_t i = 0; i < py->interpreter_count; i++) {
@@ -74,6 +80,7 @@ static void collect_lists(struct walk *walk, struct py *py)
         for (int generation = 0; generation < 3; generation++)
             py_gc_list(py, gc->generations[generation].head, add, walk);
         py_gc_list(py, gc->permanent, add, walk);
+        py_gc_pages(py, i, add_of_page, walk);
     }
 }
 
