@@ -23,8 +23,10 @@
 #include "dumpfmt/emulator_internal.h"
 
 #define FUEL_PER_VISIT 64
-#define MAX_EXHAUSTED 16 /* then a function is given up */
-#define RENEW_CHUNKS 400 /* see emulator_memory.c on the price of regions */
+#define MAX_EXHAUSTED 16  /* then a function is given up */
+#define MANY_EXHAUSTED 64 /* failures of this kind, of any functions: then each gets little fuel \
+                           */
+#define RENEW_CHUNKS 400  /* see emulator_memory.c on the price of regions */
 #define BEAT_MASK 0xffffu
 
 static struct df_err *engine_error(uc_err code)
@@ -107,8 +109,16 @@ static bool given_up(const struct df_engine *engine, uint64_t function)
     return times != DF_MAP_NONE && times >= MAX_EXHAUSTED;
 }
 
+/* A damaged dump may have very many functions that never return. */
+static uint64_t fuel_of_call(const struct df_engine *engine)
+{
+    uint64_t budget = engine->shared->budget;
+    return engine->exhausted_calls < MANY_EXHAUSTED ? budget : budget / MANY_EXHAUSTED + 1;
+}
+
 static void note_exhausted(struct df_engine *engine, uint64_t function)
 {
+    engine->exhausted_calls++;
     uint32_t times = function ? df_map_get(&engine->exhausted, function) : DF_MAP_NONE;
     if (function)
         df_map_set(&engine->exhausted, function, times == DF_MAP_NONE ? 1 : times + 1);
@@ -152,7 +162,7 @@ static void open_call(struct df_engine *engine)
     }
     engine->mailbox[0] = call->function;
     engine->mailbox[1] = call->object;
-    engine->fuel = shared->budget;
+    engine->fuel = fuel_of_call(engine);
     shared->running = true;
 }
 
@@ -360,7 +370,7 @@ static uc_err run_call(struct df_engine *engine)
     machine->set_return(engine, engine->scratch + EMU_CODE + EMU_CODE_DONE);
     for (uint32_t i = 0; i < shared->argument_count; i++)
         uc_reg_write(engine->uc, machine->arguments[i], &shared->arguments[i]);
-    engine->fuel = shared->budget;
+    engine->fuel = fuel_of_call(engine);
     return run(engine, shared->function);
 }
 

@@ -95,6 +95,7 @@ struct df_engine {
     uint64_t next_address, visit_address;
     uint64_t fuel;           /* basic blocks left to the running call */
     struct df_map exhausted; /* function -> how often it ran out of fuel */
+    uint64_t exhausted_calls; /* of all functions */
 
     struct df_emu_shared *shared; /* the request that is served, and its answer */
     bool batch;                   /* a batch is running, not a single call */
