@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ * malloc_mapped.c: chunks with a mapping of their own (sysmalloc_mmap in malloc/malloc.c).
+ *
+ * glibc keeps no list of them. Each begins on a page, has nothing before it (prev_size is what
+ * alignment cost: 0), the flag 2 alone, and a size of whole pages within its mapping. The kernel
+ * merges mappings of the same kind, so every page is asked; what a chunk spans is passed over.
+ */
+#include <elf.h>
+
+#include "dumpfmt/base/mem.h"
+#include "dumpfmt/malloc_internal.h"
+
+#define PAGE UINT64_C(4096)
+#define IS_MMAPPED 2u
+#define FLAGS UINT64_C(7)
+
+static bool holds_stack(const struct df_core *core, uint64_t start, uint64_t end, uint64_t *ret_sp)
+{
+    for (uint32_t i = 0; i < core->lwp_count; i++)
+        if (core->lwps[i].sp >= start && core->lwps[i].sp < end)
+            return *ret_sp = core->lwps[i].sp, true;
+    return false;
+}
+
+static bool of_file(const struct df_core *core, uint64_t address)
+{
+    uint32_t low = 0, high = core->mapping_count;
+    while (low < high) { /* the last mapping that starts at or before the address */
+        uint32_t middle = low + (high - low) / 2;
+        if (core->mappings[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low && address < core->mappings[low - 1].end;
+}
+
+static void look_between(struct df_malloc *malloc, const struct df_dump *dump, uint64_t start,
+                         uint64_t end)
+{
+    uint64_t sp;
+    if (holds_stack(dump->core, start, end, &sp)) /* what is below it is of no use, or the stack */
+        start = sp;
+    for (uint64_t at = (start + PAGE - 1) & ~(PAGE - 1); at < end && end - at >= PAGE;) {
+        uint64_t before, size, step = PAGE;
+        if (df_u64(dump->space, at, &before) && df_u64(dump->space, at + 8, &size) && !before &&
+            (size & FLAGS) == IS_MMAPPED && size >= PAGE && !((size & ~FLAGS) % PAGE) &&
+            (size & ~FLAGS) <= end - at) {
+            step = size & ~FLAGS;
+            struct df_malloc_area area = {
+                .start = at, .end = at + step, .first = at, .kind = DF_AREA_MAPPED, .whole = true};
+            malloc->areas =
+                df_grow(malloc->areas, malloc->area_count, &malloc->area_capacity, sizeof(area));
+            malloc->areas[malloc->area_count++] = area;
+        }
+        at += step;
+    }
+}
+
+/* The first of `taken` and of the areas that ends behind `at`: both are sorted. */
+static bool next_taken(const struct df_malloc *malloc, size_t areas,
+                       const struct df_malloc_span *taken, size_t count, uint64_t at, size_t *i,
+                       size_t *j, struct df_malloc_span *ret)
+{
+    while (*i < count && taken[*i].end <= at)
+        (*i)++;
+    while (*j < areas && malloc->areas[*j].end <= at)
+        (*j)++;
+    bool a = *i < count, b = *j < areas;
+    if (!a && !b)
+        return false;
+    if (a && (!b || taken[*i].start <= malloc->areas[*j].start))
+        *ret = taken[*i];
+    else
+        *ret = (struct df_malloc_span){malloc->areas[*j].start, malloc->areas[*j].end};
+    return true;
+}
+
+void df_malloc_find_mapped(struct df_malloc *malloc, const struct df_dump *dump,
+                           const struct df_malloc_span *taken, size_t count)
+{
+    size_t areas = malloc->area_count, i = 0, j = 0;
+    if (!malloc->main_arena)
+        return;
+    for (uint32_t s = 0; s < dump->core->segment_count; s++) {
+        const struct df_segment *segment = &dump->core->segments[s];
+        uint64_t at = segment->address, end = at + segment->file_size;
+        struct df_malloc_span span;
+        if (!(segment->flags & PF_W) || of_file(dump->core, at))
+            continue;
+        while (at < end) {
+            bool more = next_taken(malloc, areas, taken, count, at, &i, &j, &span);
+            uint64_t until = more && span.start < end ? span.start : end;
+            if (at < until)
+                look_between(malloc, dump, at, until);
+            at = more && span.start < end ? span.end : end;
+        }
+    }
+    df_malloc_settle(malloc);
+}
