@@ -20,7 +20,7 @@ struct df_ctypes {
     struct df_ct_table table;
     struct df_dwarf *dwarf; /* opened when a function is asked for */
     bool dwarf_failed;      /* and could not be */
-    bool cached;
+    bool cached, incomplete;
     char *file;
 };
 
@@ -33,10 +33,14 @@ static struct df_err *read_dwarf(struct df_ctypes *types)
     struct df_ct_build build;
     df_ct_build_init(&build);
     df_dwarf_read(dwarf, &build);
+    types->incomplete = df_dwarf_incomplete(dwarf);
     df_dwarf_close(dwarf);
     struct df_err *err = NULL;
-    if (build.types.count == 0 && build.variables.count == 0) /* assembly only, or in .dwo files */
-        err = df_err_new(DF_ERR_MISSING, "no C types in its debug information");
+    if (build.types.count == 0 && build.variables.count == 0) /* assembly only, or elsewhere */
+        err = df_err_new(DF_ERR_MISSING, "no C types in its debug information%s",
+                         types->incomplete ? "; the files that it refers to (.dwo, .dwp, or what "
+                                             "dwz made) were not found"
+                                           : "");
     else
         err = df_ct_build_finish(&build, &types->table);
     df_ct_build_deinit(&build);
@@ -61,7 +65,7 @@ struct df_err *df_ctypes_open(const char *file, const char *build_id, const char
             df_ctypes_close(types);
             return err;
         }
-        if (cacheable)
+        if (cacheable && !types->incomplete) /* the rest may be installed yet */
             df_ct_cache_store(cache_directory, build_id, source, &types->table);
     }
     *ret = types;
@@ -76,6 +80,11 @@ void df_ctypes_close(struct df_ctypes *types)
     df_ct_table_deinit(&types->table);
     free(types->file);
     free(types);
+}
+
+bool df_ctypes_incomplete(const struct df_ctypes *types)
+{
+    return types->incomplete;
 }
 
 bool df_ctypes_cached(const struct df_ctypes *types)

@@ -61,6 +61,8 @@ struct df_ctype; /* one struct, union or enum */
 struct df_err *df_ctypes_open(const char *file, const char *build_id, const char *cache_directory,
                               struct df_ctypes **ret);
 void df_ctypes_close(struct df_ctypes *types); /* NULL is allowed */
+/* Whether a part of the debug information was not found: .dwo files, or what dwz moved away. */
+bool df_ctypes_incomplete(const struct df_ctypes *types);
 /* Whether the cache served. */
 bool df_ctypes_cached(const struct df_ctypes *types);
 

@@ -22,7 +22,7 @@
 #include "dumpfmt/ctype.h"
 
 #define DF_CT_MAGIC "necroCT" /* with its final 0: 8 bytes */
-#define DF_CT_VERSION 1       /* counts up with every change of what follows */
+#define DF_CT_VERSION 2       /* counts up with every change of what follows */
 #define DF_CT_BUILD_ID 128    /* hexadecimal digits of the longest build-id that is cached */
 #define DF_CT_MAX_IMAGE (1u << 30)
 #define DF_CT_BITS_MAX 64 /* of a bit field's storage unit */

@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/dwarf_parts.h"
 #include "dumpfmt/dwarf_type.h"
 
 /* Members of all types together. Only in forged data, where the entries of types overlap, is their
  * number not bounded by the size of the file; what is beyond it is left out. */
 #define MAX_MEMBERS (1u << 24)
-#define MAX_ARRAYS 16 /* arrays of arrays, through typedefs */
-#define MAX_NAME 4096 /* of a type, with "struct " and "@size"; longer ones are cut */
+#define MAX_IMPORTS 32 /* units that import units */
+#define MAX_ARRAYS 16  /* arrays of arrays, through typedefs */
+#define MAX_NAME 4096  /* of a type, with "struct " and "@size"; longer ones are cut */
 
 /* What a reference to a type leads to. */
 struct shape {
@@ -38,6 +40,7 @@ struct reader {
     struct df_map shape_ids; /* by the offset of a type's entry: looking it up again costs more */
     uint64_t members;        /* looked at */
     struct df_map plain;     /* typedef names (string id + 1) of what is no aggregate */
+    struct df_map visited;   /* places of units */
 };
 
 static void add_type(struct reader *reader, uint32_t name, const struct df_dwarf_end *end,
@@ -70,10 +73,10 @@ static uint32_t note_aggregate(struct reader *reader, const struct df_dwarf_end 
 }
 
 /* The number of elements in all dimensions; 0 when there is no telling, as for `x[]`. */
-static uint64_t count_elements(const struct df_dwarf *dwarf, Dwarf_Die array)
+static uint64_t count_elements(struct df_die array)
 {
     uint64_t total = 1;
-    Dwarf_Die die;
+    struct df_die die;
     if (!df_die_child(array, &die))
         return 0;
     do {
@@ -86,7 +89,7 @@ static uint64_t count_elements(const struct df_dwarf *dwarf, Dwarf_Die array)
                 count == UINT32_MAX ? 0 : count + 1; /* -1 in four bytes, as older GCCs say x[0] */
         if (__builtin_mul_overflow(total, count, &total))
             total = 0;
-    } while (df_die_next(dwarf, &die));
+    } while (df_die_next(&die));
     df_die_free(die);
     return total;
 }
@@ -100,7 +103,7 @@ static void describe_pointer(struct reader *reader, const struct df_dwarf_end *p
     if (!df_die_reference(pointer->die, DW_AT_type, &offset))
         return;
     struct df_dwarf_end end = df_dwarf_follow(reader->dwarf, offset);
-    if (end.die && df_dwarf_is_aggregate(df_dwarf_kind(end.tag)))
+    if (end.die.raw && df_dwarf_is_aggregate(df_dwarf_kind(end.tag)))
         shape->type = note_aggregate(reader, &end);
     df_die_free(end.die);
 }
@@ -124,12 +127,12 @@ static struct shape describe_anew(struct reader *reader, Dwarf_Off offset)
     bool array = false;
     for (int nesting = 0; nesting < MAX_ARRAYS; nesting++) {
         struct df_dwarf_end end = df_dwarf_follow(reader->dwarf, offset);
-        if (!end.die)
+        if (!end.die.raw)
             break;
         bool inner = end.tag == DW_TAG_array_type;
         if (inner) {
             array = true;
-            if (__builtin_mul_overflow(count, count_elements(reader->dwarf, end.die), &count))
+            if (__builtin_mul_overflow(count, count_elements(end.die), &count))
                 count = 0;
             inner = df_die_reference(end.die, DW_AT_type, &offset);
         } else {
@@ -164,14 +167,14 @@ static struct shape describe(struct reader *reader, Dwarf_Off offset)
 }
 
 /* DW_AT_data_member_location: a constant, or before DWARF 4 an expression with one operation. */
-static bool member_location(struct reader *reader, Dwarf_Die die, uint64_t *ret)
+static bool member_location(struct df_die die, uint64_t *ret)
 {
     if (df_die_constant(die, DW_AT_data_member_location, ret))
         return true;
     const uint8_t *bytes;
     size_t size;
-    if (!df_die_expression(reader->dwarf, die, DW_AT_data_member_location, &bytes, &size) ||
-        size < 2 || size > 10 || bytes[0] != DW_OP_plus_uconst)
+    if (!df_die_expression(die, DW_AT_data_member_location, &bytes, &size) || size < 2 ||
+        size > 10 || bytes[0] != DW_OP_plus_uconst)
         return false;
     uint64_t value = 0;
     for (size_t i = 1; i < size; i++) { /* unsigned LEB128 */
@@ -212,7 +215,7 @@ static bool place_bits(uint64_t position, uint64_t bits, uint64_t struct_size,
 
 /* DWARF 4 and 5 count bits from the start of the struct; DW_AT_bit_offset (DWARF 2 to 4) counts
  * from the most significant bit of a storage unit of DW_AT_byte_size bytes. */
-static bool read_bits(struct reader *reader, Dwarf_Die die, uint64_t struct_size, uint64_t bits,
+static bool read_bits(struct df_die die, uint64_t struct_size, uint64_t bits,
                       struct df_ct_member *member)
 {
     uint64_t position, from_top;
@@ -220,7 +223,7 @@ static bool read_bits(struct reader *reader, Dwarf_Die die, uint64_t struct_size
         return place_bits(position, bits, struct_size, member);
     uint64_t storage = member->size, location = 0;
     df_die_size(die, &storage);
-    member_location(reader, die, &location);
+    member_location(die, &location);
     if (!df_die_constant(die, DW_AT_bit_offset, &from_top))
         return false;
     if (location > UINT32_MAX || storage > DF_CT_BITS_MAX / 8)
@@ -230,7 +233,7 @@ static bool read_bits(struct reader *reader, Dwarf_Die die, uint64_t struct_size
     return position <= struct_size * 8 && place_bits(position, bits, struct_size, member);
 }
 
-static void read_member(struct reader *reader, Dwarf_Die die, const struct df_ctype *type)
+static void read_member(struct reader *reader, struct df_die die, const struct df_ctype *type)
 {
     Dwarf_Off offset;
     if (!df_die_reference(die, DW_AT_type, &offset))
@@ -250,31 +253,31 @@ static void read_member(struct reader *reader, Dwarf_Die die, const struct df_ct
     };
     uint64_t bits;
     if (df_die_constant(die, DW_AT_bit_size, &bits)) {
-        if (!read_bits(reader, die, size, bits, &member))
+        if (!read_bits(die, size, bits, &member))
             return;
-    } else if (!member_location(reader, die, &member.offset) && kind != DF_KIND_UNION) {
+    } else if (!member_location(die, &member.offset) && kind != DF_KIND_UNION) {
         if (df_die_has(die, DW_AT_external) || df_die_has(die, DW_AT_declaration))
             return; /* a static member, in C++ */
     }
     df_ct_build_member(reader->build, &member);
 }
 
-static void read_members(struct reader *reader, Dwarf_Die type, uint32_t row)
+static void read_members(struct reader *reader, struct df_die type, uint32_t row)
 {
-    Dwarf_Die die;
+    struct df_die die;
     df_ct_build_members(reader->build, row);
     if (!df_die_child(type, &die))
         return;
     do
         if (df_die_tag(die) == DW_TAG_member)
             read_member(reader, die, &reader->build->types.items[row]);
-    while (reader->members++ < MAX_MEMBERS && df_die_next(reader->dwarf, &die));
+    while (reader->members++ < MAX_MEMBERS && df_die_next(&die));
     df_die_free(die);
 }
 
-static void read_enumerators(struct reader *reader, Dwarf_Die type)
+static void read_enumerators(struct reader *reader, struct df_die type)
 {
-    Dwarf_Die die;
+    struct df_die die;
     if (!df_die_child(type, &die))
         return;
     do {
@@ -286,7 +289,7 @@ static void read_enumerators(struct reader *reader, Dwarf_Die type)
         if (!df_ct_build_has_enumerator(reader->build, id) &&
             df_die_constant(die, DW_AT_const_value, &value))
             df_ct_build_enumerator(reader->build, id, (int64_t)value);
-    } while (df_die_next(reader->dwarf, &die));
+    } while (df_die_next(&die));
     df_die_free(die);
 }
 
@@ -296,7 +299,7 @@ static void read_noted(struct reader *reader)
     for (; reader->done < reader->dies.count; reader->done++) {
         uint32_t row = (uint32_t)reader->done;
         enum df_kind kind = reader->build->types.items[row].kind;
-        Dwarf_Die die;
+        struct df_die die;
         if (!df_die_at(reader->dwarf, reader->dies.items[row], &die))
             continue;
         if (kind == DF_KIND_ENUM)
@@ -307,7 +310,7 @@ static void read_noted(struct reader *reader)
     }
 }
 
-static void read_typedef(struct reader *reader, Dwarf_Die die)
+static void read_typedef(struct reader *reader, struct df_die die)
 {
     const char *name = df_die_name(die);
     if (!name)
@@ -316,7 +319,7 @@ static void read_typedef(struct reader *reader, Dwarf_Die die)
     if (df_map_get(&reader->plain, id + UINT64_C(1)) != DF_MAP_NONE)
         return;
     struct df_dwarf_end end = df_dwarf_follow(reader->dwarf, df_die_offset(die));
-    if (end.die && df_dwarf_is_aggregate(df_dwarf_kind(end.tag))) {
+    if (end.die.raw && df_dwarf_is_aggregate(df_dwarf_kind(end.tag))) {
         uint32_t target = note_aggregate(reader, &end);
         uint32_t row = df_ct_build_find(reader->build, target);
         if (row != DF_MAP_NONE)
@@ -330,11 +333,11 @@ static void read_typedef(struct reader *reader, Dwarf_Die die)
 }
 
 /* The link-time address that a variable's location says, when it is nothing but an address. */
-static bool static_address(struct reader *reader, Dwarf_Die die, uint64_t *ret)
+static bool static_address(struct df_die die, uint64_t *ret)
 {
     const uint8_t *bytes;
     size_t size;
-    if (!df_die_expression(reader->dwarf, die, DW_AT_location, &bytes, &size) || size < 2)
+    if (!df_die_expression(die, DW_AT_location, &bytes, &size) || size < 2)
         return false;
     if (bytes[0] == DW_OP_addr && size == 1 + sizeof(*ret)) {
         memcpy(ret, bytes + 1, sizeof(*ret));
@@ -352,13 +355,13 @@ static bool static_address(struct reader *reader, Dwarf_Die die, uint64_t *ret)
     return i == size - 1 && df_die_indexed_address(die, index, ret);
 }
 
-static void read_variable(struct reader *reader, Dwarf_Die die)
+static void read_variable(struct reader *reader, struct df_die die)
 {
     uint64_t address;
     const char *name;
     Dwarf_Off type;
-    if (!static_address(reader, die, &address) ||
-        !df_dwarf_named_type(reader->dwarf, die, &name, &type) || !name)
+    if (!static_address(die, &address) || !df_dwarf_named_type(reader->dwarf, die, &name, &type) ||
+        !name)
         return;
     uint32_t id = df_ct_string(reader->build, name);
     if (df_ct_build_has_variable(reader->build, id))
@@ -366,7 +369,7 @@ static void read_variable(struct reader *reader, Dwarf_Die die)
     df_ct_build_variable(reader->build, id, address, describe(reader, type).size);
 }
 
-static void read_top(struct reader *reader, Dwarf_Die die)
+static void read_top(struct reader *reader, struct df_die die)
 {
     struct df_dwarf_end end = {.die = die, .tag = df_die_tag(die)};
     switch (end.tag) {
@@ -389,28 +392,103 @@ static void read_top(struct reader *reader, Dwarf_Die die)
     }
 }
 
-void df_dwarf_read(const struct df_dwarf *dwarf, struct df_ct_build *build)
+/* Goes into a unit, when it was not read yet: its first entry. */
+static bool enter_unit(struct reader *reader, Dwarf_Off place, bool imported, struct df_die *ret)
+{
+    struct df_die unit;
+    bool fresh, there = false;
+    if (!df_die_at(reader->dwarf, place, &unit))
+        return false;
+    if (!imported || df_die_tag(unit) == DW_TAG_partial_unit) { /* others come by themselves */
+        df_map_add(&reader->visited, place, 0, &fresh);
+        there = fresh && df_die_child(unit, ret);
+    }
+    df_die_free(unit);
+    return there;
+}
+
+/* One unit, and in the place of each import what dwz moved out of it: thus the order is what it
+ * was, and with it which of two definitions has the name. */
+static void read_unit(struct reader *reader, Dwarf_Off place)
+{
+    struct df_die stack[MAX_IMPORTS];
+    int depth = enter_unit(reader, place, false, &stack[0]);
+    while (depth) {
+        struct df_die *die = &stack[depth - 1];
+        Dwarf_Off import = 0;
+        if (df_die_tag(*die) != DW_TAG_imported_unit)
+            read_top(reader, *die);
+        else if (!df_die_reference(*die, DW_AT_import, &import))
+            import = 0;
+        if (!df_die_next(die))
+            depth--;
+        if (import && depth < MAX_IMPORTS && enter_unit(reader, import, true, &stack[depth]))
+            depth++;
+    }
+    read_noted(reader);
+}
+
+static bool is_type_unit(const struct df_dwarf_unit *unit)
+{
+    return unit->target != unit->place;
+}
+
+static void read_type_units(struct reader *reader, const struct df_dwarf_part *part)
+{
+    for (size_t i = 0; i < part->units.count; i++)
+        if (is_type_unit(&part->units.items[i]))
+            read_unit(reader, part->units.items[i].place);
+}
+
+/* A unit that is in another file, with the types that are there beside it. */
+static void read_split(struct reader *reader, struct df_dwarf *dwarf,
+                       struct df_dwarf_unit *skeleton)
+{
+    Dwarf_Off place;
+    if (!df_dwarf_split_of(dwarf, skeleton, &place))
+        return;
+    read_unit(reader, place);
+    const struct df_dwarf_part *part = dwarf->parts.items[place >> DF_PLACE_PART];
+    if (part != dwarf->package)
+        read_type_units(reader, part);
+}
+
+static void read_units(struct reader *reader, struct df_dwarf *dwarf)
+{
+    struct df_dwarf_part *part = dwarf->main;
+    for (size_t i = 0; i < part->units.count; i++) {
+        struct df_dwarf_unit *unit = &part->units.items[i];
+        df_dwarf_next_unit(dwarf); /* only for speed */
+        if (df_dwarf_is_skeleton(unit))
+            read_split(reader, dwarf, unit);
+        else if (!unit->partial && !is_type_unit(unit))
+            read_unit(reader, unit->place);
+    }
+    for (size_t i = 0; i < part->units.count; i++) /* those that nobody imports */
+        if (part->units.items[i].partial)
+            read_unit(reader, part->units.items[i].place);
+    read_type_units(reader, part);
+    if (dwarf->package)
+        read_type_units(reader, dwarf->package);
+}
+
+void df_dwarf_read(struct df_dwarf *dwarf, struct df_ct_build *build)
 {
     struct reader reader = {.dwarf = dwarf, .build = build};
     df_map_init(&reader.plain);
     df_map_init(&reader.shape_ids);
-    for (size_t i = 0; i < dwarf->units.count; i++) {
-        Dwarf_Die unit, die;
-        df_dwarf_next_unit(dwarf); /* only for speed */
-        if (!df_die_at(dwarf, dwarf->units.items[i], &unit))
-            continue;
-        if (df_die_child(unit, &die)) {
-            do
-                read_top(&reader, die);
-            while (df_die_next(dwarf, &die));
-        }
-        df_die_free(unit);
-        read_noted(&reader);
-    }
+    df_map_init(&reader.visited);
+    read_units(&reader, dwarf);
     df_map_deinit(&reader.plain);
     df_map_deinit(&reader.shape_ids);
+    df_map_deinit(&reader.visited);
     free(reader.shapes.items);
     free(reader.dies.items);
+}
+
+bool df_dwarf_incomplete(const struct df_dwarf *dwarf)
+{
+    return dwarf->incomplete;
 }
 
 struct df_err *df_dwarf_open(const char *file, struct df_dwarf **ret)

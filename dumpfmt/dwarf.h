@@ -11,12 +11,15 @@
  * "struct s@48", with its size; every reference in the second unit goes to the latter. (Different
  * definitions of equal size are not told apart.)
  *
- * Not read: type units (-fdebug-types-section), split DWARF (.dwo), and what dwz moved to another
- * file (.gnu_debugaltlink).
+ * It may be spread over several files and kinds of units (dwarf_parts.h): type units
+ * (-fdebug-types-section), split DWARF (.dwo, .dwp), what dwz moved to another file, partial units.
+ * Not read: type units in .dwo files (each is a section group of its own; in a .dwp they are),
+ * and DW_FORM_ref_sup4 (dwz -5) where libdwarf does not know it (20210528).
  */
 #ifndef DF_DWARF_H
 #define DF_DWARF_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "dumpfmt/base/err.h"
@@ -29,7 +32,9 @@ struct df_err *df_dwarf_open(const char *file, struct df_dwarf **ret);
 void df_dwarf_close(struct df_dwarf *dwarf); /* NULL is allowed */
 
 /* Adds everything to `build`. */
-void df_dwarf_read(const struct df_dwarf *dwarf, struct df_ct_build *build);
+void df_dwarf_read(struct df_dwarf *dwarf, struct df_ct_build *build);
+/* Whether some of it is in files that were not found; told after reading. */
+bool df_dwarf_incomplete(const struct df_dwarf *dwarf);
 
 /* See df_ctypes_self_struct: the name as it is before "@48" is added; malloc'ed, or NULL. */
 char *df_dwarf_self_struct(struct df_dwarf *dwarf, uint64_t function, uint64_t size);

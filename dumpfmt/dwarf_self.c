@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/dwarf_parts.h"
 #include "dumpfmt/dwarf_type.h"
 
 #define MAX_DEPTH 32       /* blocks within blocks; deeper ones are not looked at */
@@ -29,7 +30,7 @@ struct search {
 };
 
 /* A parameter or variable. */
-static void consider(struct search *search, Dwarf_Die die, bool first_parameter, bool inlined)
+static void consider(struct search *search, struct df_die die, bool first_parameter, bool inlined)
 {
     const char *name;
     Dwarf_Off type;
@@ -46,14 +47,14 @@ static void consider(struct search *search, Dwarf_Die die, bool first_parameter,
         return;
     struct df_dwarf_end end = df_dwarf_follow(search->dwarf, type);
     Dwarf_Off target;
-    bool pointer = end.die && df_dwarf_kind(end.tag) == DF_KIND_POINTER &&
+    bool pointer = end.die.raw && df_dwarf_kind(end.tag) == DF_KIND_POINTER &&
                    df_die_reference(end.die, DW_AT_type, &target);
     df_die_free(end.die);
     if (!pointer)
         return;
     end = df_dwarf_follow(search->dwarf, target);
     uint64_t size;
-    if (end.die && df_dwarf_kind(end.tag) == DF_KIND_STRUCT &&
+    if (end.die.raw && df_dwarf_kind(end.tag) == DF_KIND_STRUCT &&
         df_dwarf_definition(end.die, &size) && size == search->size) {
         df_dwarf_name(&end, search->name, sizeof(search->name));
         search->rank = rank;
@@ -62,15 +63,15 @@ static void consider(struct search *search, Dwarf_Die die, bool first_parameter,
 }
 
 /* All entries below a function, depth first, with a stack of its own. */
-static void search_below(struct search *search, Dwarf_Die function)
+static void search_below(struct search *search, struct df_die function)
 {
-    Dwarf_Die stack[MAX_DEPTH] = {NULL};
+    struct df_die stack[MAX_DEPTH] = {DF_NO_DIE};
     int depth = 0, inlined = MAX_DEPTH; /* the level at which inlined code begins */
     bool parameter_seen = false;
     if (!df_die_child(function, &stack[0]))
         return;
     for (int entries = 0; depth >= 0; entries++) {
-        Dwarf_Die die = stack[depth];
+        struct df_die die = stack[depth];
         Dwarf_Half tag = df_die_tag(die);
         if (tag == DW_TAG_formal_parameter || tag == DW_TAG_variable) {
             bool first = tag == DW_TAG_formal_parameter && depth == 0 && !parameter_seen;
@@ -84,10 +85,9 @@ static void search_below(struct search *search, Dwarf_Die function)
             depth++;
             continue;
         }
-        while (depth >= 0 &&
-               (entries > MAX_ENTRIES || !df_die_next(search->dwarf, &stack[depth]))) {
+        while (depth >= 0 && (entries > MAX_ENTRIES || !df_die_next(&stack[depth]))) {
             df_die_free(stack[depth]);
-            stack[depth--] = NULL;
+            stack[depth--] = DF_NO_DIE;
             if (depth <= inlined)
                 inlined = MAX_DEPTH;
         }
@@ -98,7 +98,7 @@ static void search_below(struct search *search, Dwarf_Die function)
 static bool find_in_unit(struct df_dwarf *dwarf, Dwarf_Off unit_offset, uint64_t wanted,
                          Dwarf_Off *ret)
 {
-    Dwarf_Die unit, die;
+    struct df_die unit, die;
     bool found = false;
     if (!df_die_at(dwarf, unit_offset, &unit))
         return false;
@@ -108,7 +108,7 @@ static bool find_in_unit(struct df_dwarf *dwarf, Dwarf_Off unit_offset, uint64_t
         return false;
     do {
         uint64_t entry;
-        if (df_die_tag(die) != DW_TAG_subprogram || !df_die_entry(dwarf, die, &entry))
+        if (df_die_tag(die) != DW_TAG_subprogram || !df_die_entry(die, &entry))
             continue;
         if (!ret) {
             DF_PUSH(&dwarf->functions,
@@ -117,7 +117,7 @@ static bool find_in_unit(struct df_dwarf *dwarf, Dwarf_Off unit_offset, uint64_t
             *ret = df_die_offset(die);
             found = true;
         }
-    } while (!found && df_die_next(dwarf, &die));
+    } while (!found && df_die_next(&die));
     df_die_free(die);
     return found;
 }
@@ -128,12 +128,21 @@ static int compare_functions(const void *a, const void *b)
     return (left->address > right->address) - (left->address < right->address);
 }
 
+/* A split unit for its skeleton; others are themselves. */
+static Dwarf_Off unit_place(struct df_dwarf *dwarf, struct df_dwarf_unit *unit)
+{
+    Dwarf_Off place = unit->place;
+    if (df_dwarf_is_skeleton(unit))
+        df_dwarf_split_of(dwarf, unit, &place);
+    return place;
+}
+
 static void index_functions(struct df_dwarf *dwarf)
 {
     dwarf->functions_known = true;
-    for (size_t i = 0; i < dwarf->units.count; i++) {
+    for (size_t i = 0; i < dwarf->main->units.count; i++) {
         df_dwarf_next_unit(dwarf);
-        find_in_unit(dwarf, dwarf->units.items[i], 0, NULL);
+        find_in_unit(dwarf, unit_place(dwarf, &dwarf->main->units.items[i]), 0, NULL);
     }
     if (dwarf->functions.count)
         qsort(dwarf->functions.items, dwarf->functions.count, sizeof(*dwarf->functions.items),
@@ -143,9 +152,14 @@ static void index_functions(struct df_dwarf *dwarf)
 /* By the unit that .debug_aranges names, or else among all. */
 static bool find_function(struct df_dwarf *dwarf, uint64_t address, Dwarf_Off *ret)
 {
-    Dwarf_Off unit;
-    if (df_dwarf_unit_of(dwarf, address, &unit) && find_in_unit(dwarf, unit, address, ret))
-        return true;
+    Dwarf_Off place;
+    if (df_dwarf_unit_of(dwarf, address, &place)) {
+        for (size_t i = 0; i < dwarf->main->units.count; i++)
+            if (dwarf->main->units.items[i].place == place)
+                place = unit_place(dwarf, &dwarf->main->units.items[i]);
+        if (find_in_unit(dwarf, place, address, ret))
+            return true;
+    }
     if (!dwarf->functions_known)
         index_functions(dwarf);
     struct df_dwarf_function key = {.address = address}, *found = NULL;
@@ -161,7 +175,7 @@ char *df_dwarf_self_struct(struct df_dwarf *dwarf, uint64_t function, uint64_t s
 {
     struct search search = {.dwarf = dwarf, .size = size, .rank = RANK_NONE};
     Dwarf_Off offset;
-    Dwarf_Die die;
+    struct df_die die;
     if (!find_function(dwarf, function, &offset) || !df_die_at(dwarf, offset, &die))
         return NULL;
     search_below(&search, die);

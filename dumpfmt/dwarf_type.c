@@ -19,14 +19,18 @@ struct df_dwarf_end df_dwarf_follow(const struct df_dwarf *dwarf, Dwarf_Off offs
     struct df_dwarf_end end = {0};
     for (int steps = 0; steps < MAX_CHAIN && df_die_at(dwarf, offset, &end.die); steps++) {
         end.tag = df_die_tag(end.die);
-        if (!is_transparent(end.tag))
+        bool stub = end.tag != DW_TAG_base_type && df_die_has(end.die, DW_AT_signature);
+        if (!is_transparent(end.tag) && !stub)
             return end;
         const char *name = end.tag == DW_TAG_typedef ? df_die_name(end.die) : NULL;
         if (name)
             end.alias = name;
-        bool more = df_die_reference(end.die, DW_AT_type, &offset);
+        /* A stub stands for the type in a type unit, often without a name of its own. */
+        bool more = df_die_reference(end.die, stub ? DW_AT_signature : DW_AT_type, &offset);
+        if (stub && !more)
+            return end; /* nameless, or declared */
         df_die_free(end.die);
-        end.die = NULL;
+        end.die = DF_NO_DIE;
         if (!more)
             break;
     }
@@ -78,32 +82,32 @@ void df_dwarf_name(const struct df_dwarf_end *end, char *ret, size_t ret_size)
 }
 
 /* The size of a definition; false for a mere declaration. */
-bool df_dwarf_definition(Dwarf_Die die, uint64_t *ret)
+bool df_dwarf_definition(struct df_die die, uint64_t *ret)
 {
     return df_die_size(die, ret) && !df_die_has(die, DW_AT_declaration);
 }
 
 /* Where an entry says that the rest about it is: the declaration that it defines, or, with
  * link-time optimization, its twin in the unit that was compiled. */
-static bool origin_of(Dwarf_Die die, Dwarf_Off *ret)
+static bool origin_of(struct df_die die, Dwarf_Off *ret)
 {
     return df_die_reference(die, DW_AT_abstract_origin, ret) ||
            df_die_reference(die, DW_AT_specification, ret);
 }
 
 /* The name and the type's offset of a variable, parameter or function; false without a type. */
-bool df_dwarf_named_type(const struct df_dwarf *dwarf, Dwarf_Die die, const char **ret_name,
+bool df_dwarf_named_type(const struct df_dwarf *dwarf, struct df_die die, const char **ret_name,
                          Dwarf_Off *ret_type)
 {
     Dwarf_Off offset;
-    Dwarf_Die origin = NULL;
+    struct df_die origin = DF_NO_DIE;
     bool typed = df_die_reference(die, DW_AT_type, ret_type);
     const char *name = df_die_name(die);
     for (int steps = 0; (!typed || !name) && steps < MAX_ORIGIN; steps++) {
-        if (!origin_of(origin ? origin : die, &offset))
+        if (!origin_of(origin.raw ? origin : die, &offset))
             break;
         df_die_free(origin);
-        origin = NULL;
+        origin = DF_NO_DIE;
         if (!df_die_at(dwarf, offset, &origin))
             break;
         if (!typed)

@@ -12,7 +12,7 @@
 
 /* The end of a chain of typedefs and qualifiers. */
 struct df_dwarf_end {
-    Dwarf_Die die; /* NULL: void, or damage; else the caller frees it */
+    struct df_die die; /* none: void, or damage; else the caller frees it */
     Dwarf_Half tag;
     const char *alias; /* the last typedef on the way, or NULL */
 };
@@ -23,10 +23,10 @@ bool df_dwarf_is_aggregate(enum df_kind kind);
 /* The name of a struct, union or enum as df_ctypes_find takes it. */
 void df_dwarf_name(const struct df_dwarf_end *end, char *ret, size_t ret_size);
 /* The size of a definition; false for a mere declaration. */
-bool df_dwarf_definition(Dwarf_Die die, uint64_t *ret);
+bool df_dwarf_definition(struct df_die die, uint64_t *ret);
 /* The name (or NULL) of a variable, parameter or function, and its type's entry; false without a
  * type. */
-bool df_dwarf_named_type(const struct df_dwarf *dwarf, Dwarf_Die die, const char **ret_name,
+bool df_dwarf_named_type(const struct df_dwarf *dwarf, struct df_die die, const char **ret_name,
                          Dwarf_Off *ret_type);
 
 #endif

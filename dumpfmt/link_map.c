@@ -140,7 +140,7 @@ void df_link_map(const struct df_core *core, struct df_loaded_list *list)
     if (!read_program(core, &program))
         return;
     const char *path = df_core_auxv(core, AT_EXECFN, &name) ? get_path(core, name) : NULL;
-    DF_PUSH(list, (struct df_loaded){program.base, path ? path : core->program});
+    DF_PUSH(list, (struct df_loaded){program.base, path ? path : core->program, true});
     uint64_t debug = program.dynamic ? find_debug(core, program.dynamic) : 0;
     const uint8_t *map = debug ? df_core_bytes(core, debug + R_DEBUG_MAP, 8) : NULL;
     uint64_t node = map ? get64(map) : 0, previous = 0;
@@ -151,7 +151,7 @@ void df_link_map(const struct df_core *core, struct df_loaded_list *list)
         path = get_path(core, get64(bytes + 8));
         /* The main program's name is empty, the vdso's has no directory. */
         if (path && path[0] == '/' && !is_known(list, path))
-            DF_PUSH(list, (struct df_loaded){get64(bytes), path});
+            DF_PUSH(list, (struct df_loaded){get64(bytes), path, false});
         previous = node;
         node = get64(bytes + 24);
     }

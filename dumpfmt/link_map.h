@@ -14,6 +14,7 @@
 struct df_loaded {
     uint64_t base;    /* where the ELF header should be */
     const char *path; /* in the core's memory; may be "" for the main program */
+    bool program;     /* is the main program, and not a library */
 };
 
 struct df_loaded_list {

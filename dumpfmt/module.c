@@ -17,6 +17,7 @@
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/elf_file.h"
+#include "dumpfmt/images.h"
 #include "dumpfmt/link_map.h"
 #include "dumpfmt/module_files.h"
 #include "dumpfmt/sweep.h"
@@ -176,6 +177,7 @@ static void draft_from_link_map(struct builder *builder)
 {
     struct df_loaded_list list = {0};
     df_link_map(builder->core, &list);
+    df_find_images(builder->core, &list);
     for (size_t i = 0; i < list.count; i++) {
         struct draft *draft = new_draft(builder, list.items[i].base, list.items[i].path, 0);
         draft->from_link_map = true;
@@ -183,9 +185,9 @@ static void draft_from_link_map(struct builder *builder)
         draft->module.end = list.items[i].base + 1;
         set_base(builder, draft, list.items[i].base);
         draft->is_data = false;
+        if (list.items[i].program && builder->executable == NO_MODULE)
+            builder->executable = (uint32_t)i;
     }
-    if (list.count)
-        builder->executable = 0;
     free(list.items);
 }
 

@@ -6,7 +6,8 @@
  * the host is the right one: a file with another build-id is never used, and the module says so.
  * Files are looked for at their own path under the sysroot, at the given executable, then as
  * .build-id/xx/yyyy under the debug directories. Debug files (`.debug`): by build-id and by
- * .gnu_debuglink under the debug directories, the sysroot's and the system's usr/lib/debug.
+ * .gnu_debuglink under the debug directories, the sysroot's and the system's usr/lib/debug. What is
+ * not on the host is asked of debuginfod servers, where DEBUGINFOD_URLS names some.
  */
 #ifndef DF_MODULE_H
 #define DF_MODULE_H

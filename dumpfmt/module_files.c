@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/debuginfod.h"
 
 #define DELETED " (deleted)" /* d_path() of an unlinked file */
 
@@ -186,6 +187,52 @@ static void choose_file(struct df_module *module, const struct paths *paths,
     }
 }
 
+/* The directory of a path, malloc'ed: "" for one in the root. */
+static char *directory_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return df_xstrndup(path, slash ? (size_t)(slash - path) : 0);
+}
+
+/* A library of which only the soname is known: where the dynamic linkers of Debian, Fedora and
+ * Alpine look, and in the lib directory beside the executable's. */
+static void add_libraries(struct paths *paths, const struct df_search *search, const char *name)
+{
+    static const char *const places[] = {
+        "/lib",
+        "/usr/lib",
+        "/lib64",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/lib/x86_64-linux-gnu",
+        "/usr/lib/x86_64-linux-gnu",
+        "/lib/aarch64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+    };
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++)
+        add_path(paths, df_xasprintf("%s%s/%s", root_of(search), places[i], name));
+    for (uint32_t i = 0; i < search->debug_directory_count; i++)
+        add_path(paths, df_xasprintf("%s/%s", search->debug_directories[i], name));
+    if (!search->executable)
+        return;
+    DF_CLEANUP_FREE char *beside = directory_of(search->executable);
+    add_path(paths, df_xasprintf("%s/%s", beside, name));
+    add_path(paths, df_xasprintf("%s/../lib/%s", beside, name));
+}
+
+/* Tries what the debuginfod servers have for the build-id. */
+static void fetch_file(struct df_module *module, enum df_machine machine,
+                       const struct df_wanted *wanted)
+{
+    struct paths paths = {0};
+    char *path =
+        df_debuginfod_find(module->build_id.bytes, module->build_id.size, DF_DEBUGINFOD_EXECUTABLE);
+    if (path)
+        add_path(&paths, path);
+    choose_file(module, &paths, machine, wanted);
+    free_paths(&paths);
+}
+
 void df_find_file(struct df_module *module, const struct df_search *search, enum df_machine machine,
                   const struct df_wanted *wanted)
 {
@@ -196,11 +243,15 @@ void df_find_file(struct df_module *module, const struct df_search *search, enum
         add_path(&paths, df_xstrdup(search->executable));
     if (wanted->has_place && path[0] == '/')
         add_path(&paths, df_xasprintf("%s%s", root_of(search), path));
+    if (path[0] && !strchr(path, '/'))
+        add_libraries(&paths, search, path);
     struct debug_places places = {.paths = &paths, .id_path = id_path, .suffix = ""};
     for_each_debug_root(search, add_debug_places, &places);
     bool is_native = wanted->image || wanted->is_executable || wanted->looks_native;
     module->state = DF_MODULE_MISSING;
     choose_file(module, &paths, machine, wanted);
+    if (!module->elf && module->build_id.size && is_native)
+        fetch_file(module, machine, wanted);
     if (module->state == DF_MODULE_MISSING && !is_native)
         module->state = DF_MODULE_NOT_ELF;
     if (module->elf && !module->build_id.size)
@@ -254,13 +305,6 @@ static void choose_debug_file(struct df_module *module, const struct paths *path
     }
 }
 
-/* The directory of a path, malloc'ed: "" for one in the root. */
-static char *directory_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return df_xstrndup(path, slash ? (size_t)(slash - path) : 0);
-}
-
 void df_find_debug_file(struct df_module *module, const struct df_search *search,
                         enum df_machine machine)
 {
@@ -290,5 +334,14 @@ void df_find_debug_file(struct df_module *module, const struct df_search *search
         add_path(&paths, df_xasprintf("%s/.debug/%s", beside, link));
     }
     choose_debug_file(module, &paths, machine, link, crc);
+    free_paths(&paths);
+    if (module->debug_file || !module->build_id.size)
+        return;
+    char *fetched =
+        df_debuginfod_find(module->build_id.bytes, module->build_id.size, DF_DEBUGINFOD_DEBUG);
+    paths = (struct paths){0};
+    if (fetched)
+        add_path(&paths, fetched);
+    choose_debug_file(module, &paths, machine, NULL, 0);
     free_paths(&paths);
 }

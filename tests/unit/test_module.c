@@ -448,6 +448,105 @@ static void without_mappings_the_linker_tells(void **state)
 }
 
 /* The library's headers and tables damaged at random, in the core and on the host. */
+/* A cut core without notes and linker's data: libraries by the headers in memory and the soname. */
+static void without_anything_headers_tell(void **state)
+{
+    (void)state;
+    static const char name[] = "libx.so";
+    uint8_t page[4096] = {0};
+    struct cb_bytes library = cb_library(EM_X86_64, right_id, 0);
+    memcpy(page, library.data, library.size < 0x800 ? library.size : 0x800);
+    free(library.data);
+    /* The last program header becomes .dynamic, at 0x900 of the same page. */
+    Elf64_Ehdr header;
+    Elf64_Phdr segment = {.p_type = PT_DYNAMIC, .p_vaddr = 0x900, .p_offset = 0x900};
+    memcpy(&header, page, sizeof(header));
+    memcpy(page + header.e_phoff + header.e_phnum * sizeof(segment), &segment, sizeof(segment));
+    bool room = header.e_phoff + (header.e_phnum + 1u) * sizeof(segment) <= 0x240;
+    if (room)
+        page[offsetof(Elf64_Ehdr, e_phnum)]++;
+    const Elf64_Dyn dynamic[] = {{DT_STRTAB, {BASE + 0xa00}}, {DT_SONAME, {4}}, {DT_NULL, {0}}};
+    memcpy(page + 0x900, dynamic, sizeof(dynamic));
+    memcpy(page + 0xa04, name, sizeof(name));
+    install("/usr/lib/libx.so", cb_library(EM_X86_64, wrong_id, CB_SYMBOLS));
+    install("/usr/lib64/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
+    struct cb_core build;
+    cb_init(&build, EM_X86_64);
+    cb_segment(&build, BASE, page, sizeof(page), sizeof(page), PF_R);
+    cb_segment(&build, BASE + 0x1000, NULL, 0, 0x1000, PF_R | PF_X);
+    struct df_search search = {.sysroot = root};
+    struct df_dump *dump = open_with(&build, &search);
+    cb_deinit(&build);
+    assert_int_equal(dump->modules->count, 1);
+    const struct df_module *module = &dump->modules->items[0];
+    assert_int_equal(module->build_id.size, 20);
+    if (room) {
+        assert_string_equal(module->name, name);
+        assert_int_equal(module->state, DF_MODULE_MATCHED);
+        assert_int_equal(*(const uint8_t *)df_ptr(dump->space, BASE + 0x1000, 1), 0xcc);
+    }
+    df_dump_close(dump);
+    srand(5);
+    for (int i = 0; i < 200; i++) {
+        cb_init(&build, EM_X86_64);
+        page[rand() % 0x240] = (uint8_t)rand();
+        page[0x900 + rand() % 0x30] = (uint8_t)rand();
+        cb_segment(&build, BASE, page, sizeof(page), sizeof(page), PF_R);
+        df_dump_close(open_with(&build, &search));
+        cb_deinit(&build);
+    }
+}
+
+/* A server on this machine that has the library and its debug file. */
+static void files_from_debuginfod(void **state)
+{
+    (void)state;
+    static const char server[] =
+        "import functools, http.server, sys\n"
+        "class Quiet(http.server.SimpleHTTPRequestHandler):\n"
+        "    def log_message(self, *ignored): pass\n"
+        "server = http.server.HTTPServer(('127.0.0.1', 0), functools.partial(Quiet, "
+        "directory=sys.argv[1]))\n"
+        "print(server.server_port, flush=True)\n"
+        "server.timeout = 2\n"
+        "for _ in range(4): server.handle_request()\n";
+    install("/buildid/abcd030400000000000000000000000000000000/executable",
+            cb_library(EM_X86_64, right_id, CB_SYMBOLS));
+    install("/buildid/abcd030400000000000000000000000000000000/debuginfo",
+            cb_library(EM_X86_64, right_id, CB_SYMBOLS | CB_DEBUG_INFO));
+    DF_CLEANUP_FREE char *command = df_xasprintf(
+        "command -v python3 >/dev/null && { timeout 30 python3 -c \"%s\" %s & }", server, root);
+    FILE *pipe = popen(command, "r");
+    assert_non_null(pipe);
+    int port = 0;
+    if (fscanf(pipe, "%d", &port) != 1) {
+        pclose(pipe);
+        skip();
+    }
+    DF_CLEANUP_FREE char *url = df_xasprintf("http://127.0.0.1:%d/", port);
+    DF_CLEANUP_FREE char *cache = df_xasprintf("%s/cache", root);
+    setenv("DEBUGINFOD_CACHE_PATH", cache, 1);
+    setenv("DEBUGINFOD_TIMEOUT", "10", 1);
+    unsetenv("DEBUGINFOD_URLS");
+    struct df_dump *dump = open_library("/lib/libx.so");
+    assert_int_equal(dump->modules->items[0].state, DF_MODULE_MISSING); /* nobody is asked */
+    df_dump_close(dump);
+    setenv("DEBUGINFOD_URLS", url, 1);
+    dump = open_library("/lib/libx.so");
+    bool built_with = dump->modules->items[0].file;
+    if (built_with) {
+        assert_int_equal(dump->modules->items[0].state, DF_MODULE_MATCHED);
+        assert_non_null(dump->modules->items[0].debug_file);
+        assert_non_null(strstr(dump->modules->items[0].debug_file, cache));
+    }
+    df_dump_close(dump);
+    unsetenv("DEBUGINFOD_URLS");
+    unsetenv("DEBUGINFOD_CACHE_PATH");
+    pclose(pipe);
+    if (!built_with)
+        skip();
+}
+
 static void survives_noise(void **state)
 {
     (void)state;
@@ -496,6 +595,8 @@ int main(void)
         cmocka_unit_test_setup(data_is_not_missed, clear),
         cmocka_unit_test_setup(debug_files_by_build_id_and_link, clear),
         cmocka_unit_test_setup(without_mappings_the_linker_tells, clear),
+        cmocka_unit_test_setup(without_anything_headers_tell, clear),
+        cmocka_unit_test_setup(files_from_debuginfod, clear),
         cmocka_unit_test_setup(survives_noise, clear),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
