@@ -37,6 +37,9 @@ static const struct df_module *missing_candidate(const struct df_modules *module
 static struct df_err *no_python(const struct df_modules *modules)
 {
     const struct df_module *gone = missing_candidate(modules);
+    if (gone && !*gone->path)
+        return df_err_new(DF_ERR_MISSING, "cannot look for CPython in this core: it does not name "
+                                          "its executable; give --executable");
     if (gone)
         return df_err_new(
             DF_ERR_MISSING, "cannot look for CPython in this core: the %s %s %s: give %s",
