@@ -8,6 +8,7 @@
  */
 #include "dumpfmt/module_files.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,7 +16,8 @@
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/debuginfod.h"
 
-#define DELETED " (deleted)" /* d_path() of an unlinked file */
+#define MAXIMUM_PROGRAMS 20000 /* in one directory */
+#define DELETED " (deleted)"   /* d_path() of an unlinked file */
 
 struct paths {
     char **items;
@@ -220,6 +222,30 @@ static void add_libraries(struct paths *paths, const struct df_search *search, c
     add_path(paths, df_xasprintf("%s/../lib/%s", beside, name));
 }
 
+/* A program of which only the build-id is known: goes through the directories of programs. */
+static void search_programs(struct df_module *module, const struct df_search *search,
+                            enum df_machine machine, const struct df_wanted *wanted)
+{
+    static const char *const places[] = {"/usr/bin", "/usr/local/bin", "/bin"};
+    for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !module->elf; i++) {
+        DF_CLEANUP_FREE char *place = df_xasprintf("%s%s", root_of(search), places[i]);
+        DIR *directory = opendir(place);
+        struct dirent *entry;
+        for (int seen = 0;
+             directory && seen < MAXIMUM_PROGRAMS && (entry = readdir(directory)) && !module->elf;
+             seen++) {
+            struct paths paths = {0};
+            add_path(&paths, df_xasprintf("%s/%s", place, entry->d_name));
+            choose_file(module, &paths, machine, wanted);
+            free_paths(&paths);
+        }
+        if (directory)
+            closedir(directory);
+    }
+    if (!module->elf)
+        module->state = DF_MODULE_MISSING; /* others are other programs, and no mismatch */
+}
+
 /* Tries what the debuginfod servers have for the build-id. */
 static void fetch_file(struct df_module *module, enum df_machine machine,
                        const struct df_wanted *wanted)
@@ -250,6 +276,9 @@ void df_find_file(struct df_module *module, const struct df_search *search, enum
     bool is_native = wanted->image || wanted->is_executable || wanted->looks_native;
     module->state = DF_MODULE_MISSING;
     choose_file(module, &paths, machine, wanted);
+    if (!module->elf && module->build_id.size && wanted->is_executable && !path[0] &&
+        module->state == DF_MODULE_MISSING)
+        search_programs(module, search, machine, wanted);
     if (!module->elf && module->build_id.size && is_native)
         fetch_file(module, machine, wanted);
     if (module->state == DF_MODULE_MISSING && !is_native)
