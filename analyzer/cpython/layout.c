@@ -183,6 +183,10 @@ void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types)
     object_shapes(layout, types);
     frame_shapes(layout, types);
     layout->gc_shape = layout->free_threaded ? PY_GC_PAGES : PY_GC_LISTS;
+    /* update_refs, Python/gc_free_threading.c; in 3.14, whose frames changed too, dicts stay. */
+    if (layout->free_threaded)
+        layout->untrack = layout->frame_shape == PY_FRAME_STACKREFS ? PY_UNTRACKS_TUPLES
+                                                                    : PY_UNTRACKS_DICTS_TUPLES;
     layout->gc_head_size = layout->free_threaded || PY_SIZEOF(layout, gc_head) == PY_ABSENT
                                ? 0
                                : PY_SIZEOF(layout, gc_head);

@@ -77,6 +77,9 @@ enum py_lasti_shape { PY_LASTI_BYTES, PY_LASTI_UNITS, PY_LASTI_PREVIOUS, PY_LAST
 enum py_static_type_shape { PY_STATIC_IN_TYPE, PY_STATIC_PER_INTERPRETER };
 /* the collector's lists: linked by PyGC_Head, or none (free-threaded: allocator pages) */
 enum py_gc_shape { PY_GC_LISTS, PY_GC_PAGES };
+/* what a collection stops tracking before it counts anything, where it refers to nothing tracked:
+ * nothing (it does so afterwards, with what is alive); dicts and tuples (3.13t), tuples (3.14t+) */
+enum py_untrack { PY_UNTRACKS_LATE, PY_UNTRACKS_DICTS_TUPLES, PY_UNTRACKS_TUPLES };
 
 /* A slot of the runtime's own state that owns a reference to an object: a root. */
 struct py_slot {
@@ -118,6 +121,7 @@ struct py_layout {
     enum py_lasti_shape lasti_shape;
     enum py_static_type_shape static_type_shape;
     enum py_gc_shape gc_shape;
+    enum py_untrack untrack;
     bool managed_weakref;        /* types may keep the weak list before the object (3.12+) */
     bool generator_visits_code;  /* gen_traverse visits gi_code (up to 3.11) */
     bool frame_visits_func;      /* _PyFrame_Traverse visits f_funcobj */

@@ -72,6 +72,29 @@ static struct df_err *find_cycles(struct work *work)
                      &a->cycle_count);
 }
 
+/* _PyObject_GC_MAY_BE_TRACKED (pycore_gc.h): tuples are believed, whatever else could be is. */
+static bool may_be_tracked(const struct work *work, const uint8_t *candidate, uint32_t v)
+{
+    const struct gr_graph *graph = work->analysis->graph;
+
+    return (graph->flags[v] & GR_GC) && (!work->facts[graph->type[v]].tuple || candidate[v]);
+}
+
+/* _PyTuple_MaybeUntrack and its like, where the collector calls them before it counts. */
+static void leave_atomic(const struct work *work, const uint8_t *visited, uint8_t *candidate)
+{
+    const struct gr_graph *graph = work->analysis->graph;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        bool leave = candidate[v] && work->facts[graph->type[v]].atomic && graph->references[v] > 0;
+
+        for (uint32_t e = graph->start[v]; leave && e < graph->start[v + 1]; e++)
+            leave = !visited[e] || !may_be_tracked(work, candidate, graph->target[e]);
+        if (leave)
+            candidate[v] = 0;
+    }
+}
+
 /* The collector looks at tracked objects of its lists; the permanent generation is not among
  * them. It sees what tp_traverse visits. */
 static struct df_err *find_garbage(struct work *work)
@@ -94,6 +117,7 @@ static struct df_err *find_garbage(struct work *work)
         candidate[v] = (graph->flags[v] & (GR_TRACKED | GR_GC | GR_FROZEN)) == (GR_TRACKED | GR_GC);
         legacy[v] = work->facts[graph->type[v]].legacy;
     }
+    leave_atomic(work, visited, candidate);
     input.visited = visited;
     input.candidate = candidate;
     input.legacy = legacy;
@@ -219,11 +243,17 @@ struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_g
     DF_TRY(df_array(type_count, sizeof(*facts), &facts));
     for (uint32_t i = 0; i < type_count; i++) {
         const struct py_type *type = py_type_at(objects, i);
+        bool is_static = !(type->flags & PY_TPFLAGS_HEAPTYPE); /* the type itself, no subclass */
+        bool is_tuple = is_static && strcmp(type->name, "tuple") == 0;
+        bool is_dict = is_static && strcmp(type->name, "dict") == 0;
 
         facts[i] = (struct fi_type_fact){
             .node = gr_node(graph, type->address),
             .legacy = type->del != 0,
             .dict = (type->flags & PY_TPFLAGS_DICT) != 0,
+            .tuple = is_tuple,
+            .atomic = (is_tuple && py->layout.untrack != PY_UNTRACKS_LATE) ||
+                      (is_dict && py->layout.untrack == PY_UNTRACKS_DICTS_TUPLES),
         };
     }
     DF_TRY(fi_analyse_graph(graph, type_count, facts, progress, ret));

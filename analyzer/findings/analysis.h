@@ -43,6 +43,8 @@ struct fi_type_fact {
     uint32_t node; /* of the type object; AL_NONE when unknown */
     bool legacy;   /* has tp_del */
     bool dict;     /* its objects are dicts */
+    bool tuple;    /* its objects are tuples, and of no subclass */
+    bool atomic;   /* a collection passes over those that refer to nothing that it tracks */
 };
 /* That part alone, for tests on literal arrays; facts: one for each type. */
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,

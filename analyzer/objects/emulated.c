@@ -12,17 +12,22 @@
 #define MAX_MEMBERS 1024
 #define MAX_LABELLED 4096 /* references of one object that get names from its words */
 
-/* The thread that emulated code believes to be: the first of Python's that the core has. */
+/* The thread that emulated code believes to be: the first of Python's that the core has; but where
+ * objects have owners (free-threaded), and a __sizeof__ may ask for it, the main thread. */
 static const struct py_thread *running_thread(struct py_objects *objects, uint64_t *ret_tls)
 {
     const struct df_core *core = objects->py->dump->core;
-    for (uint32_t i = 0; i < objects->py->thread_count; i++)
-        for (uint32_t k = 0; k < core->lwp_count; k++)
-            if (core->lwps[k].tid == objects->py->threads[i].native_id && core->lwps[k].tls) {
+    const struct py_thread *found = NULL;
+    for (uint32_t i = 0; i < objects->py->thread_count; i++) {
+        const struct py_thread *thread = &objects->py->threads[i];
+        bool main = objects->py->layout.free_threaded && thread->native_id == core->pid;
+        for (uint32_t k = 0; k < core->lwp_count && (!found || main); k++)
+            if (core->lwps[k].tid == thread->native_id && core->lwps[k].tls) {
                 *ret_tls = core->lwps[k].tls;
-                return &objects->py->threads[i];
+                found = thread;
             }
-    return NULL;
+    }
+    return found;
 }
 
 struct df_emulator *py_emulator(struct py_objects *objects)
