@@ -116,7 +116,7 @@ static const char *take_name(const uint8_t *bytes, size_t size, size_t *ret_rest
 static bool parse_sup(const Elf_Data *data, bool supplementary, struct alt_link *ret)
 {
     const uint8_t *bytes = data->d_buf;
-    size_t at;
+    size_t at = 0;
     if (data->d_size < 5 || (bytes[2] != 0) != supplementary)
         return false;
     ret->name = take_name(bytes + 3, data->d_size - 3, &at);
@@ -137,7 +137,7 @@ static bool find_link(const struct sections *sections, struct alt_link *ret)
         data = section_data(sections, ".debug_sup");
         return data && parse_sup(data, false, ret);
     }
-    size_t at;
+    size_t at = 0;
     ret->name = take_name(data->d_buf, data->d_size, &at);
     if (!ret->name || at >= data->d_size || data->d_size - at > MAX_ID)
         return false;
