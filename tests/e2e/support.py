@@ -64,10 +64,10 @@ class Case(unittest.TestCase):
         self.assertEqual(problems, [], "the report is not as its schema says")
         return made
 
-    def export(self, core, folder, status=0):
+    def export(self, core, folder, *options, status=0):
         """The export of a core as {address: line}."""
         path = os.path.join(folder, "export.ndjson")
-        self.necropy("export", core, "--format", "ndjson", "-o", path, status=status)
+        self.necropy("export", core, "--format", "ndjson", "-o", path, *options, status=status)
         return compare.read_export(path)
 
     def dumped(self, program, python, how="gcore", arguments=(), collect=False, truth=False):
@@ -121,6 +121,11 @@ def each_core(check):
                 setattr(kind, name, method)
         return kind
     return decorate
+
+
+def options_for(python):
+    """What necropy must be told of an interpreter's core."""
+    return ("--sysroot", python.root) if python.root else ()
 
 
 def first_python(case):

@@ -58,7 +58,8 @@ class Reachability:
 
 def check(self, python, how):
     living, core = self.dumped("zoo", python, how, truth=True, collect=True)
-    truth, export = compare.Truth(living.truth), self.export(core, living.folder, status=None)
+    options = support.options_for(python)
+    truth, export = compare.Truth(living.truth), self.export(core, living.folder, *options, status=None)
     self.assertGreaterEqual(len(truth.addresses), OBJECTS)
     verdict = compare.compare(truth, export)
     if min(verdict["figures"].values()) < 1:
@@ -67,9 +68,9 @@ def check(self, python, how):
     for name, value in verdict["figures"].items():
         with self.subTest(name):
             self.assertGreaterEqual(value, LEAST)
-    report = self.report(core, status=None)
+    report = self.report(core, *options, status=None)
     with self.subTest("complete"):
-        status, _, err = self.run_necropy("types", core)
+        status, _, err = self.run_necropy("types", core, *options)
         self.assertEqual((status, err), (0, ""))
     with self.subTest("garbage"):
         with open(living.collect) as source:

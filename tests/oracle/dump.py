@@ -28,7 +28,7 @@ PROGRAMS = os.path.join(os.path.dirname(HERE), "programs")
 SUPPORTED = ((3, 11), (3, 12), (3, 13))
 PATIENCE = 300
 
-Interpreter = collections.namedtuple("Interpreter", "name path version root")
+Interpreter = collections.namedtuple("Interpreter", "name path version root debug")
 
 
 class Skip(Exception):
@@ -118,7 +118,9 @@ def interpreters(supported=SUPPORTED, roots=False):
             skipped.append("%s does not run: %s" % (path, error))
             continue
         version = tuple(int(number) for number in out[0].split())
-        home, code = (root, out[1]), out[2] or out[1]
+        home, code = (root, out[1]), out[2]
+        if not code or not os.path.exists(root + code):  # Debian's is shared and yet has all in the executable
+            code = out[1]
         if home in seen:
             continue
         seen.add(home)
@@ -128,8 +130,9 @@ def interpreters(supported=SUPPORTED, roots=False):
             skipped.append("%s has no debug information (Debian: python3-dbg)" % path)
         else:
             origin = os.path.basename(root) or ("debian" if path.startswith("/usr/bin") else "build")
-            name = "%s-%d.%d.%d" % ((origin,) + version) + ("-debug" if inner.endswith("d") else "")
-            found.append(Interpreter(name, path, version, root))
+            debug = inner.endswith("d")  # --with-pydebug, as Debian names it
+            name = "%s-%d.%d.%d" % ((origin,) + version) + ("-debug" if debug else "")
+            found.append(Interpreter(name, path, version, root, debug))
     return found, skipped
 
 
@@ -183,7 +186,9 @@ class Living:
         while time.time() < deadline:
             line = self.process.stdout.readline()
             if line.startswith(b"ready"):
-                self.pid = int(line.split()[1])  # not the one that was started, when that has forked
+                said = line.split()[1:]
+                if said:  # not the one that was started, when that has forked
+                    self.pid = int(said[0])
                 return
             if not line:
                 break
