@@ -225,7 +225,7 @@ static void settle_arenas(struct reading *reading)
 
 /* Debug hooks put 16 bytes before what they hand out: its length, a letter for the domain, and
  * seven times 0xfd (Objects/obmalloc.c, _PyMem_DebugRawAlloc). */
-static bool has_hook(const struct df_aspace *space, uint64_t block)
+bool py_block_has_hook(const struct df_aspace *space, uint64_t block)
 {
     static const uint8_t fence[7] = {0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd, 0xfd};
     const uint8_t *bytes = df_ptr(space, block, 16);
@@ -243,7 +243,7 @@ static uint32_t ask_hooks(const struct reading *reading)
         if (bits[0] & 1)
             continue;
         asked++;
-        hooked += has_hook(reading->space, py_block_at(reading->alloc, pool, 0));
+        hooked += py_block_has_hook(reading->space, py_block_at(reading->alloc, pool, 0));
     }
     return hooked * 2 > asked ? 16 : 0;
 }
@@ -265,6 +265,16 @@ static void read_arenas(struct reading *reading, const struct py_arena_tables *t
     }
 }
 
+/* Up to 3.8 one variable counts all blocks, large ones too. */
+static void count_raw_blocks(const struct py *py, struct py_alloc *alloc)
+{
+    const struct df_symbol *all =
+        alloc->raw_blocks ? NULL : df_module_symbol(py->module, "_Py_AllocatedBlocks");
+    uint64_t blocks;
+    if (all && df_u64(py->dump->space, all->address, &blocks) && blocks > alloc->used_blocks)
+        alloc->raw_blocks = blocks - alloc->used_blocks;
+}
+
 struct df_err *py_alloc_open(const struct py *py, struct py_alloc **ret)
 {
     struct py_alloc *alloc = df_xcalloc(1, sizeof(*alloc));
@@ -282,6 +292,7 @@ struct df_err *py_alloc_open(const struct py *py, struct py_alloc **ret)
     alloc->pools = reading.pools.items;
     alloc->pool_count = (uint32_t)reading.pools.count;
     alloc->hook_size = ask_hooks(&reading);
+    count_raw_blocks(py, alloc);
     *ret = alloc;
     return NULL;
 }

@@ -75,6 +75,11 @@ static inline uint64_t py_block_at(const struct py_alloc *alloc, const struct py
     return pool->address + alloc->header_size + (uint64_t)i * pool->block_size;
 }
 
+/* Whether a block of any allocator is one that debug hooks made (PYTHONMALLOC=debug, debug builds):
+ * what they hand out begins 16 bytes later, behind its length, a letter for its domain, and seven
+ * times 0xfd (Objects/obmalloc.c, _PyMem_DebugRawAlloc). */
+bool py_block_has_hook(const struct df_aspace *space, uint64_t block);
+
 /* The arena that holds address, or NULL. */
 const struct py_arena *py_arena_at(const struct py_alloc *alloc, uint64_t address);
 

@@ -42,9 +42,8 @@ static void from_symbols(const struct py *py, struct py_arena_tables *tables, ui
         !df_u32(py->dump->space, count->address, &length))
         return;
     add_table(tables, table, length);
-    uint64_t blocks;
-    if (raw && df_u64(py->dump->space, raw->address, &blocks))
-        *ret_raw = blocks;
+    if (raw && !df_u64(py->dump->space, raw->address, ret_raw))
+        *ret_raw = 0;
 }
 
 /* A subinterpreter that shares the main one's allocator has the same pointer (3.13+), or an unused

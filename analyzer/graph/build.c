@@ -11,6 +11,7 @@
 #include "analyzer/graph/discover.h"
 #include "analyzer/graph/number.h"
 #include "analyzer/graph/roots.h"
+#include "analyzer/graph/sweep_internal.h"
 #include "dumpfmt/base/mem.h"
 
 /* What a thread's stack refers to without counting it. What is only perhaps an object must have been
@@ -119,6 +120,8 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     gr_discovery_init(&discovery, objects, py, progress);
     gr_seeds_collect(&seeds, objects, py);
     err = discover(&discovery, &seeds);
+    if (!err)
+        err = gr_sweep_run(&discovery, &graph->sweep);
     df_progress(progress, "numbering objects", 0, 0);
     if (!err)
         err = gr_number(&discovery, graph);

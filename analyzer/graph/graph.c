@@ -80,6 +80,7 @@ void gr_graph_destroy(struct gr_graph *graph)
     free(graph->root_nodes);
     free(graph->root_by_node);
     gr_texts_destroy(graph->texts);
+    gr_sweep_destroy(graph->sweep);
     free(graph);
 }
 

@@ -13,6 +13,7 @@
 #ifndef GR_GRAPH_H
 #define GR_GRAPH_H
 
+#include "analyzer/graph/sweep.h"
 #include "analyzer/graph/texts.h"
 #include "analyzer/objects/object.h"
 
@@ -85,6 +86,7 @@ struct gr_graph {
 
     uint64_t references_by_kind[PY_REF_KINDS];
     uint64_t objects_by_source[GR_SOURCES];
+    struct gr_sweep *sweep; /* what every block of the heap is; NULL when it was not asked */
 };
 
 /* The node of an address, AL_NONE (UINT32_MAX) when there is none: binary search. */

@@ -54,13 +54,21 @@ static const struct {
     {"_weakref", "ReferenceType", "weakref.ReferenceType"},
     {"_weakref", "ProxyType", "weakref.ProxyType"},
     {"_weakref", "CallableProxyType", "weakref.CallableProxyType"},
-    {"_weakref", "ref", "weakref.ReferenceType"},
     {"_collections", "_deque_iterator", "_collections._deque_iterator"},
     {"_collections", "_deque_reverse_iterator", "_collections._deque_reverse_iterator"},
     {"_collections", "_tuplegetter", "_collections._tuplegetter"},
     {"_collections_abc", "async_generator", "async_generator"},
     {"_collections_abc", "generator", "generator"},
     {"_collections_abc", "coroutine", "coroutine"},
+};
+
+/* The same up to 3.9, when they had names without a module (told by its line tables). */
+static const struct {
+    const char *name, *old_name;
+} renamed[] = {
+    {"weakref.ReferenceType", "weakref"},
+    {"weakref.ProxyType", "weakproxy"},
+    {"weakref.CallableProxyType", "weakcallableproxy"},
 };
 
 /* Modules whose types call themselves by the public name. */
@@ -141,6 +149,11 @@ static void add_module(struct py_objects *objects, struct py_names *names, const
         if (!text)
             continue;
         char *name = own_name(module, text, &rank);
+        for (size_t i = 0; i < sizeof(renamed) / sizeof(*renamed); i++)
+            if (reader->layout->line_shape == PY_LINES_LNOTAB && !strcmp(name, renamed[i].name)) {
+                free(name);
+                name = df_xstrdup(renamed[i].old_name);
+            }
         remember(names, value, name, rank);
     }
 }

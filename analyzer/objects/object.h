@@ -105,6 +105,7 @@ struct py_type {
     uint64_t failed;          /* emulated walks that failed (see failed_status) */
     uint8_t failed_status;    /* enum df_call_status of the last failure */
     const void *data;         /* the walker's own */
+    uint16_t buffer_rules;    /* of buffers.c; 0: not asked yet */
 };
 
 #define PY_NO_TYPE UINT32_MAX
@@ -157,6 +158,23 @@ void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *it
 
 /* sys.getsizeof of the object. */
 enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret);
+
+enum py_buffer_kind {
+    PY_BUFFER_ITEMS,  /* of a list */
+    PY_BUFFER_TABLE,  /* of a dict, a set */
+    PY_BUFFER_VALUES, /* of attributes, of a dict that shares its keys */
+    PY_BUFFER_TEXT,   /* characters, bytes */
+    PY_BUFFER_NODE,   /* of a deque, an OrderedDict */
+    PY_BUFFER_KINDS
+};
+typedef void (*py_buffer_visitor)(void *context, uint64_t address, uint64_t size,
+                                  enum py_buffer_kind kind);
+/* Memory outside the object that belongs to it and is no object. The address is of some byte of the
+ * allocated block; size 0: not known. Shared tables are visited for each that shares them. */
+void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type,
+                py_buffer_visitor visitor, void *context);
+/* Bytes between the start of an object's memory and the object. False when unreadable. */
+bool py_presize(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret);
 
 /* Flags of an object, from its collector header. */
 enum {

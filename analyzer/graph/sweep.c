@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT
+ * sweep.c: the order of the sweep.
+ *
+ * Objects and their buffers set a bit where they begin. Every used block without such a bit is
+ * open; objects among the open blocks are discovered, which may give others an owner; the rest is
+ * followed from words that lead to it. All steps but the first two concern open blocks alone, of
+ * which there are few.
+ */
+#include "analyzer/graph/sweep_internal.h"
+
+#include <stdlib.h>
+
+#include "analyzer/algo/csr.h"
+#include "dumpfmt/base/mem.h"
+
+static void set_bit(struct gr_sweeping *sweeping, uint64_t *bits, uint64_t address)
+{
+    const struct gr_area *area = gr_area_at(sweeping, address);
+    if (!area)
+        return;
+    uint64_t bit = area->bit + (address - area->start) / 16;
+    bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+}
+
+static void mark_buffer(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
+{
+    struct gr_sweeping *sweeping = context;
+    (void)size;
+    (void)kind;
+    set_bit(sweeping, sweeping->buffers, address);
+}
+
+/* Bits of the objects that were discovered since the last call. */
+static void mark_found(struct gr_sweeping *sweeping)
+{
+    struct gr_discovery *discovery = sweeping->discovery;
+    for (; sweeping->marked < discovery->found.count; sweeping->marked++) {
+        const struct gr_found *found = &discovery->found.items[sweeping->marked];
+        set_bit(sweeping, sweeping->objects, found->address);
+        py_buffers(discovery->objects, found->address, found->type, mark_buffer, sweeping);
+    }
+}
+
+/* Whether a bit is set in the block's part of a bitmap. */
+static bool has_bit(const uint64_t *bits, uint64_t first, uint64_t count)
+{
+    uint64_t end = first + count, word = first / 64;
+    uint64_t mask = ~UINT64_C(0) << (first % 64);
+    for (; word < end / 64; word++, mask = ~UINT64_C(0))
+        if (bits[word] & mask)
+            return true;
+    mask &= (UINT64_C(1) << (end % 64)) - 1;
+    return bits[word] & mask;
+}
+
+static enum gr_memory owner(const struct gr_sweeping *sweeping, const struct gr_area *area,
+                            uint64_t address, uint64_t size)
+{
+    uint64_t first = area->bit + (address - area->start) / 16, count = (size + 15) / 16;
+    if (has_bit(sweeping->objects, first, count))
+        return GR_MEMORY_OBJECTS;
+    return has_bit(sweeping->buffers, first, count) ? GR_MEMORY_BUFFERS : GR_MEMORY_KINDS;
+}
+
+static void count(struct gr_sweeping *sweeping, enum gr_memory kind, uint64_t bytes)
+{
+    sweeping->sweep->blocks[kind]++;
+    sweeping->sweep->bytes[kind] += bytes;
+}
+
+static void visit_block(struct gr_sweeping *sweeping, const struct gr_area *area, uint64_t address,
+                        uint64_t size)
+{
+    enum gr_memory is = owner(sweeping, area, address, size);
+    if (is != GR_MEMORY_KINDS) {
+        count(sweeping, is, size);
+        return;
+    }
+    set_bit(sweeping, sweeping->waits, address);
+    DF_PUSH(&sweeping->open, (struct gr_open){.address = address,
+                                              .size = size,
+                                              .is = GR_MEMORY_KINDS,
+                                              .chunk = area->kind == GR_AREA_MALLOC});
+}
+
+/* Looks for objects in open blocks. */
+static void discover_lost(struct gr_sweeping *sweeping)
+{
+    for (size_t i = 0; i < sweeping->open.count; i++) {
+        struct gr_open *open = &sweeping->open.items[i];
+        uint64_t object;
+        enum gr_found_block found = gr_block_object(sweeping, open, &object);
+        if (found == GR_BLOCK_KEPT)
+            open->is = GR_MEMORY_KEPT;
+        else if (found == GR_BLOCK_OBJECT)
+            gr_discover(sweeping->discovery, object, GR_FROM_SWEEP, 0);
+        if (sweeping->discovery->too_many)
+            return;
+    }
+}
+
+/* What the newly discovered objects own is open no more. */
+static void close_owned(struct gr_sweeping *sweeping)
+{
+    for (size_t i = 0; i < sweeping->open.count; i++) {
+        struct gr_open *open = &sweeping->open.items[i];
+        const struct gr_area *area = gr_area_at(sweeping, open->address);
+        enum gr_memory is = owner(sweeping, area, open->address, open->size);
+        if (is == GR_MEMORY_KINDS && open->is == GR_MEMORY_KINDS)
+            continue;
+        if (is != GR_MEMORY_KINDS)
+            open->is = (uint8_t)is;
+        uint64_t bit = area->bit + (open->address - area->start) / 16;
+        sweeping->waits[bit / 64] &= ~(UINT64_C(1) << (bit % 64));
+    }
+}
+
+static void count_open(struct gr_sweeping *sweeping)
+{
+    for (size_t i = 0; i < sweeping->open.count; i++) {
+        const struct gr_open *open = &sweeping->open.items[i];
+        enum gr_memory kind = (enum gr_memory)open->is;
+        if (kind == GR_MEMORY_KINDS)
+            kind = open->chunk ? GR_MEMORY_UNKNOWN_CHUNKS : GR_MEMORY_UNKNOWN_BLOCKS;
+        count(sweeping, kind, open->size);
+    }
+}
+
+static void tell(struct gr_sweeping *sweeping)
+{
+    struct gr_sweep *sweep = sweeping->sweep;
+    const struct py_alloc *alloc = sweeping->alloc;
+    for (size_t i = 0; i < sweeping->discovery->found.count; i++)
+        sweep->lost += sweeping->discovery->found.items[i].source == GR_FROM_SWEEP;
+    sweep->pymalloc = alloc->found && alloc->pool_size;
+    sweep->arenas = alloc->arena_count;
+    sweep->pools = alloc->pool_count;
+    sweep->used_blocks = alloc->used_blocks;
+    sweep->raw_blocks = alloc->raw_blocks;
+    sweep->damaged += alloc->damaged_arenas + alloc->damaged_pools + sweeping->malloc->damaged;
+    sweep->malloc_note = sweeping->malloc->note;
+}
+
+static struct df_err *run(struct gr_sweeping *sweeping)
+{
+    const struct df_progress *progress = sweeping->discovery->progress;
+    df_progress(progress, "reading the allocators", 0, 0);
+    DF_TRY(gr_areas_make(sweeping));
+    df_progress(progress, "sweeping the heap", 0, 0);
+    mark_found(sweeping);
+    gr_areas_visit(sweeping, visit_block);
+    discover_lost(sweeping);
+    DF_TRY(gr_discover_all(sweeping->discovery));
+    mark_found(sweeping);
+    close_owned(sweeping);
+    DF_TRY(gr_marks_follow(sweeping));
+    count_open(sweeping);
+    tell(sweeping);
+    return NULL;
+}
+
+struct df_err *gr_sweep_run(struct gr_discovery *discovery, struct gr_sweep **ret)
+{
+    struct gr_sweeping sweeping = {.discovery = discovery,
+                                   .sweep = df_xcalloc(1, sizeof(*sweeping.sweep))};
+    struct df_err *err = run(&sweeping);
+    py_alloc_close(sweeping.alloc);
+    df_malloc_close(sweeping.malloc);
+    free(sweeping.areas.items);
+    free(sweeping.objects);
+    free(sweeping.buffers);
+    free(sweeping.waits);
+    free(sweeping.open.items);
+    free(sweeping.refs.items);
+    if (err)
+        gr_sweep_destroy(sweeping.sweep);
+    else
+        *ret = sweeping.sweep;
+    return err;
+}
+
+void gr_sweep_destroy(struct gr_sweep *sweep)
+{
+    if (!sweep)
+        return;
+    free(sweep->spans);
+    free(sweep);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT
+ * sweep_areas.c: what allocators took from the system, and the blocks in it.
+ *
+ * An area ends where its bytes do: what a damaged core says of sizes costs no more than the bytes
+ * that are there.
+ */
+#include "analyzer/graph/sweep_internal.h"
+
+#include <stdlib.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define MAX_CHUNKS 100000 /* of one thread's frames */
+
+/* The end of the bytes that are readable from start on, at most `end`. */
+static uint64_t readable_end(const struct df_aspace *space, uint64_t start, uint64_t end)
+{
+    uint64_t at = start;
+    while (at < end) {
+        uint64_t more = df_contiguous(space, at);
+        if (!more)
+            return at;
+        at = more < end - at ? at + more : end;
+    }
+    return at;
+}
+
+static void add_area(struct gr_sweeping *sweeping, uint64_t start, uint64_t end,
+                     enum gr_area_kind kind, size_t index)
+{
+    end = readable_end(sweeping->discovery->reader.space, start, end);
+    if (end > start)
+        DF_PUSH(&sweeping->areas,
+                (struct gr_area){
+                    .start = start, .end = end, .kind = (uint8_t)kind, .index = (uint32_t)index});
+}
+
+/* _PyStackChunk: previous, size, top, data (Include/internal/pycore_interp.h, 3.11+). They come
+ * from the arena allocator: mappings. */
+static void add_frames(struct gr_sweeping *sweeping)
+{
+    const struct py *py = sweeping->discovery->py;
+    struct py_reader reader = sweeping->discovery->reader;
+    for (uint32_t i = 0; i < py->thread_count; i++) {
+        uint64_t chunk = PY_PTR(&reader, py->threads[i].address, thread, datastack_chunk);
+        struct py_cycle cycle = {0};
+        for (uint32_t n = 0; chunk && n < MAX_CHUNKS && !py_cycle_closed(&cycle, chunk); n++) {
+            uint64_t size = py_word(&reader, chunk + 8);
+            if (!reader.fault && size <= UINT64_C(1) << 40)
+                add_area(sweeping, chunk, chunk + size, GR_AREA_FRAMES, i);
+            chunk = py_word(&reader, chunk);
+        }
+        reader.fault = false;
+    }
+}
+
+static int by_start(const void *left, const void *right)
+{
+    const struct gr_area *a = left, *b = right;
+    return a->start != b->start ? (a->start < b->start ? -1 : 1) : (int)a->kind - (int)b->kind;
+}
+
+/* Sorts, drops what overlaps, numbers the bits. */
+static uint64_t settle(struct gr_sweeping *sweeping)
+{
+    size_t kept = 0;
+    uint64_t bits = 0;
+    if (sweeping->areas.count)
+        qsort(sweeping->areas.items, sweeping->areas.count, sizeof(*sweeping->areas.items),
+              by_start);
+    for (size_t i = 0; i < sweeping->areas.count; i++) {
+        struct gr_area area = sweeping->areas.items[i];
+        if (kept && area.start < sweeping->areas.items[kept - 1].end) {
+            sweeping->sweep->damaged++;
+            continue;
+        }
+        area.bit = bits;
+        bits += ((area.end - area.start) / 16 + 64) & ~UINT64_C(63);
+        sweeping->areas.items[kept++] = area;
+    }
+    sweeping->areas.count = kept;
+    sweeping->low = kept ? sweeping->areas.items[0].start : 0;
+    sweeping->high = kept ? sweeping->areas.items[kept - 1].end : 0;
+    return bits;
+}
+
+static struct df_err *make_spans(struct gr_sweeping *sweeping)
+{
+    size_t count = sweeping->areas.count;
+    struct gr_span *spans;
+    DF_TRY(df_array(count, sizeof(*spans), &spans));
+    for (size_t i = 0; i < count; i++)
+        spans[i] = (struct gr_span){sweeping->areas.items[i].start, sweeping->areas.items[i].end};
+    sweeping->sweep->spans = spans;
+    sweeping->sweep->span_count = count;
+    return NULL;
+}
+
+static struct df_err *find_malloc(struct gr_sweeping *sweeping)
+{
+    const struct py_alloc *alloc = sweeping->alloc;
+    const struct df_dump *dump = sweeping->discovery->py->dump;
+    DF_CLEANUP_FREE struct df_malloc_span *taken = NULL;
+    size_t count = alloc->arena_count;
+    DF_TRY(df_malloc_open(dump, &sweeping->malloc));
+    DF_TRY(df_array(count, sizeof(*taken), &taken));
+    for (size_t i = 0; i < count; i++)
+        taken[i] = (struct df_malloc_span){alloc->arenas[i].address, alloc->arenas[i].end};
+    df_malloc_find_mapped(sweeping->malloc, dump, taken, count);
+    return NULL;
+}
+
+struct df_err *gr_areas_make(struct gr_sweeping *sweeping)
+{
+    DF_TRY(py_alloc_open(sweeping->discovery->py, &sweeping->alloc));
+    DF_TRY(find_malloc(sweeping));
+    for (uint32_t i = 0; i < sweeping->alloc->arena_count; i++)
+        add_area(sweeping, sweeping->alloc->arenas[i].address, sweeping->alloc->arenas[i].end,
+                 GR_AREA_ARENA, i);
+    for (size_t i = 0; i < sweeping->malloc->area_count; i++)
+        add_area(sweeping, sweeping->malloc->areas[i].start, sweeping->malloc->areas[i].end,
+                 GR_AREA_MALLOC, i);
+    add_frames(sweeping);
+    uint64_t words = settle(sweeping) / 64 + 1;
+    DF_TRY(df_array(words, 8, &sweeping->objects));
+    DF_TRY(df_array(words, 8, &sweeping->buffers));
+    DF_TRY(df_array(words, 8, &sweeping->waits));
+    return make_spans(sweeping);
+}
+
+const struct gr_area *gr_area_search(struct gr_sweeping *sweeping, uint64_t address)
+{
+    const struct gr_area *areas = sweeping->areas.items;
+    size_t low = 0, high = sweeping->areas.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (areas[middle].start <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low || address >= areas[low - 1].end)
+        return NULL;
+    return sweeping->last = &areas[low - 1];
+}
+
+static void count(struct gr_sweeping *sweeping, enum gr_memory kind, uint64_t blocks,
+                  uint64_t bytes)
+{
+    sweeping->sweep->blocks[kind] += blocks;
+    sweeping->sweep->bytes[kind] += bytes;
+}
+
+/* Visits a pool's used blocks; returns the bytes that are accounted for. */
+static uint64_t visit_pool(struct gr_sweeping *sweeping, const struct gr_area *area,
+                           const struct py_pool *pool, gr_block_visitor visit)
+{
+    const struct py_alloc *alloc = sweeping->alloc;
+    uint64_t bits[PY_POOL_WORDS];
+    uint32_t all = (alloc->pool_size - alloc->header_size) / pool->block_size, idle = 0;
+    if (!py_pool_free(alloc, sweeping->discovery->reader.space, pool, bits))
+        sweeping->sweep->damaged++;
+    for (uint32_t i = 0; i < pool->carved; i++) {
+        if (bits[i / 64] >> (i % 64) & 1)
+            idle++;
+        else
+            visit(sweeping, area, py_block_at(alloc, pool, i), pool->block_size);
+    }
+    idle += all - pool->carved;
+    count(sweeping, GR_MEMORY_FREE, idle, (uint64_t)idle * pool->block_size);
+    return (uint64_t)all * pool->block_size;
+}
+
+static void visit_arena(struct gr_sweeping *sweeping, const struct gr_area *area, uint32_t *pool,
+                        gr_block_visitor visit)
+{
+    const struct py_alloc *alloc = sweeping->alloc;
+    const struct py_arena *arena = &alloc->arenas[area->index];
+    uint64_t bytes = area->end - area->start, used = 0, pools = 0;
+    while (*pool < alloc->pool_count && alloc->pools[*pool].address < arena->address)
+        (*pool)++;
+    for (; *pool < alloc->pool_count && alloc->pools[*pool].address < arena->end; (*pool)++) {
+        if (alloc->pools[*pool].address + alloc->pool_size > area->end)
+            continue; /* not all there */
+        used += visit_pool(sweeping, area, &alloc->pools[*pool], visit);
+        pools++;
+    }
+    uint64_t idle =
+        (arena->pools - arena->carved_pools + arena->free_pools) * (uint64_t)alloc->pool_size;
+    uint64_t damaged =
+        arena->carved_pools > pools + arena->free_pools
+            ? (arena->carved_pools - pools - arena->free_pools) * (uint64_t)alloc->pool_size
+            : 0;
+    idle = idle < bytes - used ? idle : bytes - used;
+    damaged = damaged < bytes - used - idle ? damaged : bytes - used - idle;
+    count(sweeping, GR_MEMORY_FREE, 0, idle);
+    count(sweeping, GR_MEMORY_UNKNOWN_BLOCKS, 0, damaged);
+    count(sweeping, GR_MEMORY_POOLS, 0, bytes - used - idle - damaged);
+}
+
+static void visit_malloc(struct gr_sweeping *sweeping, const struct gr_area *area,
+                         gr_block_visitor visit)
+{
+    struct df_malloc_area whole = sweeping->malloc->areas[area->index];
+    struct df_chunk_cursor cursor;
+    struct df_chunk chunk;
+    if (whole.end > area->end)
+        whole.end = area->end, whole.whole = false;
+    if (whole.first > area->end)
+        whole.first = area->end;
+    uint64_t reached = whole.first;
+    df_chunks_begin(sweeping->malloc, sweeping->discovery->reader.space, &whole, &cursor);
+    while (df_chunks_next(&cursor, &chunk)) {
+        reached = chunk.end;
+        if (chunk.state != DF_CHUNK_USED) {
+            count(sweeping, GR_MEMORY_MALLOC_FREE, chunk.state == DF_CHUNK_FREE,
+                  chunk.end - chunk.start);
+            continue;
+        }
+        count(sweeping, GR_MEMORY_MALLOC, 0, chunk.address - chunk.start);
+        visit(sweeping, area, chunk.address, chunk.end - chunk.address);
+    }
+    count(sweeping, GR_MEMORY_MALLOC, 0, whole.first - area->start);
+    count(sweeping, whole.whole ? GR_MEMORY_MALLOC : GR_MEMORY_UNKNOWN_CHUNKS, 0,
+          area->end - reached);
+}
+
+void gr_areas_visit(struct gr_sweeping *sweeping, gr_block_visitor visit)
+{
+    uint32_t pool = 0;
+    for (size_t i = 0; i < sweeping->areas.count; i++) {
+        const struct gr_area *area = &sweeping->areas.items[i];
+        if (area->kind == GR_AREA_ARENA)
+            visit_arena(sweeping, area, &pool, visit);
+        else if (area->kind == GR_AREA_MALLOC)
+            visit_malloc(sweeping, area, visit);
+        else
+            count(sweeping, GR_MEMORY_FRAMES, 1, area->end - area->start);
+    }
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * sweep_internal.h: what the files of the sweep share.
+ */
+#ifndef GR_SWEEP_INTERNAL_H
+#define GR_SWEEP_INTERNAL_H
+
+#include "analyzer/cpython/alloc.h"
+#include "analyzer/graph/discover.h"
+#include "analyzer/graph/sweep.h"
+#include "dumpfmt/malloc.h"
+
+enum gr_area_kind { GR_AREA_ARENA, GR_AREA_MALLOC, GR_AREA_FRAMES };
+
+struct gr_area { /* a stretch of memory that one allocator has cut up */
+    uint64_t start, end;
+    uint64_t bit;   /* of its first 16 bytes in the bitmaps; a multiple of 64 */
+    uint32_t index; /* of the arena, of malloc's area */
+    uint8_t kind;   /* enum gr_area_kind */
+};
+
+struct gr_open {            /* a used block without an owner so far */
+    uint64_t address, size; /* all of the block */
+    uint8_t is;             /* enum gr_memory */
+    bool chunk;             /* of malloc */
+};
+
+struct gr_sweeping {
+    struct gr_discovery *discovery;
+    struct gr_sweep *sweep;
+    struct py_alloc *alloc;
+    struct df_malloc *malloc;
+    struct {
+        struct gr_area *items;
+        size_t count, capacity;
+    } areas;
+    uint64_t low, high; /* of all areas */
+    const struct gr_area *last;
+    uint64_t *objects, *buffers; /* bitmaps: an object, a buffer begins here */
+    uint64_t *waits;             /* an open block begins here */
+    struct {
+        struct gr_open *items; /* by address */
+        size_t count, capacity;
+    } open;
+    struct py_refs refs; /* scratch */
+    uint32_t marked;     /* objects of the discovery whose bits are set */
+};
+
+/* Areas, and empty bitmaps for them (sweep_areas.c). */
+struct df_err *gr_areas_make(struct gr_sweeping *sweeping);
+const struct gr_area *gr_area_search(struct gr_sweeping *sweeping, uint64_t address);
+
+/* The area that holds address, or NULL. */
+static inline const struct gr_area *gr_area_at(struct gr_sweeping *sweeping, uint64_t address)
+{
+    if (address - sweeping->low >= sweeping->high - sweeping->low)
+        return NULL;
+    const struct gr_area *last = sweeping->last;
+    if (last && address - last->start < last->end - last->start)
+        return last;
+    return gr_area_search(sweeping, address);
+}
+
+/* Visits every used block by address; counts all other bytes of the areas (sweep_areas.c). */
+typedef void (*gr_block_visitor)(struct gr_sweeping *sweeping, const struct gr_area *area,
+                                 uint64_t address, uint64_t size);
+void gr_areas_visit(struct gr_sweeping *sweeping, gr_block_visitor visit);
+
+/* Is there, in an open block, an object that nothing refers to; or a dead one that its type keeps?
+ * (sweep_objects.c) *ret: the object. */
+enum gr_found_block { GR_BLOCK_NONE, GR_BLOCK_OBJECT, GR_BLOCK_KEPT };
+enum gr_found_block gr_block_object(struct gr_sweeping *sweeping, const struct gr_open *open,
+                                    uint64_t *ret);
+
+/* Says of open blocks who leads to them (sweep_marks.c). */
+struct df_err *gr_marks_follow(struct gr_sweeping *sweeping);
+
+/* The sweep after a discovery: discovers more. */
+struct df_err *gr_sweep_run(struct gr_discovery *discovery, struct gr_sweep **ret);
+
+#endif

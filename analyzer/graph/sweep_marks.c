@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT
+ * sweep_marks.c: who leads to memory that belongs to no object by any rule: a word that is exactly
+ * the address of such a block. Words of objects first, then of C data, then of native stacks; then
+ * of the blocks that were reached, until nothing new is.
+ *
+ * Objects of a type none of whose first instances leads anywhere are passed over: most types own no
+ * memory but their objects'.
+ */
+#include "analyzer/graph/sweep_internal.h"
+
+#include <elf.h>
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define SAMPLE 512      /* objects of a type that are asked in any case */
+#define MAX_BASIC 65536 /* bytes of an object that are looked at */
+#define TLS_BELOW 8192  /* bytes of thread-local storage around the thread pointer */
+#define TLS_ABOVE 4096
+
+struct marks {
+    struct gr_sweeping *sweeping;
+    struct {
+        uint32_t *items; /* open blocks whose words are to be read */
+        size_t count, capacity;
+    } pending;
+    uint64_t hits;
+};
+
+static bool take_waiting(struct gr_sweeping *sweeping, uint64_t address)
+{
+    const struct gr_area *area = gr_area_at(sweeping, address);
+    if (!area || (address & 15))
+        return false;
+    uint64_t bit = area->bit + (address - area->start) / 16, mask = UINT64_C(1) << (bit % 64);
+    if (!(sweeping->waits[bit / 64] & mask))
+        return false;
+    sweeping->waits[bit / 64] &= ~mask;
+    return true;
+}
+
+/* The open block that begins at address: there is one. */
+static uint32_t find_open(const struct gr_sweeping *sweeping, uint64_t address)
+{
+    size_t low = 0, high = sweeping->open.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sweeping->open.items[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return (uint32_t)low;
+}
+
+static void lead(struct marks *marks, uint64_t word, enum gr_memory kind)
+{
+    struct gr_sweeping *sweeping = marks->sweeping;
+    if (word - sweeping->low >= sweeping->high - sweeping->low)
+        return;
+    if (!take_waiting(sweeping, word)) {
+        word -= 16; /* behind what debug hooks put there */
+        if (!sweeping->alloc->hook_size || !take_waiting(sweeping, word))
+            return;
+    }
+    uint32_t index = find_open(sweeping, word);
+    sweeping->open.items[index].is = (uint8_t)kind;
+    DF_PUSH(&marks->pending, index);
+    marks->hits++;
+}
+
+/* All aligned words of [start, end), as far as they are there. */
+static void read_words(struct marks *marks, uint64_t start, uint64_t end, enum gr_memory kind)
+{
+    const struct df_aspace *space = marks->sweeping->discovery->reader.space;
+    start = (start + 7) & ~UINT64_C(7);
+    while (start < end) {
+        uint64_t more = df_contiguous(space, start), word;
+        if (more > end - start)
+            more = end - start;
+        if (more < 8)
+            return;
+        const uint8_t *bytes = df_ptr(space, start, more);
+        for (uint64_t at = 0; at + 8 <= more; at += 8) {
+            memcpy(&word, bytes + at, 8);
+            lead(marks, word, kind);
+        }
+        start += more & ~UINT64_C(7);
+    }
+}
+
+static void follow(struct marks *marks, enum gr_memory kind)
+{
+    while (marks->pending.count) {
+        const struct gr_open *open =
+            &marks->sweeping->open.items[marks->pending.items[--marks->pending.count]];
+        read_words(marks, open->address, open->address + open->size, kind);
+    }
+}
+
+struct asked { /* of a type */
+    uint32_t objects, hits;
+};
+
+static struct df_err *from_objects(struct marks *marks)
+{
+    struct gr_discovery *discovery = marks->sweeping->discovery;
+    uint32_t types = py_type_count(discovery->objects);
+    DF_CLEANUP_FREE struct asked *asked = NULL;
+    DF_TRY(df_array(types, sizeof(*asked), &asked));
+    for (size_t i = 0; i < discovery->found.count; i++) {
+        const struct gr_found *found = &discovery->found.items[i];
+        struct asked *row = &asked[found->type];
+        if (row->objects >= SAMPLE && !row->hits)
+            continue;
+        int64_t size = py_type_at(discovery->objects, found->type)->basic_size;
+        uint64_t before = marks->hits;
+        if (size > MAX_BASIC)
+            size = MAX_BASIC;
+        if (size > 16)
+            read_words(marks, found->address + 16, found->address + (uint64_t)size,
+                       GR_MEMORY_OF_OBJECTS);
+        row->objects++;
+        row->hits += marks->hits != before;
+        follow(marks, GR_MEMORY_OF_OBJECTS);
+    }
+    return NULL;
+}
+
+static void from_data(struct marks *marks)
+{
+    const struct df_modules *modules = marks->sweeping->discovery->py->dump->modules;
+    for (uint32_t i = 0; i < modules->count; i++)
+        for (uint32_t l = 0; l < modules->items[i].load_count; l++) {
+            const struct df_load *load = &modules->items[i].loads[l];
+            if (load->flags & PF_W)
+                read_words(marks, load->start, load->end, GR_MEMORY_OF_DATA);
+        }
+    follow(marks, GR_MEMORY_OF_DATA);
+}
+
+static void from_threads(struct marks *marks)
+{
+    const struct df_core *core = marks->sweeping->discovery->py->dump->core;
+    for (uint32_t i = 0; i < core->lwp_count; i++) {
+        const struct df_lwp *lwp = &core->lwps[i];
+        const struct df_segment *segment = df_core_segment(core, lwp->sp);
+        if (segment)
+            read_words(marks, lwp->sp, segment->address + segment->file_size, GR_MEMORY_OF_STACKS);
+        if (lwp->tls > TLS_BELOW)
+            read_words(marks, lwp->tls - TLS_BELOW, lwp->tls + TLS_ABOVE, GR_MEMORY_OF_STACKS);
+        for (uint32_t r = 0; r < lwp->register_count && r < DF_MAX_REGISTERS; r++)
+            lead(marks, lwp->registers[r], GR_MEMORY_OF_STACKS);
+    }
+    /* Frames of Python code are references like a stack's. */
+    for (size_t i = 0; i < marks->sweeping->areas.count; i++) {
+        const struct gr_area *area = &marks->sweeping->areas.items[i];
+        if (area->kind == GR_AREA_FRAMES)
+            read_words(marks, area->start, area->end, GR_MEMORY_OF_STACKS);
+    }
+    follow(marks, GR_MEMORY_OF_STACKS);
+}
+
+struct df_err *gr_marks_follow(struct gr_sweeping *sweeping)
+{
+    struct marks marks = {.sweeping = sweeping};
+    if (!sweeping->open.count)
+        return NULL;
+    struct df_err *err = from_objects(&marks);
+    if (!err) {
+        from_data(&marks);
+        from_threads(&marks);
+    }
+    free(marks.pending.items);
+    return err;
+}
