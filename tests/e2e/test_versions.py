@@ -9,9 +9,11 @@ import unittest
 
 import support
 import test_exactness
+import test_scenarios
 from support import compare, dump
 
 ALL = tuple((3, minor) for minor in range(8, 16))
+OLD = ((3, 7),)  # the zoo's own syntax is newer
 LEAST = 0.9999
 JUNK = 500  # moments.py's COUNT
 ALLOCATORS = ("malloc", "debug", "mimalloc")
@@ -55,6 +57,28 @@ def check_moment(self, python, moment):
         self.assertEqual(counts[name], count, name)
 
 
+def check_threads(self, python, how):
+    """Names, frames, lines, locals, as test_scenarios.py has them of the other versions."""
+    living, core = self.dumped("threads", python, how)
+    report = self.report(core, *support.options_for(python))
+    test_scenarios.Threads.check(self, living, report)
+    consume = test_scenarios.Threads.locals_of(self, report, "consumer", "consume")
+    self.assertEqual({name: local["type"] for name, local in consume.items()}, {
+        "source": "queue.Queue", "label": "str", "backlog": "__main__.Backlog", "taken": "list"})
+    self.assertFalse(any(thread["holds_gil"] for thread in report["threads"]))
+    self.assertEqual(report["python"]["version"], "%d.%d.%d" % python.version)
+    self.assertEqual(report["python"]["debug_build"], python.debug)
+    self.assertGreater(report["python"]["gc"]["stats"][0]["collections"], 0)
+
+
+def check_holder(self, python, how):
+    """A thread that executes bytecode holds the GIL."""
+    living, core = self.dumped("moments", python, how, ["running"])
+    report = self.report(core, *support.options_for(python))
+    self.assertEqual([thread["holds_gil"] for thread in report["threads"]], [True])
+    self.assertEqual(report["threads"][0]["frames"][0]["function"].rpartition(".")[2], "spin")
+
+
 def check_allocator(self, python, allocator):
     figures_of(self, python, "zoo", env={"PYTHONMALLOC": allocator})
 
@@ -64,6 +88,10 @@ class Zoo(support.Case):
 
 
 class Moments(support.Case):
+    pass
+
+
+class Threads(support.Case):
     pass
 
 
@@ -78,7 +106,7 @@ def add(kind, name, check, python, argument):
 
 
 def populate():
-    found, skipped = dump.interpreters(ALL, roots=True)
+    found, skipped = dump.interpreters(OLD + ALL, roots=True)
     for sentence in skipped:
         print("skipped: " + sentence, file=sys.stderr)
     for version in ALL:
@@ -90,7 +118,9 @@ def populate():
     newest = {}  # of each minor version, release builds
     for python in found:
         elsewhere = python.root or python.debug
-        if elsewhere or python.version[:2] not in dump.SUPPORTED:
+        add(Threads, "kernel", check_threads, python, "kernel")
+        add(Threads, "holder", check_holder, python, "kernel")
+        if python.version[:2] in ALL and (elsewhere or python.version[:2] not in dump.SUPPORTED):
             add(Zoo, "kernel", test_exactness.check, python, "kernel")
         if not python.debug:
             newest[python.version[:2]] = max(newest.get(python.version[:2], python), python, key=lambda one: one.version)
