@@ -105,6 +105,19 @@ void fi_fill_coverage(struct fi_context *context)
     coverage->complete = !coverage->unreadable_count && !context->verdict->core.truncated;
 }
 
+/* The interpreter's own file is what a user can most easily give back. NULL when it is there. */
+static char *missing_interpreter(const struct py *py)
+{
+    const struct df_module *module = py->module;
+    if (!module || (module->state != DF_MODULE_MISSING && module->state != DF_MODULE_MISMATCH))
+        return NULL;
+    bool executable = module == py->dump->modules->executable;
+    return df_xasprintf("%s %s: give %s", *module->path ? module->path : "the interpreter's file",
+                        module->state == DF_MODULE_MISSING ? "was not found here"
+                                                           : "is of another build here",
+                        executable ? "--executable or --sysroot" : "--sysroot or --debug-dir");
+}
+
 char *fi_coverage_gap(const struct fi_analysis *analysis)
 {
     const struct py_ledger_row *rows;
@@ -118,11 +131,14 @@ char *fi_coverage_gap(const struct fi_analysis *analysis)
         return df_xasprintf("the core is truncated: %s of it are missing, and the figures cover "
                             "what is there",
                             fi_bytes_phrase(lost).text);
+    DF_CLEANUP_FREE char *file = missing_interpreter(analysis->py);
     if (worst)
         return df_xasprintf("part of the core could not be read (%s: %s%s); the figures cover "
-                            "what could",
+                            "what could%s%s",
                             worst->reason, fi_number_phrase(worst->count).text,
-                            count > 1 ? ", and more" : "");
+                            count > 1 ? ", and more" : "", file ? "; " : "", file ? file : "");
+    if (file)
+        return DF_TAKE(file);
     if (cut)
         return df_xasprintf("the frames of %s threads could not be read to their end",
                             fi_number_phrase(cut).text);
