@@ -139,14 +139,13 @@ void py_debug_offsets_each(const struct df_aspace *space, const struct py_layout
         uint32_t at = layout->offset[members[i].from];
         if (at == PY_ABSENT || !df_u64(space, runtime + at, &value))
             continue;
-        uint64_t limit =
-            members[i].is_size ? MAX_STRUCT : outer_size(space, layout, runtime, i) - 1;
+        uint64_t end = members[i].is_size ? MAX_STRUCT : outer_size(space, layout, runtime, i);
         struct py_debug_offset offset = {
             .field = members[i].field,
             .structure = members[i].structure,
             .is_size = members[i].is_size,
             .value = value < PY_ABSENT ? (uint32_t)value : PY_ABSENT - 1,
-            .good = value <= limit && (!members[i].is_size || value),
+            .good = value < end && (!members[i].is_size || value),
         };
         visit(context, &offset);
     }

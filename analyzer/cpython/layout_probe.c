@@ -16,7 +16,8 @@
 #define MAX_RUNTIME (1u << 20)
 #define MAX_RUNTIME_HEAD 4096 /* bytes of the runtime in which the list of interpreters begins */
 #define GC_FLAGS UINT64_C(3)
-#define THREAD_PREV 0 /* prev, next, interp: the first words of a thread state, 3.6 to 3.15 */
+#define THREAD_PREV 0  /* prev, next, interp: the first words of a thread state, 3.6 to 3.15 */
+#define MAX_DICTS 1024 /* of an interpreter that are searched for a key */
 #define MAX_ANCHORS 64
 
 /* A dict that has this string among its keys. */
@@ -227,8 +228,12 @@ static void probe_dict(struct py *py, enum py_field field, const char *key, cons
 {
     struct py_reader reader = py_reader(py);
     uint64_t interpreter = py_probe_interpreter(py), size = interp_size(py);
+    uint32_t budget = MAX_DICTS;
     for (uint64_t at = 0; at < size && !reader.fault; at += 8) {
         uint64_t dict = py_word(&reader, interpreter + at);
+        if (!(dict && py_plausible_object(py, dict) &&
+              (py_flags_of(&reader, dict) & PY_TPFLAGS_DICT) && budget && budget--))
+            continue;
         if (is_dict_with(py, dict, key) && !is_dict_with(py, dict, not_key)) {
             set_probed(&py->layout, field, at);
             return;

@@ -12,6 +12,7 @@
 #include "analyzer/cpython/python_internal.h"
 
 #define COOKIE "xdebugpy"
+#define MAX_CANDIDATES 1024               /* places of one range that are looked at closely */
 #define AFTER_MODULE (UINT64_C(64) << 20) /* .bss may be no part of the module in a bare core */
 
 /* A library or executable that is named so; else the main program; else any. */
@@ -88,6 +89,7 @@ static uint64_t heads_in(const struct py *py, const struct df_range *range)
     const struct py_layout *layout = &py->layout;
     uint64_t head_at = PY_OFF(layout, runtime, interpreters_head), size = range->end - range->start;
     struct py candidate = {.dump = py->dump, .layout = *layout};
+    uint32_t budget = MAX_CANDIDATES;
     for (uint64_t at = -range->start & 7; at + 16 <= size; at += 8) {
         uint64_t words[2];
         memcpy(words, range->host + at, sizeof(words));
@@ -99,6 +101,8 @@ static uint64_t heads_in(const struct py *py, const struct df_range *range)
         if (!thread || (thread & 7) || PY_PTR(&reader, thread, thread, interp) != words[0])
             continue;
         candidate.runtime = range->start + at - head_at;
+        if (!budget--)
+            return 0;
         if (!reader.fault && (py_layout_holds(&candidate) & PY_HOLDS_INTERPRETERS))
             return candidate.runtime;
     }

@@ -12,6 +12,7 @@
 
 #include "analyzer/cpython/layout_internal.h"
 
+#define MAX_MARKS 4096       /* compilers' marks that are looked at */
 #define MAX_VERSION_TEXT 200 /* bytes of "3.11.2 (main, Mar 13 2023, 12:18:29) [GCC" */
 
 static bool plausible(uint64_t version)
@@ -76,13 +77,14 @@ static uint32_t before_mark(const uint8_t *start, const uint8_t *mark)
     return 0;
 }
 
-static uint32_t text_in(const uint8_t *bytes, uint64_t size)
+static uint32_t text_in(const uint8_t *bytes, uint64_t size, uint32_t *budget)
 {
     static const char *const marks[] = {"[GCC ", "[Clang "};
     for (size_t i = 0; i < sizeof(marks) / sizeof(*marks); i++) {
         size_t length = strlen(marks[i]);
         for (const uint8_t *at = bytes, *end = bytes + size;
-             (at = memmem(at, (size_t)(end - at), marks[i], length)); at += length) {
+             *budget && (at = memmem(at, (size_t)(end - at), marks[i], length)); at += length) {
+            --*budget;
             uint32_t version = before_mark(bytes, at);
             if (version)
                 return version;
@@ -93,12 +95,13 @@ static uint32_t text_in(const uint8_t *bytes, uint64_t size)
 
 uint32_t py_find_version_text(const struct df_dump *dump, const struct df_module *module)
 {
-    for (size_t i = 0; i < dump->space->count; i++) {
+    uint32_t budget = MAX_MARKS;
+    for (size_t i = 0; i < dump->space->count && budget; i++) {
         const struct df_range *range = &dump->space->ranges[i];
         bool inside = !module || (range->start < module->end && range->end > module->start);
         if (!range->host || !inside || range->origin != DF_FROM_CORE || !(range->flags & PF_W))
             continue;
-        uint32_t version = text_in(range->host, range->end - range->start);
+        uint32_t version = text_in(range->host, range->end - range->start, &budget);
         if (version)
             return version;
     }

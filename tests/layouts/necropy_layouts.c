@@ -6,6 +6,7 @@
  * FILE has the debug information of the interpreter, the others that of extension modules. The row
  * is text; its form is described in analyzer/cpython/known.c, which reads it.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,6 +72,23 @@ static void write_slots(const char *owner, const struct py_slots *slots)
     }
 }
 
+/* Whether the row in the table gives the same shapes: what debug information alone tells and a row
+ * does not have would go unnoticed else. */
+static bool has_same_shapes(const struct py_layout *layout, const char *machine)
+{
+    struct py_known_layout row;
+    struct py_layout known;
+    unsigned build = py_layout_build(layout);
+    if (!py_known_find(layout->version, machine, build, &row) || row.version != layout->version)
+        return true; /* there is no row yet */
+    py_layout_from_known(&row, layout->version, &known);
+    size_t from = offsetof(struct py_layout, version);
+    size_t to = offsetof(struct py_layout, runtime_slots);
+    bool same = !memcmp((const char *)layout + from, (const char *)&known + from, to - from);
+    py_layout_deinit(&known);
+    return same;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4) {
@@ -98,6 +116,8 @@ int main(int argc, char **argv)
     write_slots("runtime", &layout.runtime_slots);
     write_slots("interp", &layout.interp_slots);
     write_slots("thread", &layout.thread_slots);
+    if (!has_same_shapes(&layout, argv[2]))
+        fprintf(stderr, "necropy-layouts: the row in the table gives other shapes\n");
     py_layout_deinit(&layout);
     return 0;
 }
