@@ -14,10 +14,13 @@
 #include "dumpfmt/base/mem.h"
 
 #define BIT_DEFERRED 64              /* of ob_gc_bits: _PyGC_BITS_DEFERRED, pycore_gc.h */
+#define BIT_UNREACHABLE 4            /* _PyGC_BITS_UNREACHABLE */
+#define STATE_MERGED 3               /* _Py_REF_MERGED */
 #define STATE_QUEUED 2               /* low bits of ob_ref_shared: _Py_REF_QUEUED, refcount.h */
 #define REF_DEFERRED (INT64_MAX / 8) /* _Py_REF_DEFERRED, pycore_object.h (3.14+) */
 #define MAX_IDS (UINT64_C(1) << 32)
-#define MAX_CHUNKS 1000000 /* of a queue */
+#define MAX_SMALL (UINT64_C(1) << 32) /* no object lies below, and none has so many references */
+#define MAX_CHUNKS 1000000            /* of a queue */
 
 int64_t py_biased_refcount(struct py_reader *reader, uint64_t object)
 {
@@ -26,10 +29,12 @@ int64_t py_biased_refcount(struct py_reader *reader, uint64_t object)
         return INT64_MAX;
     int64_t word = (int64_t)PY_PTR(reader, object, object, ob_ref_shared), shared = word >> 2;
     int64_t count = shared + local;
-    bool deferred = PY_GET(reader, object, object, ob_gc_bits) & BIT_DEFERRED;
+    uint64_t bits = PY_GET(reader, object, object, ob_gc_bits);
+    bool deferred = bits & BIT_DEFERRED, unreachable = bits & BIT_UNREACHABLE;
     if (deferred) /* 3.13 adds 1 */
         count -= shared > REF_DEFERRED / 2 ? REF_DEFERRED : 1;
-    if (reader->counts && (deferred || (word & 3) == STATE_QUEUED)) {
+    bool apart = deferred || unreachable || (word & 3) == STATE_QUEUED;
+    if (reader->counts && apart) {
         uint32_t i = df_map_get(&reader->counts->objects, object);
         if (i != DF_MAP_NONE)
             count += reader->counts->items[i];
@@ -85,6 +90,31 @@ static void read_queue(struct py *py, struct py_reader *reader, uint64_t chunk)
     }
 }
 
+/* A collection that runs links what it has found unreachable through ob_tid, and holds a reference
+ * to each meanwhile (scan_heap_visitor). Before that ob_tid has a number of references: small. */
+static uint64_t linked_to(struct py_reader *reader, uint64_t object, bool *ret_found)
+{
+    uint64_t shared = PY_PTR(reader, object, object, ob_ref_shared);
+    uint64_t bits = PY_GET(reader, object, object, ob_gc_bits);
+    *ret_found = (bits & BIT_UNREACHABLE) && (shared & 3) == STATE_MERGED;
+    return PY_PTR(reader, object, object, ob_tid);
+}
+
+static bool visit_linked(void *context, uint64_t object, bool frozen)
+{
+    struct py *py = context;
+    struct py_reader reader = py_reader(py);
+    bool found, last;
+    uint64_t next = linked_to(&reader, object, &found);
+    (void)frozen;
+    if (!found || next <= MAX_SMALL || (next & 7))
+        return true;
+    add(&py->counts, object, -1);
+    if (!linked_to(&reader, next, &last) && last && !reader.fault)
+        add(&py->counts, next, -1);
+    return true;
+}
+
 void py_read_counts(struct py *py)
 {
     struct py_reader reader = py_reader(py);
@@ -103,6 +133,9 @@ void py_read_counts(struct py *py)
         reader.fault = false;
         read_queue(py, &reader, PY_PTR(&reader, thread, threadimpl, queued_local));
     }
+    for (uint32_t i = 0; i < py->interpreter_count; i++)
+        if (py->interpreters[i].gc.collecting)
+            py_gc_pages(py, i, visit_linked, py);
 }
 
 struct deferred {
