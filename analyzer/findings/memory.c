@@ -1,16 +1,81 @@
 /* SPDX-License-Identifier: MIT
  * memory.c: where the bytes of the core file went; the rows sum to the file's size.
  *
- * A first ledger, by segment. An object's size is counted where its head lies, at most the
- * segment's bytes; what is more (a list whose items were too many for the arena) is taken from the
- * anonymous memory, where such tables are.
+ * What allocators took from the system the sweep has accounted for, block by block. The rest goes
+ * by segment: stacks, data and text of program files, and what nobody knows. Objects outside of the
+ * sweep's memory (static types; all, where an allocator could not be read) are counted where their
+ * heads lie, at most the segment's bytes; what is more (a list whose items were too many for the
+ * arena) is taken from the anonymous memory, where such tables are.
  */
+#include <elf.h>
+
 #include "analyzer/findings/parts.h"
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dump.h"
 
-enum { OBJECTS, STACKS, FILES, ANONYMOUS, HEADERS, ROWS };
+enum row {
+    OBJECTS,
+    BUFFERS,
+    NATIVE_OF_OBJECTS,
+    KEPT,
+    FRAMES,
+    BLOCKS_FREE,
+    POOLS,
+    NATIVE_OF_DATA,
+    NATIVE_OF_STACKS,
+    MALLOC_FREE,
+    MALLOC,
+    STACKS,
+    DATA,
+    FILES,
+    UNKNOWN,
+    HEADERS,
+    ROWS
+};
+
+static const char *const names[ROWS] = {
+    [OBJECTS] = "Python objects",
+    [BUFFERS] = "tables, items and texts of Python objects",
+    [NATIVE_OF_OBJECTS] = "C memory that Python objects hold",
+    [KEPT] = "dead objects kept for reuse",
+    [FRAMES] = "frames of Python code",
+    [BLOCKS_FREE] = "free blocks of Python's allocator",
+    [POOLS] = "Python's allocator itself",
+    [NATIVE_OF_DATA] = "C memory that C variables hold",
+    [NATIVE_OF_STACKS] = "C memory that native stacks hold",
+    [MALLOC_FREE] = "free memory of malloc",
+    [MALLOC] = "malloc itself",
+    [STACKS] = "thread stacks",
+    [DATA] = "variables of programs and libraries",
+    [FILES] = "program files",
+    [UNKNOWN] = "unknown",
+    [HEADERS] = "core file headers and notes",
+};
+
+static const uint8_t row_of[GR_MEMORY_KINDS] = {
+    [GR_MEMORY_OBJECTS] = OBJECTS,
+    [GR_MEMORY_BUFFERS] = BUFFERS,
+    [GR_MEMORY_KEPT] = KEPT,
+    [GR_MEMORY_OF_OBJECTS] = NATIVE_OF_OBJECTS,
+    [GR_MEMORY_OF_DATA] = NATIVE_OF_DATA,
+    [GR_MEMORY_OF_STACKS] = NATIVE_OF_STACKS,
+    [GR_MEMORY_FRAMES] = FRAMES,
+    [GR_MEMORY_FREE] = BLOCKS_FREE,
+    [GR_MEMORY_POOLS] = POOLS,
+    [GR_MEMORY_MALLOC_FREE] = MALLOC_FREE,
+    [GR_MEMORY_MALLOC] = MALLOC,
+    [GR_MEMORY_UNKNOWN_BLOCKS] = UNKNOWN,
+    [GR_MEMORY_UNKNOWN_CHUNKS] = UNKNOWN,
+};
+
+struct ledger {
+    const struct df_core *core;
+    const struct df_modules *modules;
+    uint64_t bytes[ROWS], blocks[ROWS];
+    uint64_t *swept;   /* per segment: bytes that the sweep has accounted for */
+    uint64_t *objects; /* per segment: of objects that it has not */
+};
 
 static bool holds_stack(const struct df_core *core, const struct df_segment *segment)
 {
@@ -33,6 +98,21 @@ static bool is_file_backed(const struct df_core *core, const struct df_segment *
     return low && segment->address < core->mappings[low - 1].end;
 }
 
+/* Writable memory of a file, or behind it (.bss). */
+static bool is_data(const struct ledger *ledger, const struct df_segment *segment)
+{
+    if (!(segment->flags & PF_W))
+        return false;
+    for (uint32_t i = 0; i < ledger->modules->count; i++) {
+        const struct df_module *module = &ledger->modules->items[i];
+        for (uint32_t l = 0; l < module->load_count; l++)
+            if (segment->address >= module->loads[l].start &&
+                segment->address < module->loads[l].end)
+                return true;
+    }
+    return is_file_backed(ledger->core, segment);
+}
+
 static const struct df_segment *segment_at(const struct df_core *core, uint64_t address)
 {
     uint32_t low = 0, high = core->segment_count;
@@ -49,37 +129,79 @@ static const struct df_segment *segment_at(const struct df_core *core, uint64_t 
     return address - segment->address < segment->file_size ? segment : NULL;
 }
 
-/* Shallow bytes of the objects of each segment. Nodes ascend, so the segment is mostly the same as
- * before. */
-static void count_objects(const struct gr_graph *graph, const struct df_core *core, uint64_t *bytes)
+/* Both ascend: one pass. */
+static void share_spans(struct ledger *ledger, const struct gr_sweep *sweep)
+{
+    const struct df_core *core = ledger->core;
+    uint32_t s = 0;
+    for (size_t i = 0; i < sweep->span_count; i++) {
+        uint64_t at = sweep->spans[i].start, end = sweep->spans[i].end;
+        while (s < core->segment_count &&
+               core->segments[s].address + core->segments[s].file_size <= at)
+            s++;
+        for (uint32_t t = s; t < core->segment_count && core->segments[t].address < end; t++) {
+            uint64_t first = core->segments[t].address, last = first + core->segments[t].file_size;
+            first = first > at ? first : at;
+            last = last < end ? last : end;
+            ledger->swept[t] += last > first ? last - first : 0;
+        }
+    }
+}
+
+static bool is_swept(const struct gr_sweep *sweep, size_t *span, uint64_t address)
+{
+    while (sweep && *span < sweep->span_count && sweep->spans[*span].end <= address)
+        (*span)++;
+    return sweep && *span < sweep->span_count && sweep->spans[*span].start <= address;
+}
+
+/* Shallow bytes of the objects of each segment that no span has. Nodes ascend, so the segment is
+ * mostly the same as before. */
+static void count_objects(struct ledger *ledger, const struct gr_graph *graph)
 {
     const struct df_segment *segment = NULL;
+    size_t span = 0;
     for (uint32_t node = 0; node < graph->count; node++) {
         uint64_t address = graph->address[node];
+        if (is_swept(graph->sweep, &span, address))
+            continue;
         if (!segment || address - segment->address >= segment->file_size)
-            segment = segment_at(core, address);
+            segment = segment_at(ledger->core, address);
         if (!segment)
             continue;
-        uint64_t *sum = &bytes[segment - core->segments];
+        ledger->blocks[OBJECTS]++;
+        uint64_t *sum = &ledger->objects[segment - ledger->core->segments];
         if (__builtin_add_overflow(*sum, graph->size[node], sum))
             *sum = UINT64_MAX;
     }
 }
 
-static void add_segment(const struct df_core *core, const struct df_segment *segment,
-                        uint64_t objects, uint64_t *rows, uint64_t *carry)
+static void add_segment(struct ledger *ledger, uint32_t index, uint64_t *carry)
 {
-    uint64_t here = objects < segment->file_size ? objects : segment->file_size;
+    const struct df_segment *segment = &ledger->core->segments[index];
+    uint64_t left = segment->file_size - ledger->swept[index], objects = ledger->objects[index];
+    uint64_t here = objects < left ? objects : left;
     if (__builtin_add_overflow(*carry, objects - here, carry))
         *carry = UINT64_MAX;
-    rows[OBJECTS] += here;
-    uint64_t rest = segment->file_size - here;
-    if (holds_stack(core, segment))
-        rows[STACKS] += rest;
-    else if (is_file_backed(core, segment))
-        rows[FILES] += rest;
+    ledger->bytes[OBJECTS] += here;
+    left -= here;
+    if (holds_stack(ledger->core, segment))
+        ledger->bytes[STACKS] += left;
+    else if (is_data(ledger, segment))
+        ledger->bytes[DATA] += left;
+    else if (is_file_backed(ledger->core, segment) || !(segment->flags & PF_W))
+        ledger->bytes[FILES] += left;
     else
-        rows[ANONYMOUS] += rest;
+        ledger->bytes[UNKNOWN] += left;
+}
+
+static void add_sweep(struct ledger *ledger, const struct gr_sweep *sweep)
+{
+    for (int kind = 0; kind < GR_MEMORY_KINDS; kind++) {
+        ledger->bytes[row_of[kind]] += sweep->bytes[kind];
+        ledger->blocks[row_of[kind]] += sweep->blocks[kind];
+    }
+    share_spans(ledger, sweep);
 }
 
 /* Segments that share bytes of the file would count them twice: the sum is cut to the file. */
@@ -94,32 +216,48 @@ static void balance(uint64_t *rows, uint64_t total)
     rows[HEADERS] = left;
 }
 
-struct df_err *fi_fill_memory(struct fi_context *context)
+static void publish(struct fi_context *context, const struct ledger *ledger)
 {
-    static const char *const names[ROWS] = {
-        [OBJECTS] = "Python objects",
-        [STACKS] = "thread stacks",
-        [FILES] = "program files",
-        [ANONYMOUS] = "other anonymous memory",
-        [HEADERS] = "core file headers and notes",
-    };
-    const struct df_core *core = context->analysis->py->dump->core;
-    uint64_t *objects, rows[ROWS] = {0}, carry = 0;
-    DF_TRY(df_array(core->segment_count, sizeof(*objects), &objects));
-    count_objects(context->analysis->graph, core, objects);
-    for (uint32_t i = 0; i < core->segment_count; i++)
-        add_segment(core, &core->segments[i], objects[i], rows, &carry);
-    free(objects);
-    uint64_t moved = carry < rows[ANONYMOUS] ? carry : rows[ANONYMOUS];
-    rows[ANONYMOUS] -= moved;
-    rows[OBJECTS] += moved;
-    balance(rows, core->file->size);
-
+    const struct gr_sweep *sweep = context->analysis->graph->sweep;
     struct fi_memory *memory = &context->verdict->memory;
-    memory->total = core->file->size;
+    memory->total = ledger->core->file->size;
     memory->rows = fi_pool_array(context->pool, ROWS, sizeof(*memory->rows));
     for (int i = 0; i < ROWS; i++)
-        memory->rows[memory->row_count++] =
-            (struct fi_memory_row){.name = names[i], .bytes = rows[i]};
+        if (ledger->bytes[i])
+            memory->rows[memory->row_count++] = (struct fi_memory_row){
+                .name = names[i], .bytes = ledger->bytes[i], .blocks = ledger->blocks[i]};
+    memory->unknown = ledger->bytes[UNKNOWN];
+    if (!sweep)
+        return;
+    memory->note = sweep->malloc_note;
+    memory->allocator = (struct fi_allocator){.read = sweep->pymalloc,
+                                              .arenas = sweep->arenas,
+                                              .pools = sweep->pools,
+                                              .used_blocks = sweep->used_blocks,
+                                              .large_blocks = sweep->raw_blocks};
+}
+
+struct df_err *fi_fill_memory(struct fi_context *context)
+{
+    const struct df_dump *dump = context->analysis->py->dump;
+    const struct gr_graph *graph = context->analysis->graph;
+    struct ledger ledger = {.core = dump->core, .modules = dump->modules};
+    DF_CLEANUP_FREE uint64_t *swept = NULL;
+    DF_CLEANUP_FREE uint64_t *objects = NULL;
+    uint64_t carry = 0;
+    DF_TRY(df_array(dump->core->segment_count, sizeof(*swept), &swept));
+    DF_TRY(df_array(dump->core->segment_count, sizeof(*objects), &objects));
+    ledger.swept = swept;
+    ledger.objects = objects;
+    if (graph->sweep)
+        add_sweep(&ledger, graph->sweep);
+    count_objects(&ledger, graph);
+    for (uint32_t i = 0; i < dump->core->segment_count; i++)
+        add_segment(&ledger, i, &carry);
+    uint64_t moved = carry < ledger.bytes[UNKNOWN] ? carry : ledger.bytes[UNKNOWN];
+    ledger.bytes[UNKNOWN] -= moved;
+    ledger.bytes[OBJECTS] += moved;
+    balance(ledger.bytes, dump->core->file->size);
+    publish(context, &ledger);
     return NULL;
 }

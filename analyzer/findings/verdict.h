@@ -56,12 +56,23 @@ struct fi_coverage {
 struct fi_memory_row {
     const char *name; /* "Python objects", "thread stacks", ... */
     uint64_t bytes;
+    uint64_t blocks; /* of an allocator; 0 where it is not about blocks */
+};
+
+struct fi_allocator { /* Python's own, for small blocks */
+    bool read;        /* false: it is off, or was not found */
+    uint32_t arenas, pools;
+    uint64_t used_blocks;
+    uint64_t large_blocks; /* of malloc, as Python counts them; 0 when not known */
 };
 
 struct fi_memory { /* rows sum to total */
     uint64_t total; /* bytes of the core file */
     struct fi_memory_row *rows;
     uint32_t row_count;
+    uint64_t unknown; /* bytes of the row of that name */
+    struct fi_allocator allocator;
+    const char *note; /* why malloc's memory was not read, or not all; NULL */
 };
 
 struct fi_type_row {

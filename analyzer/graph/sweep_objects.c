@@ -52,16 +52,16 @@ static bool size_fits(struct gr_sweeping *sweeping, const struct candidate *cand
                       uint64_t object, const struct py_type *type)
 {
     uint64_t least = object - candidate->start + (uint64_t)type->basic_size, need = least;
-    if (type->basic_size < 16 || least > candidate->usable)
+    bool text = type->flags & PY_TPFLAGS_UNICODE; /* basic_size is that of one without its text */
+    if (type->basic_size < 16 || (!text && least > candidate->usable))
         return false;
     if (type->flags & (PY_TPFLAGS_INLINE_VALUES | PY_TPFLAGS_TYPE))
         return true; /* values, or names and keys, go with it */
-    bool text = type->flags & PY_TPFLAGS_UNICODE;
     if (text || type->item_size > 0) {
         if (py_size(sweeping->discovery->objects, object, type->index, &need) != PY_OK)
             return false;
         if (text && need > candidate->usable)
-            return true; /* has its text elsewhere */
+            return least <= candidate->usable; /* has its text elsewhere */
     }
     return block_fits(candidate, need);
 }
@@ -117,6 +117,18 @@ static bool is_kept(struct gr_sweeping *sweeping, uint64_t object, uint64_t pres
                            : waits(sweeping, word - presize);
 }
 
+/* Half a word counts where objects may be immortal: above it is nothing, or flags in the upper
+ * quarter, whereas a pointer has something there. */
+static bool count_fits(struct py_reader *reader, uint64_t object)
+{
+    const struct py_layout *layout = reader->layout;
+    bool half = layout->ref_shape == PY_COUNT_SIGN32 || layout->ref_shape == PY_COUNT_HALF32;
+    if (half && (PY_PTR(reader, object, object, ob_refcnt) >> 32 & 0xffff))
+        return false;
+    int64_t references = py_refcount(reader, object);
+    return references == INT64_MAX || (references > 0 && references <= MAX_COUNT);
+}
+
 static enum gr_found_block look_at(struct gr_sweeping *sweeping, const struct candidate *candidate,
                                    uint64_t before)
 {
@@ -131,8 +143,7 @@ static enum gr_found_block look_at(struct gr_sweeping *sweeping, const struct ca
     if (is_kept(sweeping, object, before))
         return before + (uint64_t)type->basic_size <= candidate->usable ? GR_BLOCK_KEPT
                                                                         : GR_BLOCK_NONE;
-    int64_t references = py_refcount(&reader, object);
-    if (references != INT64_MAX && (references <= 0 || references > MAX_COUNT))
+    if (!count_fits(&reader, object))
         return GR_BLOCK_NONE;
     return size_fits(sweeping, candidate, object, type) && collector_fits(sweeping, object, type) &&
                    references_fit(sweeping, object, type)

@@ -73,14 +73,30 @@ static json_t *coverage(const struct fi_coverage *coverage)
                      rp_json_text(coverage->emulator_note));
 }
 
+static json_t *allocator(const struct fi_allocator *allocator)
+{
+    if (!allocator->read)
+        return json_null();
+    return json_pack("{so so so so}", "arenas", rp_json_number(allocator->arenas), "pools",
+                     rp_json_number(allocator->pools), "used_blocks",
+                     rp_json_number(allocator->used_blocks), "large_blocks",
+                     rp_json_number(allocator->large_blocks));
+}
+
 static json_t *memory(const struct fi_memory *memory)
 {
     json_t *parts = json_array();
-    for (uint32_t i = 0; i < memory->row_count; i++)
-        json_array_append_new(parts,
-                              json_pack("{so so}", "name", rp_json_text(memory->rows[i].name),
-                                        "bytes", rp_json_number(memory->rows[i].bytes)));
-    return json_pack("{so so}", "bytes", rp_json_number(memory->total), "parts", parts);
+    for (uint32_t i = 0; i < memory->row_count; i++) {
+        const struct fi_memory_row *row = &memory->rows[i];
+        json_t *part = json_pack("{so so}", "name", rp_json_text(row->name), "bytes",
+                                 rp_json_number(row->bytes));
+        if (row->blocks)
+            json_object_set_new(part, "blocks", rp_json_number(row->blocks));
+        json_array_append_new(parts, part);
+    }
+    return json_pack("{so so so so so}", "bytes", rp_json_number(memory->total), "parts", parts,
+                     "unknown_bytes", rp_json_number(memory->unknown), "python_allocator",
+                     allocator(&memory->allocator), "note", rp_json_text(memory->note));
 }
 
 static json_t *type_rows(const struct fi_type_row *rows, uint32_t count)

@@ -21,7 +21,7 @@ _REPLACED = (
     (r"\b(gcore|core)\.\d+", r"\1.PID"),
     (r"\b(pid|process|thread id|native id)(\W+)\d+", r"\1\2PID"),
     (r"(?<![\d.])\d[\d.]*(?: |\u00a0|\u202f|\u2009)?([kMG]i?B|B|bytes|ms|s)\b", "SIZE"),
-    (r"\b\d[\d., \u00a0\u202f\u2009]*%", "PERCENT"),
+    (r"(?:< )?\b\d[\d., \u00a0\u202f\u2009]*%", "PERCENT"),
     (r"\b3\.\d+\.\d+\b", "VERSION"),
     (r"\b\d{1,3}(?:[ \u00a0\u202f\u2009,]\d{3})+\b|\b\d{3,}\b", "N"),
     (r"\u2026 \d+ more", "\u2026 N more"), (r"ran \d+ times", "ran N times"),

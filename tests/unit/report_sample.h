@@ -55,8 +55,8 @@ static struct fi_finding sample_findings[] = {{
     .advice = "What is added must be removed again.",
     .signature = "largest-holder:ui.events.bus.listeners:ui.Widget",
 }};
-static struct fi_memory_row sample_memory[] = {{"Python objects", 60000000},
-                                               {"core file headers and notes", 2700000}};
+static struct fi_memory_row sample_memory[] = {{"Python objects", 60000000, 0},
+                                               {"core file headers and notes", 2700000, 0}};
 static struct fi_count sample_sources[] = {{"gc-list", 100000}, {"referent", 900000}};
 static const char *sample_missing[] = {"/usr/lib/libm.so.6: no file found"};
 
