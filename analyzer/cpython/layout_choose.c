@@ -52,6 +52,11 @@ static struct build find_build(const struct py *py)
     return build;
 }
 
+static const char *interpreter_path(const struct py *py)
+{
+    return *py->module->path ? py->module->path : "the interpreter";
+}
+
 static unsigned bits(unsigned holds)
 {
     return (unsigned)__builtin_popcount(holds);
@@ -156,7 +161,7 @@ static struct df_err *does_not_fit(const struct py *py, const struct py_known_la
         DF_ERR_UNSUPPORTED,
         "no debug information for %s, and the layout known of CPython %s (%s) does not fit this "
         "%s: %s not found: install its debug package, or give --debug-dir",
-        py->module->path, near, py_build_name(row->build), version,
+        interpreter_path(py), near, py_build_name(row->build), version,
         bit == PY_HOLDS_INTERPRETERS ? "the interpreter's state" : py_holds_name(bit));
 }
 
@@ -179,7 +184,7 @@ static struct df_err *from_table(struct py *py, const struct build *build)
         return df_err_new(DF_ERR_UNSUPPORTED,
                           "no debug information for %s, and no known layout of CPython %s on %s: "
                           "install its debug package, or give --debug-dir",
-                          py->module->path, version, py_machine_name(py->dump->core));
+                          interpreter_path(py), version, py_machine_name(py->dump->core));
     struct py_layout table;
     try_row(py, &row, build->version, runtime);
     py_layout_from_known(&row, build->version, &table);
@@ -203,7 +208,7 @@ static struct df_err *without_debug_information(struct py *py)
         return df_err_new(DF_ERR_UNSUPPORTED,
                           "no debug information for %s, and its version cannot be told: install "
                           "its debug package, or give --sysroot or --debug-dir",
-                          py->module->path);
+                          interpreter_path(py));
     DF_TRY(from_table(py, &build));
     uint32_t exact = hexversion(py);
     if (!exact || exact == build.version)
