@@ -4,7 +4,7 @@
  * tp_name of a static type lies in read-only data, which a core usually leaves to the file. But
  * the process itself knows most of them by name: the modules that export them. A type is called as
  * its own tp_name would: `types` and `builtins` call some of them differently, hence the aliases;
- * _collections._x is collections.x for the modules that say so.
+ * _collections.x is collections.x for the modules that say so.
  */
 #include "analyzer/objects/internal.h"
 
@@ -69,14 +69,19 @@ static const struct {
     {"weakref.ReferenceType", "weakref"},
     {"weakref.ProxyType", "weakproxy"},
     {"weakref.CallableProxyType", "weakcallableproxy"},
+    {"_contextvars.Context", "Context"},
+    {"_contextvars.ContextVar", "ContextVar"},
+    {"_contextvars.Token", "Token"},
 };
 
 /* Modules whose types call themselves by the public name. */
-static const char *const public_names[] = {
-    "_collections",
-    "_functools",
-    "_datetime",
-    "_contextvars",
+static const struct {
+    const char *module, *name;
+} public_names[] = {
+    {"_collections", "collections"},
+    {"_functools", "functools"},
+    {"_datetime", "datetime"},
+    {"_elementtree", "xml.etree.ElementTree"},
 };
 
 /* Objects of builtins whose types have no other name there. */
@@ -124,8 +129,8 @@ static char *own_name(const char *module, const char *key, uint8_t *ret_rank)
         return df_xstrdup(key);
     *ret_rank = 2;
     for (size_t i = 0; i < sizeof(public_names) / sizeof(*public_names); i++)
-        if (!strcmp(module, public_names[i]))
-            return df_xasprintf("%s.%s", module + 1, key);
+        if (!strcmp(module, public_names[i].module))
+            return df_xasprintf("%s.%s", public_names[i].name, key);
     if (!strcmp(module, "_collections_abc")) /* dict_keys, list_iterator: named as they are */
         return df_xstrdup(key);
     *ret_rank = *module == '_' ? 3 : 4;
