@@ -77,6 +77,7 @@ static void visit_block(struct gr_sweeping *sweeping, const struct gr_area *area
         return;
     }
     set_bit(sweeping, sweeping->waits, address);
+    sweeping->hooked |= py_block_has_hook(sweeping->discovery->reader.space, address);
     DF_PUSH(&sweeping->open, (struct gr_open){.address = address,
                                               .size = size,
                                               .is = GR_MEMORY_KINDS,
@@ -126,6 +127,26 @@ static void count_open(struct gr_sweeping *sweeping)
     }
 }
 
+static bool is_foreign(const struct gr_open *open)
+{
+    return open->is != GR_MEMORY_OBJECTS && open->is != GR_MEMORY_BUFFERS &&
+           open->is != GR_MEMORY_KEPT;
+}
+
+/* Where C code may keep references. */
+static struct df_err *list_foreign(struct gr_sweeping *sweeping)
+{
+    struct gr_sweep *sweep = sweeping->sweep;
+    DF_TRY(df_array(sweeping->open.count, sizeof(*sweep->foreign), &sweep->foreign));
+    for (size_t i = 0; i < sweeping->open.count; i++) {
+        const struct gr_open *open = &sweeping->open.items[i];
+        if (is_foreign(open))
+            sweep->foreign[sweep->foreign_count++] =
+                (struct gr_span){open->address, open->address + open->size};
+    }
+    return NULL;
+}
+
 static void tell(struct gr_sweeping *sweeping)
 {
     struct gr_sweep *sweep = sweeping->sweep;
@@ -156,7 +177,7 @@ static struct df_err *run(struct gr_sweeping *sweeping)
     DF_TRY(gr_marks_follow(sweeping));
     count_open(sweeping);
     tell(sweeping);
-    return NULL;
+    return list_foreign(sweeping);
 }
 
 struct df_err *gr_sweep_run(struct gr_discovery *discovery, struct gr_sweep **ret)
@@ -184,5 +205,6 @@ void gr_sweep_destroy(struct gr_sweep *sweep)
     if (!sweep)
         return;
     free(sweep->spans);
+    free(sweep->foreign);
     free(sweep);
 }

@@ -9,6 +9,9 @@
 #include "analyzer/graph/sweep.h"
 #include "dumpfmt/malloc.h"
 
+#define GR_HOOK_SIZE 16 /* what debug hooks put before a block; large ones pass two of them */
+#define GR_MAX_HOOKS 2
+
 enum gr_area_kind { GR_AREA_ARENA, GR_AREA_MALLOC, GR_AREA_FRAMES };
 
 struct gr_area { /* a stretch of memory that one allocator has cut up */
@@ -42,6 +45,7 @@ struct gr_sweeping {
         size_t count, capacity;
     } open;
     struct py_refs refs; /* scratch */
+    bool hooked;         /* some block has debug hooks */
     uint32_t marked;     /* objects of the discovery whose bits are set */
 };
 

@@ -58,11 +58,13 @@ static void lead(struct marks *marks, uint64_t word, enum gr_memory kind)
     struct gr_sweeping *sweeping = marks->sweeping;
     if (word - sweeping->low >= sweeping->high - sweeping->low)
         return;
-    if (!take_waiting(sweeping, word)) {
-        word -= 16; /* behind what debug hooks put there */
-        if (!sweeping->alloc->hook_size || !take_waiting(sweeping, word))
-            return;
+    bool taken = take_waiting(sweeping, word);
+    for (int i = 0; i < GR_MAX_HOOKS && sweeping->hooked && !taken; i++) {
+        word -= GR_HOOK_SIZE;
+        taken = take_waiting(sweeping, word);
     }
+    if (!taken)
+        return;
     uint32_t index = find_open(sweeping, word);
     sweeping->open.items[index].is = (uint8_t)kind;
     DF_PUSH(&marks->pending, index);

@@ -118,12 +118,14 @@ static bool is_kept(struct gr_sweeping *sweeping, uint64_t object, uint64_t pres
 }
 
 /* Half a word counts where objects may be immortal: above it is nothing, or flags in the upper
- * quarter, whereas a pointer has something there. */
-static bool count_fits(struct py_reader *reader, uint64_t object)
+ * quarter, whereas a pointer has something there. Pointers of programs that are not relocatable are
+ * small. */
+static bool count_fits(struct gr_sweeping *sweeping, struct py_reader *reader, uint64_t object)
 {
     const struct py_layout *layout = reader->layout;
     bool half = layout->ref_shape == PY_COUNT_SIGN32 || layout->ref_shape == PY_COUNT_HALF32;
-    if (half && (PY_PTR(reader, object, object, ob_refcnt) >> 32 & 0xffff))
+    uint64_t word = PY_PTR(reader, object, object, ob_refcnt);
+    if ((half && (word >> 32 & 0xffff)) || gr_area_at(sweeping, word))
         return false;
     int64_t references = py_refcount(reader, object);
     return references == INT64_MAX || (references > 0 && references <= MAX_COUNT);
@@ -143,7 +145,7 @@ static enum gr_found_block look_at(struct gr_sweeping *sweeping, const struct ca
     if (is_kept(sweeping, object, before))
         return before + (uint64_t)type->basic_size <= candidate->usable ? GR_BLOCK_KEPT
                                                                         : GR_BLOCK_NONE;
-    if (!count_fits(&reader, object))
+    if (!count_fits(sweeping, &reader, object))
         return GR_BLOCK_NONE;
     return size_fits(sweeping, candidate, object, type) && collector_fits(sweeping, object, type) &&
                    references_fit(sweeping, object, type)
@@ -168,9 +170,11 @@ enum gr_found_block gr_block_object(struct gr_sweeping *sweeping, const struct g
     uint32_t places[4] = {0, head, head + managed, managed};
     struct candidate candidate = {
         .start = open->address, .usable = open->size + (open->chunk ? 8 : 0), .loose = open->chunk};
-    if (py_block_has_hook(sweeping->discovery->reader.space, open->address) && open->size >= 32) {
-        candidate.start += 16;
-        candidate.usable -= 24; /* and a fence behind it */
+    for (int i = 0; i < GR_MAX_HOOKS && candidate.usable >= 2 * GR_HOOK_SIZE &&
+                    py_block_has_hook(sweeping->discovery->reader.space, candidate.start);
+         i++) {
+        candidate.start += GR_HOOK_SIZE;
+        candidate.usable -= GR_HOOK_SIZE + 8; /* and a fence behind it */
     }
     for (size_t i = 0; i < 4; i++) {
         if (i && (places[i] == places[i - 1] || !places[i]))
