@@ -175,5 +175,11 @@ void py_state_roots(const struct py *py,
                     void (*visit)(void *context, uint64_t object, const char *path,
                                   const struct py_thread *thread),
                     void *context);
+/* The same slots, by their addresses. */
+void py_state_words(const struct py *py,
+                    void (*visit)(void *context, uint64_t slot, uint64_t object), void *context);
+/* The dict of interned strings of an interpreter (an index), which counts neither keys nor values;
+ * 0 when it has none or it cannot be told. */
+uint64_t py_interned_strings(const struct py *py, uint32_t interpreter);
 
 #endif

@@ -20,14 +20,29 @@ typedef void (*visitor)(void *context, uint64_t object, const char *path,
 struct visit {
     const struct py *py;
     visitor function;
+    void (*word)(void *context, uint64_t slot, uint64_t object); /* instead of function */
     void *context;
     const struct py_thread *thread;
 };
 
-static void deliver(const struct visit *visit, uint64_t object, const char *path)
+/* The object that the word at `slot` refers to. */
+static void deliver(const struct visit *visit, uint64_t slot, const char *path)
 {
-    if (object && py_plausible_object(visit->py, object))
+    struct py_reader reader = py_reader(visit->py);
+    uint64_t object = py_word(&reader, slot);
+    if (!object || !py_plausible_object(visit->py, object))
+        return;
+    if (visit->word)
+        visit->word(visit->context, slot, object);
+    else
         visit->function(visit->context, object, path, visit->thread);
+}
+
+/* A field of a structure; 0 when this build has none. */
+static uint64_t field_slot(const struct visit *visit, uint64_t structure, enum py_field field)
+{
+    uint32_t offset = visit->py->layout.offset[field];
+    return offset == PY_ABSENT ? 0 : structure + offset;
 }
 
 /* "owner.path", with the index where the slot's path has its "[]", or else at its end. */
@@ -52,12 +67,12 @@ static void visit_slots(const struct visit *visit, uint64_t structure, const cha
         const struct py_slot *slot = &slots->items[k];
         uint64_t at = structure + slot->offset;
         for (uint32_t i = 0; i < slot->count; i++, at += slot->stride) {
-            uint64_t object = py_word(&reader, at);
             char path[MAX_PATH];
-            if (!object)
+            if (!py_word(&reader, at))
                 continue;
-            slot_path(path, owner, slot, i);
-            deliver(visit, object, path);
+            if (!visit->word)
+                slot_path(path, owner, slot, i);
+            deliver(visit, at, path);
         }
     }
 }
@@ -79,14 +94,14 @@ static void visit_atexit(const struct visit *visit, uint64_t interpreter)
         uint64_t callback = py_word(&reader, array + i * 8); /* 0: unregistered */
         if (!callback)
             continue;
-        uint64_t objects[] = {PY_PTR(&reader, callback, atexit, func),
-                              PY_PTR(&reader, callback, atexit, args),
-                              PY_PTR(&reader, callback, atexit, kwargs)};
+        uint64_t slots[] = {field_slot(visit, callback, PY_F_atexit_func),
+                            field_slot(visit, callback, PY_F_atexit_args),
+                            field_slot(visit, callback, PY_F_atexit_kwargs)};
         for (int k = 0; k < 3; k++) {
             char path[MAX_PATH];
             snprintf(path, sizeof(path), "interpreter.atexit.callbacks[%u].%s", (unsigned)i,
                      names[k]);
-            deliver(visit, objects[k], path);
+            deliver(visit, slots[k], path);
         }
     }
 }
@@ -96,14 +111,13 @@ static void visit_atexit(const struct visit *visit, uint64_t interpreter)
 static void visit_signal_handlers(const struct visit *visit)
 {
     const uint64_t stride = 16, function = 8;
-    struct py_reader reader = py_reader(visit->py);
     const struct df_symbol *symbol = py_local_symbol(visit->py->module, "Handlers");
     if (!symbol || symbol->size % stride || symbol->size > 256 * stride)
         return;
     for (uint64_t i = 0; i < symbol->size / stride; i++) {
         char path[MAX_PATH];
         snprintf(path, sizeof(path), "signal.Handlers[%u].func", (unsigned)i);
-        deliver(visit, py_word(&reader, symbol->address + i * stride + function), path);
+        deliver(visit, symbol->address + i * stride + function, path);
     }
 }
 
@@ -119,28 +133,43 @@ static void visit_exceptions(const struct visit *visit)
     uint64_t size = PY_SIZEOF(layout, thread) != PY_ABSENT ? PY_SIZEOF(layout, thread) : 0;
     for (uint32_t i = 0; item && i < MAX_CHAIN && !py_cycle_closed(&cycle, item); i++) {
         if (item < thread || item - thread >= size) {
-            deliver(visit, PY_PTR(&reader, item, errstack, exc_type), "thread.exc_info.exc_type");
-            deliver(visit, PY_PTR(&reader, item, errstack, exc_value), "thread.exc_info.exc_value");
-            deliver(visit, PY_PTR(&reader, item, errstack, exc_traceback),
+            deliver(visit, field_slot(visit, item, PY_F_errstack_exc_type),
+                    "thread.exc_info.exc_type");
+            deliver(visit, field_slot(visit, item, PY_F_errstack_exc_value),
+                    "thread.exc_info.exc_value");
+            deliver(visit, field_slot(visit, item, PY_F_errstack_exc_traceback),
                     "thread.exc_info.exc_traceback");
         }
         item = PY_PTR(&reader, item, errstack, previous_item);
     }
 }
 
+static void visit_all(struct visit *visit)
+{
+    const struct py *py = visit->py;
+    visit_slots(visit, py->runtime, "runtime", &py->layout.runtime_slots);
+    visit_signal_handlers(visit);
+    for (uint32_t i = 0; i < py->interpreter_count; i++) {
+        uint64_t interpreter = py->interpreters[i].address;
+        visit_slots(visit, interpreter, "interpreter", &py->layout.interp_slots);
+        visit_atexit(visit, interpreter);
+    }
+    for (uint32_t i = 0; i < py->thread_count; i++) {
+        visit->thread = &py->threads[i];
+        visit_slots(visit, visit->thread->address, "thread", &py->layout.thread_slots);
+        visit_exceptions(visit);
+    }
+}
+
 void py_state_roots(const struct py *py, visitor function, void *context)
 {
     struct visit visit = {.py = py, .function = function, .context = context};
-    visit_slots(&visit, py->runtime, "runtime", &py->layout.runtime_slots);
-    visit_signal_handlers(&visit);
-    for (uint32_t i = 0; i < py->interpreter_count; i++) {
-        uint64_t interpreter = py->interpreters[i].address;
-        visit_slots(&visit, interpreter, "interpreter", &py->layout.interp_slots);
-        visit_atexit(&visit, interpreter);
-    }
-    for (uint32_t i = 0; i < py->thread_count; i++) {
-        visit.thread = &py->threads[i];
-        visit_slots(&visit, visit.thread->address, "thread", &py->layout.thread_slots);
-        visit_exceptions(&visit);
-    }
+    visit_all(&visit);
+}
+
+void py_state_words(const struct py *py,
+                    void (*visit)(void *context, uint64_t slot, uint64_t object), void *context)
+{
+    struct visit state = {.py = py, .word = visit, .context = context};
+    visit_all(&state);
 }

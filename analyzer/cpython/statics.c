@@ -7,6 +7,7 @@
  * the row's own `type`, not by the index that the type hides in tp_subclasses, which has changed
  * its meaning before.
  */
+#include "analyzer/cpython/layout_internal.h"
 #include "analyzer/cpython/python_internal.h"
 
 /* Address of a row: the builtin ones are numbered first. 0 when out of bounds. */
@@ -98,4 +99,16 @@ void py_static_types(const struct py *py, void (*visit)(void *context, uint64_t 
             visit(context, symbol->address);
     }
     df_map_deinit(&seen);
+}
+
+uint64_t py_interned_strings(const struct py *py, uint32_t interpreter)
+{
+    struct py_reader reader = py_reader(py);
+    const struct df_symbol *symbol;
+    if (PY_HAS(&py->layout, interp, interned_strings))
+        return PY_PTR(&reader, py->interpreters[interpreter].address, interp, interned_strings);
+    if (interpreter || !py->module)
+        return 0;
+    symbol = py_local_symbol(py->module, "interned"); /* unicodeobject.c, up to 3.11 */
+    return symbol ? py_word(&reader, symbol->address) : 0;
 }

@@ -9,6 +9,7 @@
 
 #include "analyzer/algo/csr.h"
 #include "analyzer/graph/discover.h"
+#include "analyzer/graph/ledger.h"
 #include "analyzer/graph/number.h"
 #include "analyzer/graph/roots.h"
 #include "analyzer/graph/sweep_internal.h"
@@ -125,6 +126,9 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     df_progress(progress, "numbering objects", 0, 0);
     if (!err)
         err = gr_number(&discovery, graph);
+    df_progress(progress, "adding up reference counts", 0, 0);
+    if (!err)
+        err = gr_ledger_make(graph, objects, py);
     df_progress(progress, "finding roots", 0, 0);
     if (!err)
         err = find_roots(graph, &discovery, &seeds);

@@ -39,6 +39,36 @@ uint32_t gr_node_containing(const struct gr_graph *graph, uint64_t address)
     return after - 1;
 }
 
+const struct gr_native *gr_natives_of(const struct gr_graph *graph, uint32_t node,
+                                      size_t *ret_count)
+{
+    size_t low = 0, high = graph->native_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (graph->natives[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    *ret_count = 0;
+    while (low + *ret_count < graph->native_count && graph->natives[low + *ret_count].node == node)
+        ++*ret_count;
+    return *ret_count ? &graph->natives[low] : NULL;
+}
+
+uint32_t gr_unexplained(const struct gr_graph *graph, uint32_t node)
+{
+    size_t words;
+
+    if (!graph->surplus || graph->surplus[node] <= 0)
+        return 0;
+    gr_natives_of(graph, node, &words);
+    return (size_t)graph->surplus[node] > words ? (uint32_t)graph->surplus[node] - (uint32_t)words
+                                                : 0;
+}
+
 const struct gr_root *gr_root_of(const struct gr_graph *graph, uint32_t node)
 {
     uint32_t low = 0, high = graph->root_node_count;
@@ -80,6 +110,8 @@ void gr_graph_destroy(struct gr_graph *graph)
     free(graph->root_nodes);
     free(graph->root_by_node);
     gr_texts_destroy(graph->texts);
+    free(graph->surplus);
+    free(graph->natives);
     gr_sweep_destroy(graph->sweep);
     free(graph);
 }

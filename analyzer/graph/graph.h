@@ -58,6 +58,33 @@ struct gr_root {
     uint32_t frame;   /* index of the frame in the thread (0 innermost), UINT32_MAX when none */
 };
 
+enum gr_native_place {
+    GR_NATIVE_DATA,     /* data of a mapped file */
+    GR_NATIVE_FRAME,    /* value stack of a running frame, beyond what is known to be valid */
+    GR_NATIVE_STACK,    /* native stack or thread-local storage */
+    GR_NATIVE_REGISTER, /* of a thread */
+    GR_NATIVE_BLOCK,    /* block of the heap that belongs to no object */
+};
+
+struct gr_native { /* a word outside of Python's objects that is an object's address */
+    uint32_t node;
+    uint8_t place;  /* enum gr_native_place */
+    uint32_t index; /* of the module; of the LWP (stack, register); of the Python thread (frame) */
+    uint32_t frame;
+    uint64_t address; /* of the word; number of the register */
+    uint64_t block;   /* start of the heap block */
+};
+
+/* What adding up reference counts came to; see ledger.h. */
+struct gr_counts {
+    uint64_t checked;          /* objects whose references were added up */
+    uint64_t surplus;          /* have more references than were found */
+    uint64_t unexplained;      /* of those: no native words explain the surplus */
+    uint64_t deficit;          /* have fewer references than were found */
+    uint32_t deficit_examples[8];
+    uint32_t deficit_example_count;
+};
+
 struct gr_graph {
     uint32_t count;
     uint64_t *address;
@@ -86,6 +113,11 @@ struct gr_graph {
 
     uint64_t references_by_kind[PY_REF_KINDS];
     uint64_t objects_by_source[GR_SOURCES];
+    int32_t *surplus; /* per node: references that nobody was found to have; 0 where counts tell
+                         nothing. NULL: not added up */
+    struct gr_native *natives; /* words that may explain a surplus, by node; of nodes with one */
+    size_t native_count;
+    struct gr_counts counts;
     struct gr_sweep *sweep; /* what every block of the heap is; NULL when it was not asked */
 };
 
@@ -94,6 +126,11 @@ uint32_t gr_node(const struct gr_graph *graph, uint64_t address);
 /* The node of the object that spans address (for interior pointers), UINT32_MAX when none. An
  * object is taken to span its size in bytes, up to the next object. */
 uint32_t gr_node_containing(const struct gr_graph *graph, uint64_t address);
+/* The native words of a node with a surplus: a run of natives. */
+const struct gr_native *gr_natives_of(const struct gr_graph *graph, uint32_t node,
+                                      size_t *ret_count);
+/* The part of a node's surplus that no native word explains; 0 when there is none. */
+uint32_t gr_unexplained(const struct gr_graph *graph, uint32_t node);
 /* The strongest reason of a root, NULL when the node is none. */
 const struct gr_root *gr_root_of(const struct gr_graph *graph, uint32_t node);
 void gr_graph_destroy(struct gr_graph *graph); /* NULL is allowed */

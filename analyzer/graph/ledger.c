@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * ledger.c: reference counts added up.
+ *
+ *   count in the header  =  counted references of objects (referent, owned, with multiplicity)
+ *                        +  slots of the runtime's, interpreters' and threads' own structures
+ *                        +  slots of frames that run
+ *                        +  surplus
+ *
+ * A surplus may be explained by native words (native.h): a word explains one reference. What they
+ * do not explain, nobody was found to hold: a reference that C code forgot to give back. A deficit
+ * means that we count a reference that is none, or that the process had damaged itself.
+ *
+ * Counts tell nothing of immortal objects; of objects that are part of a mapped file (static types,
+ * and all that is built into the interpreter: nobody frees them, so nobody counts with care); nor
+ * where a guess is among the references.
+ */
+#include "analyzer/graph/ledger.h"
+
+#include <stdlib.h>
+
+#include "analyzer/algo/csr.h"
+#include "dumpfmt/base/mem.h"
+
+struct ledger {
+    struct gr_graph *graph;
+    struct py_objects *objects;
+    const struct py *py;
+    struct py_reader reader;
+    uint32_t *held;      /* per node: by slots of structures and frames */
+    struct df_map slots; /* addresses of words that are counted in `held` */
+    struct {
+        struct gr_native *items;
+        size_t count, capacity;
+    } natives;
+};
+
+static void hold(struct ledger *ledger, uint64_t slot, uint64_t object)
+{
+    uint32_t node = gr_node(ledger->graph, object);
+    bool added = true;
+
+    if (slot)
+        df_map_add(&ledger->slots, slot, 1, &added);
+    if (added && node != AL_NONE && ledger->held[node] < UINT32_MAX)
+        ledger->held[node]++;
+}
+
+static void hold_slot(void *context, uint64_t slot, uint64_t object)
+{
+    hold(context, slot, object);
+}
+
+/* A word of a frame, which may be tagged. */
+static void hold_word(struct ledger *ledger, uint64_t slot)
+{
+    bool counted = true;
+    uint64_t word = py_word(&ledger->reader, slot);
+    uint64_t object = word ? py_slot_object(ledger->py, word, &counted) : 0;
+
+    if (object && counted)
+        hold(ledger, slot, object);
+}
+
+/* Locals and the valid part of the stack, which a generator's walk does not see while it runs. */
+static void hold_slots(struct ledger *ledger, const struct py_frame *frame)
+{
+    uint64_t count = (uint64_t)frame->slot_count + frame->stack_count;
+
+    for (uint64_t i = 0; i < count && i < PY_MAX_LOCALS; i++)
+        hold_word(ledger, frame->localsplus + i * 8);
+    ledger->reader.fault = false;
+}
+
+/* Frames of generators are walked with them, but for their slots where the top is not known. */
+static void hold_frame(struct ledger *ledger, const struct py_frame *frame)
+{
+    const struct py_layout *layout = ledger->reader.layout;
+    bool thread_owns = frame->owner == 0;
+
+    if (thread_owns || !frame->stack_count)
+        hold_slots(ledger, frame);
+    if (!thread_owns)
+        return;
+    hold_word(ledger, PY_AT(layout, frame->address, iframe, executable));
+    hold_word(ledger, PY_AT(layout, frame->address, iframe, funcobj));
+    hold_word(ledger, PY_AT(layout, frame->address, iframe, frame_obj));
+    hold_word(ledger, PY_AT(layout, frame->address, iframe, f_locals));
+    ledger->reader.fault = false;
+}
+
+static void hold_frames(struct ledger *ledger)
+{
+    if (ledger->py->layout.frame_shape == PY_FRAME_OBJECTS)
+        return; /* objects like others, which the C stack holds */
+    for (uint32_t t = 0; t < ledger->py->thread_count; t++)
+        for (uint32_t f = 0; f < ledger->py->threads[t].frame_count; f++)
+            hold_frame(ledger, &ledger->py->threads[t].frames[f]);
+}
+
+/* The dict of interned strings does not count them (unicodeobject.c). */
+static void release_interned(struct ledger *ledger, int64_t *found)
+{
+    const struct gr_graph *graph = ledger->graph;
+
+    for (uint32_t i = 0; i < ledger->py->interpreter_count; i++) {
+        uint64_t dict = py_interned_strings(ledger->py, i);
+        uint32_t node = dict ? gr_node(graph, dict) : AL_NONE;
+
+        if (node == AL_NONE)
+            continue;
+        hold(ledger, 0, dict);
+        for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++)
+            found[graph->target[e]]--;
+    }
+}
+
+static bool is_static(const struct ledger *ledger, uint32_t v)
+{
+    return df_module_at(ledger->py->dump->modules, ledger->graph->address[v]) != NULL;
+}
+
+static int32_t clamp(int64_t value)
+{
+    return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
+}
+
+static void balance(struct ledger *ledger, const int64_t *found, const uint8_t *guessed)
+{
+    struct gr_graph *graph = ledger->graph;
+    struct gr_counts *counts = &graph->counts;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        int64_t left = graph->references[v] - found[v] - ledger->held[v];
+
+        if (graph->references[v] == INT64_MAX || guessed[v] || (left && is_static(ledger, v)))
+            continue;
+        counts->checked++;
+        graph->surplus[v] = clamp(left);
+        counts->surplus += left > 0;
+        if (left >= 0)
+            continue;
+        if (counts->deficit_example_count < 8)
+            counts->deficit_examples[counts->deficit_example_count++] = v;
+        counts->deficit++;
+    }
+}
+
+/* A word that is a slot of something known explains nothing again. */
+static void explain(void *context, uint64_t target, const struct gr_native *word)
+{
+    struct ledger *ledger = context;
+    const struct gr_graph *graph = ledger->graph;
+    uint32_t node = gr_node(graph, target);
+    struct gr_native copy = *word;
+
+    if (node == AL_NONE || graph->surplus[node] <= 0)
+        return;
+    if (word->place != GR_NATIVE_REGISTER &&
+        df_map_get(&ledger->slots, word->address) != DF_MAP_NONE)
+        return;
+    if (word->place == GR_NATIVE_DATA && gr_node_containing(graph, word->address) != AL_NONE)
+        return;
+    copy.node = node;
+    DF_PUSH(&ledger->natives, copy);
+}
+
+static int by_node(const void *left, const void *right)
+{
+    const struct gr_native *a = left, *b = right;
+
+    if (a->node != b->node)
+        return a->node < b->node ? -1 : 1;
+    if (a->place != b->place)
+        return a->place < b->place ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+static void find_words(struct ledger *ledger)
+{
+    struct gr_graph *graph = ledger->graph;
+
+    if (!graph->count || !graph->counts.surplus)
+        return;
+    gr_native_scan(ledger->py, graph->sweep, graph->address[0],
+                   graph->address[graph->count - 1] + 1, explain, ledger);
+    graph->natives = ledger->natives.items;
+    graph->native_count = ledger->natives.count;
+    if (graph->native_count)
+        qsort(graph->natives, graph->native_count, sizeof(*graph->natives), by_node);
+    for (uint32_t v = 0; v < graph->count; v++)
+        graph->counts.unexplained += gr_unexplained(graph, v) > 0;
+}
+
+static struct df_err *add_up(struct ledger *ledger)
+{
+    struct gr_graph *graph = ledger->graph;
+    DF_CLEANUP_FREE int64_t *found = NULL;
+    DF_CLEANUP_FREE uint8_t *guessed = NULL;
+
+    DF_TRY(df_array(graph->count, sizeof(*found), &found));
+    DF_TRY(df_array(graph->count, 1, &guessed));
+    DF_TRY(df_array(graph->count, sizeof(*ledger->held), &ledger->held));
+    DF_TRY(df_array(graph->count, sizeof(*graph->surplus), &graph->surplus));
+    for (uint32_t e = 0; e < graph->edge_count; e++) {
+        found[graph->target[e]]++;
+        guessed[graph->target[e]] |= graph->kind[e] == PY_REF_GUESS;
+    }
+    py_state_words(ledger->py, hold_slot, ledger);
+    hold_frames(ledger);
+    release_interned(ledger, found);
+    balance(ledger, found, guessed);
+    return NULL;
+}
+
+struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects,
+                              const struct py *py)
+{
+    struct ledger ledger = {.graph = graph, .objects = objects, .py = py, .reader = py_reader(py)};
+    struct df_err *err;
+
+    df_map_init(&ledger.slots);
+    err = add_up(&ledger);
+    if (!err)
+        find_words(&ledger);
+    df_map_deinit(&ledger.slots);
+    free(ledger.held);
+    return err;
+}
