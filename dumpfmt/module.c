@@ -40,6 +40,7 @@ struct draft {
     uint64_t base;         /* where file offset 0 is mapped; valid with has_base */
     uint64_t span_end;     /* end of the copy that begins at base, from image; 0 unknown */
     uint64_t first_offset; /* file offset of module.start */
+    uint64_t dynamic;      /* of PT_DYNAMIC, as the file has it; 0 unknown */
     uint32_t id;           /* index before sorting */
     bool has_base, is_code, is_data, from_link_map;
 };
@@ -176,11 +177,12 @@ static void draft_from_mappings(struct builder *builder)
 static void draft_from_link_map(struct builder *builder)
 {
     struct df_loaded_list list = {0};
-    df_link_map(builder->core, &list);
+    df_link_map(builder->core, builder->search, &list);
     df_find_images(builder->core, &list);
     for (size_t i = 0; i < list.count; i++) {
         struct draft *draft = new_draft(builder, list.items[i].base, list.items[i].path, 0);
         draft->from_link_map = true;
+        draft->dynamic = list.items[i].dynamic;
         draft->is_code = true;
         draft->module.end = list.items[i].base + 1;
         set_base(builder, draft, list.items[i].base);
@@ -324,7 +326,10 @@ static void open_files(struct builder *builder, struct draft *draft)
         .is_executable = is_executable,
         .has_place = draft->from_link_map || is_canonical(module->path),
         .looks_native = draft->is_code || strstr(module->name, ".so"),
+        .dynamic = draft->dynamic,
     };
+    if (is_executable)
+        df_core_auxv(builder->core, AT_ENTRY, &wanted.entry);
     df_find_file(module, builder->search, builder->core->machine, &wanted);
     if (!module->name[0] && module->file) { /* a core that lost its notes has no path either */
         free((char *)(uintptr_t)module->name);

@@ -16,6 +16,7 @@
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/debuginfod.h"
 
+#define PAGE UINT64_C(4096)
 #define MAXIMUM_PROGRAMS 20000 /* in one directory */
 #define DELETED " (deleted)"   /* d_path() of an unlinked file */
 
@@ -140,6 +141,17 @@ static enum match compare_headers(const struct df_elf *file, const struct df_elf
     return same ? UNKNOWN : OTHER;
 }
 
+/* Whether the few addresses that are known of a file without its headers are this file's. */
+static bool fits(const struct df_elf *file, const struct df_wanted *wanted)
+{
+    if (wanted->entry && (wanted->entry - file->header.e_entry) % PAGE)
+        return false;
+    for (uint32_t i = 0; wanted->dynamic && i < file->segment_count; i++)
+        if (file->segments[i].p_type == PT_DYNAMIC)
+            return file->segments[i].p_vaddr == wanted->dynamic;
+    return !wanted->dynamic;
+}
+
 static enum match judge(const struct df_module *module, const struct df_elf *file,
                         const struct df_wanted *wanted)
 {
@@ -148,6 +160,8 @@ static enum match judge(const struct df_module *module, const struct df_elf *fil
         return match;
     if (wanted->image)
         return compare_headers(file, wanted->image);
+    if (!fits(file, wanted))
+        return OTHER;
     /* The file at the path of a deleted one is probably its successor. */
     return was_deleted(module->path) && !wanted->is_executable ? OTHER : UNKNOWN;
 }
@@ -187,6 +201,42 @@ static void choose_file(struct df_module *module, const struct paths *paths,
             df_elf_close(elf);
         }
     }
+}
+
+/* AT_PHDR is where the file's own headers say that they are. */
+static bool is_program(const struct df_core *core, const struct df_elf *elf)
+{
+    uint64_t table = 0, entry = 0, count = 0;
+    df_core_auxv(core, AT_PHDR, &table);
+    df_core_auxv(core, AT_ENTRY, &entry);
+    df_core_auxv(core, AT_PHNUM, &count);
+    uint64_t bias = entry - elf->header.e_entry;
+    if (bias % PAGE || count != elf->segment_count)
+        return false;
+    for (uint32_t i = 0; i < elf->segment_count; i++)
+        if (elf->segments[i].p_type == PT_PHDR)
+            return elf->segments[i].p_vaddr + bias == table;
+    return true;
+}
+
+struct df_elf *df_open_program(const struct df_core *core, const struct df_search *search,
+                               const char *path)
+{
+    struct paths paths = {0};
+    struct df_elf *elf = NULL;
+    if (search->executable)
+        add_path(&paths, df_xstrdup(search->executable));
+    if (path[0] == '/')
+        add_path(&paths, df_xasprintf("%s%s", root_of(search), path));
+    for (size_t i = 0; i < paths.count && !elf; i++) {
+        df_err_free(df_elf_open(paths.items[i], core->machine, &elf));
+        if (elf && !is_program(core, elf)) {
+            df_elf_close(elf);
+            elf = NULL;
+        }
+    }
+    free_paths(&paths);
+    return elf;
 }
 
 /* The directory of a path, malloc'ed: "" for one in the root. */

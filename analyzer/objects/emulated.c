@@ -27,7 +27,8 @@ static const struct py_thread *running_thread(struct py_objects *objects, uint64
                 found = thread;
             }
     }
-    return found;
+    /* qemu-user writes no NT_ARM_TLS: without its variables, but better than no thread at all. */
+    return found || !objects->py->thread_count ? found : &objects->py->threads[0];
 }
 
 struct df_emulator *py_emulator(struct py_objects *objects)
@@ -198,6 +199,9 @@ void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size
         const struct df_visits *call = part && part->traverse && emulator ? &calls[run++] : NULL;
         items[i].first = (uint32_t)refs->count;
         items[i].status = (uint8_t)finish_item(objects, &items[i], ran ? call : NULL, refs);
+        const struct py_type *type = objects->types[items[i].type];
+        if (type->asks_gc && !py_is_gc(objects, items[i].object, items[i].type))
+            py_disown(refs, items[i].first);
         items[i].count = (uint32_t)refs->count - items[i].first;
     }
 }

@@ -447,6 +447,54 @@ static void without_mappings_the_linker_tells(void **state)
     }
 }
 
+/* As qemu-user writes it: no NT_FILE, and not one page that is mapped unchanged from a file. */
+static struct df_dump *open_without_headers(const uint8_t page[4096], uint64_t entry)
+{
+    struct cb_core build;
+    struct df_search search = {.sysroot = root};
+    const uint64_t auxv[][2] = {{AT_PHDR, PROGRAM + 64},
+                                {AT_PHNUM, 3},
+                                {AT_ENTRY, PROGRAM + entry},
+                                {AT_EXECFN, PROGRAM + 0x620}};
+    cb_init(&build, EM_X86_64);
+    cb_auxv(&build, auxv, 4);
+    cb_segment(&build, PROGRAM, NULL, 0, 0x200, PF_R);
+    cb_segment(&build, PROGRAM + 0x200, page + 0x200, 0xe00, 0xe00, PF_R | PF_W);
+    cb_segment(&build, BASE, NULL, 0, 0x2000, PF_R | PF_X);
+    struct df_dump *dump = open_with(&build, &search);
+    cb_deinit(&build);
+    return dump;
+}
+
+static void without_headers_the_program_tells(void **state)
+{
+    (void)state;
+    uint8_t page[4096];
+    build_program(page);
+    install("/lib/libx.so", cb_library(EM_X86_64, right_id, CB_SYMBOLS));
+    struct cb_bytes file = {df_xcalloc(1, sizeof(page)), sizeof(page), 0};
+    memcpy(file.data, page, sizeof(page));
+    install("/bin/program", file);
+    struct df_dump *dump = open_without_headers(page, 0);
+    assert_int_equal(dump->modules->count, 2);
+    assert_int_equal(dump->modules->executable->state, DF_MODULE_UNVERIFIED);
+    assert_int_equal(dump->modules->executable->bias, PROGRAM);
+    assert_int_equal(dump->modules->items[1].bias, BASE);
+    assert_int_equal(*(const uint8_t *)df_ptr(dump->space, BASE + 0x1000, 1), 0xcc);
+    df_dump_close(dump);
+
+    dump = open_without_headers(page, 0x10); /* the program on the host begins elsewhere */
+    assert_int_equal(dump->modules->count, 1);
+    assert_string_equal(dump->modules->executable->path, "/bin/program");
+    assert_int_equal(dump->modules->executable->state, DF_MODULE_MISMATCH);
+    df_dump_close(dump);
+
+    put64(page, 0x440 + 16, BASE + 0x1230); /* l_ld: libx has no PT_DYNAMIC there */
+    dump = open_without_headers(page, 0);
+    assert_int_equal(dump->modules->items[1].state, DF_MODULE_MISMATCH);
+    df_dump_close(dump);
+}
+
 /* The library's headers and tables damaged at random, in the core and on the host. */
 /* A cut core without notes and linker's data: libraries by the headers in memory and the soname. */
 static void without_anything_headers_tell(void **state)
@@ -595,6 +643,7 @@ int main(void)
         cmocka_unit_test_setup(data_is_not_missed, clear),
         cmocka_unit_test_setup(debug_files_by_build_id_and_link, clear),
         cmocka_unit_test_setup(without_mappings_the_linker_tells, clear),
+        cmocka_unit_test_setup(without_headers_the_program_tells, clear),
         cmocka_unit_test_setup(without_anything_headers_tell, clear),
         cmocka_unit_test_setup(files_from_debuginfod, clear),
         cmocka_unit_test_setup(survives_noise, clear),
