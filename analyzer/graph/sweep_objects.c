@@ -48,6 +48,25 @@ static bool block_fits(const struct candidate *candidate, uint64_t need)
     return need <= candidate->usable && candidate->usable - need <= slack;
 }
 
+static void add_buffer(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
+{
+    uint64_t *sum = context;
+    (void)address;
+    (void)kind;
+    *sum += size ? size : PY_MAX_TUPLE; /* not known: more than any block */
+}
+
+/* Of a str, what is not elsewhere (utf8, or a text that is not compact). */
+static bool text_fits(struct gr_sweeping *sweeping, const struct candidate *candidate,
+                      uint64_t object, uint32_t type, uint64_t need, uint64_t least)
+{
+    uint64_t elsewhere = 0;
+    py_buffers(sweeping->discovery->objects, object, type, add_buffer, &elsewhere);
+    if (elsewhere >= PY_MAX_TUPLE)
+        return least <= candidate->usable;
+    return elsewhere < need && block_fits(candidate, need - elsewhere);
+}
+
 static bool size_fits(struct gr_sweeping *sweeping, const struct candidate *candidate,
                       uint64_t object, const struct py_type *type)
 {
@@ -60,8 +79,8 @@ static bool size_fits(struct gr_sweeping *sweeping, const struct candidate *cand
     if (text || type->item_size > 0) {
         if (py_size(sweeping->discovery->objects, object, type->index, &need) != PY_OK)
             return false;
-        if (text && need > candidate->usable)
-            return least <= candidate->usable; /* has its text elsewhere */
+        if (text)
+            return text_fits(sweeping, candidate, object, type->index, need, least);
     }
     return block_fits(candidate, need);
 }
@@ -110,8 +129,11 @@ static bool waits(struct gr_sweeping *sweeping, uint64_t address)
 /* The word where the count of a live object would be: 0, or the next one of a free list. */
 static bool is_kept(struct gr_sweeping *sweeping, uint64_t object, uint64_t presize)
 {
+    struct py_reader reader = sweeping->discovery->reader;
     uint64_t word;
-    if (!df_u64(sweeping->discovery->reader.space, object, &word))
+    if (reader.layout->ref_shape == PY_COUNT_BIASED)
+        return py_refcount(&reader, object) == 0 && !reader.fault;
+    if (!df_u64(reader.space, object, &word))
         return false;
     return !(uint32_t)word ? word >> 32 == 0 || waits(sweeping, word - presize)
                            : waits(sweeping, word - presize);
@@ -142,9 +164,10 @@ static enum gr_found_block look_at(struct gr_sweeping *sweeping, const struct ca
         !py_presize(discovery->objects, object, index, &presize) || presize != before)
         return GR_BLOCK_NONE;
     const struct py_type *type = py_type_at(discovery->objects, index);
+    bool text = type->flags & PY_TPFLAGS_UNICODE;
     if (is_kept(sweeping, object, before))
-        return before + (uint64_t)type->basic_size <= candidate->usable ? GR_BLOCK_KEPT
-                                                                        : GR_BLOCK_NONE;
+        return text || before + (uint64_t)type->basic_size <= candidate->usable ? GR_BLOCK_KEPT
+                                                                                : GR_BLOCK_NONE;
     if (!count_fits(sweeping, &reader, object))
         return GR_BLOCK_NONE;
     return size_fits(sweeping, candidate, object, type) && collector_fits(sweeping, object, type) &&
