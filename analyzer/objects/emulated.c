@@ -12,6 +12,20 @@
 #define MAX_MEMBERS 1024
 #define MAX_LABELLED 4096 /* references of one object that get names from its words */
 
+/* The thread pointer where the core does not have it: qemu-user writes no NT_ARM_TLS. On aarch64
+ * pthread_self() is right below it (glibc, sysdeps/aarch64/nptl/tls.h, TLS_PRE_TCB_SIZE), as far as
+ * glibc's constant for debuggers says. */
+static uint64_t thread_pointer(const struct df_dump *dump, const struct py_thread *thread)
+{
+    const struct df_symbol *constant =
+        df_modules_symbol(dump->modules, "_thread_db_sizeof_pthread", NULL);
+    uint32_t size;
+    if (dump->core->machine != DF_AARCH64 || !thread->thread_id || !constant ||
+        !df_u32(dump->space, constant->address, &size))
+        return 0;
+    return thread->thread_id + size;
+}
+
 /* The thread that emulated code believes to be: the first of Python's that the core has; but where
  * objects have owners (free-threaded), and a __sizeof__ may ask for it, the main thread. */
 static const struct py_thread *running_thread(struct py_objects *objects, uint64_t *ret_tls)
@@ -27,8 +41,10 @@ static const struct py_thread *running_thread(struct py_objects *objects, uint64
                 found = thread;
             }
     }
-    /* qemu-user writes no NT_ARM_TLS: without its variables, but better than no thread at all. */
-    return found || !objects->py->thread_count ? found : &objects->py->threads[0];
+    if (found || !objects->py->thread_count)
+        return found;
+    *ret_tls = thread_pointer(objects->py->dump, &objects->py->threads[0]);
+    return &objects->py->threads[0];
 }
 
 struct df_emulator *py_emulator(struct py_objects *objects)
@@ -202,6 +218,7 @@ void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size
         const struct py_type *type = objects->types[items[i].type];
         if (type->asks_gc && !py_is_gc(objects, items[i].object, items[i].type))
             py_disown(refs, items[i].first);
+        py_own_type(objects, type, items[i].object, refs, items[i].first);
         items[i].count = (uint32_t)refs->count - items[i].first;
     }
 }
