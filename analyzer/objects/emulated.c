@@ -254,8 +254,8 @@ bool py_walk_emulated(struct py_objects *objects, uint64_t object, uint32_t type
     return item.status == PY_OK;
 }
 
-/* Names for what emulation found: the object's word that holds the target, by the structure's
- * member, else by its offset. A word serves one reference. */
+/* Places for what emulation found: the object's word that holds the target, by its offset, which
+ * py_label_text turns into a name. A word serves one reference. */
 static void label_by_words(struct py_objects *objects, const struct py_type *type, uint64_t object,
                            struct py_ref *items, size_t count)
 {
@@ -265,6 +265,8 @@ static void label_by_words(struct py_objects *objects, const struct py_type *typ
         words = PY_MAX_WORDS;
     if (count > MAX_LABELLED)
         count = MAX_LABELLED;
+    bool module = part && part->walk == py_walk_module;
+    uint64_t module_dict = module ? PY_OFF(objects->reader.layout, module, md_dict) : UINT64_MAX;
     for (size_t k = 0; k < count; k++)
         if (items[k].label == PY_LABEL_NONE && items[k].target == type->address)
             items[k].label = PY_LABEL_TYPE;
@@ -275,9 +277,9 @@ static void label_by_words(struct py_objects *objects, const struct py_type *typ
         for (size_t k = 0; k < count; k++) {
             if (items[k].label != PY_LABEL_NONE || items[k].target != word)
                 continue;
-            const char *member = py_struct_member(objects, part, at);
-            items[k].label = member ? PY_LABEL_FIELD : PY_LABEL_OFFSET;
-            items[k].argument = member ? (uint64_t)(uintptr_t)member : at;
+            bool dict = at == module_dict;
+            items[k].label = dict ? PY_LABEL_FIELD : PY_LABEL_OFFSET;
+            items[k].argument = dict ? (uint64_t)(uintptr_t) "__dict__" : at;
             break;
         }
     }

@@ -219,6 +219,18 @@ static char *label_local(struct py_objects *objects, uint64_t object, uint64_t s
     return name ? df_xasprintf(".%s", name) : df_xasprintf("[stack %" PRIu64 "]", slot);
 }
 
+/* The member of the C structure, where debug information tells; looked up only when somebody reads.
+ */
+static char *label_offset(struct py_objects *objects, uint64_t object, uint64_t offset)
+{
+    uint32_t index = py_object_type(objects, object);
+    const struct py_type *type = index == PY_NO_TYPE ? NULL : objects->types[index];
+    if (type && type->python_class)
+        type = py_instance_base(objects, type);
+    const char *member = type ? py_struct_member(objects, type, offset) : NULL;
+    return member ? df_xasprintf(".%s", member) : df_xasprintf("+0x%" PRIx64, offset);
+}
+
 char *py_label_text(struct py_objects *objects, uint64_t object, const struct py_ref *ref)
 {
     struct py_reader *reader = &objects->reader;
@@ -255,7 +267,7 @@ char *py_label_text(struct py_objects *objects, uint64_t object, const struct py
     case PY_LABEL_STACK:
         return df_xasprintf("[stack %" PRIu64 "]", ref->argument);
     case PY_LABEL_OFFSET:
-        return df_xasprintf("+0x%" PRIx64, ref->argument);
+        return label_offset(objects, object, ref->argument);
     }
     return df_xstrdup("");
 }
