@@ -377,6 +377,10 @@ static uc_err run_call(struct df_engine *engine)
 static struct df_err *serve_call(struct df_engine *engine)
 {
     struct df_emu_shared *shared = engine->shared;
+    if (given_up(engine, shared->function)) {
+        shared->status = DF_CALL_BUDGET;
+        return NULL;
+    }
     if (engine->renew || !engine->uc)
         DF_TRY(renew_engine(engine));
     for (;;) {
@@ -386,6 +390,8 @@ static struct df_err *serve_call(struct df_engine *engine)
         if (!code && !engine->stopped && pc == engine->scratch + EMU_CODE + EMU_CODE_DONE)
             break;
         shared->status = (uint8_t)failure(engine, code);
+        if (shared->status == DF_CALL_BUDGET)
+            note_exhausted(engine, shared->function);
         if (shared->status != DF_CALL_INSTRUCTION || !learn(engine))
             return NULL;
     }

@@ -222,7 +222,7 @@ bool py_presize(struct py_objects *objects, uint64_t object, uint32_t type_index
     const struct py_layout *layout = objects->reader.layout;
     uint64_t managed =
         PY_TPFLAGS_MANAGED_DICT | (layout->managed_weakref ? PY_TPFLAGS_MANAGED_WEAKREF : 0);
-    bool gc = py_is_gc(objects, object, type_index);
+    bool gc = py_has_gc_head(objects, object, type);
     *ret = (gc ? layout->gc_head_size : 0) +
            (type->flags & managed ? layout->presize_dict_words * UINT64_C(8) : 0);
     bool good = !objects->reader.fault;

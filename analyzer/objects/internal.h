@@ -42,6 +42,7 @@ struct py_objects {
     struct py_ledger_row ledger[PY_MAX_LEDGER];
     uint32_t ledger_count;
 
+    struct df_map gc_map;     /* objects whose tp_is_gc was asked -> what it said */
     struct df_map sizeof_map; /* address of a type -> row of sizeofs: its own __sizeof__ */
     struct {
         uint64_t *items;
@@ -84,6 +85,11 @@ struct py_known_row {
  * that is there. */
 bool py_plausible_words(const struct py_objects *objects, uint64_t address, uint64_t count);
 
+/* What an object visits by its tp_traverse but has its tp_is_gc deny is owned. */
+void py_disown(struct py_refs *refs, size_t first);
+/* Is there a collector's header in front of it? */
+bool py_has_gc_head(struct py_objects *objects, uint64_t object, const struct py_type *type);
+
 /* The name of a static type whose own is in a file that is not at hand, NULL when no module knows it
  * (names.c). */
 const char *py_static_name(struct py_objects *objects, uint64_t type);
@@ -111,6 +117,16 @@ enum py_status py_walk_type(struct py_objects *, const struct py_type *, uint64_
                             struct py_refs *);
 enum py_status py_walk_code(struct py_objects *, const struct py_type *, uint64_t,
                             struct py_refs *);
+/* walk_numpy.c */
+enum py_status py_walk_ndarray(struct py_objects *, const struct py_type *, uint64_t,
+                               struct py_refs *);
+enum py_status py_walk_dtype(struct py_objects *, const struct py_type *, uint64_t,
+                             struct py_refs *);
+enum py_status py_walk_void_scalar(struct py_objects *, const struct py_type *, uint64_t,
+                                   struct py_refs *);
+/* The memory of an array that owns it; false when it owns none. */
+bool py_numpy_data(struct py_objects *objects, uint64_t object, uint64_t *ret_address,
+                   uint64_t *ret_size);
 enum py_status py_walk_frame(struct py_objects *, const struct py_type *, uint64_t,
                              struct py_refs *);
 enum py_status py_walk_generator(struct py_objects *, const struct py_type *, uint64_t,

@@ -138,6 +138,9 @@ static const struct py_known owners[] = {
     {"datetime.datetime", py_walk_timezone_owner, NULL, PY_F_datetime_tzinfo},
     {"datetime.time", py_walk_timezone_owner, NULL, PY_F_time_tzinfo},
     {"functools._lru_list_elem", py_walk_row, &lru_link_row, PY_F_lrulink_key},
+    {"numpy.ndarray", py_walk_ndarray, NULL, PY_F_object_ob_type},
+    {"numpy.dtype", py_walk_dtype, NULL, PY_F_object_ob_type},
+    {"numpy.void", py_walk_void_scalar, NULL, PY_F_object_ob_type},
 };
 
 /* A row serves a build that has its structures; without them the type is emulated. */

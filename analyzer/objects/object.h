@@ -90,8 +90,10 @@ struct py_type {
     uint64_t flags;
     int64_t basic_size, item_size, dict_offset, weaklist_offset;
     uint64_t traverse, dealloc, base, finalize, del; /* addresses, 0 when none */
+    uint64_t asks_gc; /* tp_is_gc of a type that is no metatype: some of its objects say no */
     uint64_t object_traverse;    /* base traverse of an instance of a Python class; else traverse */
     uint32_t base_index;         /* index of tp_base, PY_NO_TYPE when none or implausible */
+    uint32_t owner_index; /* the base that owns what nobody visits, PY_NO_TYPE when there is none */
     py_walker walk;              /* NULL: no references */
     py_sizer size;               /* NULL until the first py_size */
     enum py_walk_kind walk_kind; /* the least exact one that served an object of it */
@@ -182,6 +184,7 @@ enum {
     PY_FLAG_FINALIZED = 2, /* its finalizer has run */
     PY_FLAG_IMMORTAL = 4,
 };
+/* PyObject_IS_GC: does the collector, does gc.get_referents look at it? */
 bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type);
 uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t type);
 

@@ -13,6 +13,7 @@ struct df_err *py_objects_open(struct py *py, const struct py_objects_options *o
     df_map_init(&objects->type_map);
     df_map_init(&objects->traverse_map);
     df_map_init(&objects->sizeof_map);
+    df_map_init(&objects->gc_map);
     py_probe_managed_visit(objects);
     *ret = objects;
     return NULL;
@@ -30,6 +31,7 @@ void py_objects_close(struct py_objects *objects)
     df_map_deinit(&objects->type_map);
     df_map_deinit(&objects->traverse_map);
     df_map_deinit(&objects->sizeof_map);
+    df_map_deinit(&objects->gc_map);
     free(objects->sizeofs.items);
     df_emulator_destroy(objects->emulator);
     free(objects->emulator_note);
@@ -61,6 +63,13 @@ void py_ledger_add(struct py_objects *objects, const char *reason, uint64_t obje
     objects->ledger[i].count++;
 }
 
+void py_disown(struct py_refs *refs, size_t first)
+{
+    for (size_t i = first; i < refs->count; i++)
+        if (refs->items[i].kind == PY_REF_REFERENT)
+            refs->items[i].kind = PY_REF_OWNED;
+}
+
 enum py_status py_walk(struct py_objects *objects, uint64_t object, uint32_t type_index,
                        struct py_refs *refs)
 {
@@ -83,5 +92,14 @@ enum py_status py_walk(struct py_objects *objects, uint64_t object, uint32_t typ
         refs->count = before;
         return PY_DEFERRED;
     }
+    if (type->owner_index != PY_NO_TYPE) {
+        const struct py_type *owner = objects->types[type->owner_index];
+        const struct py_known *row = owner->data;
+        struct py_type as = *owner;
+        as.data = row->data;
+        base_status = row->walk(objects, &as, object, refs);
+    }
+    if (type->asks_gc && !py_is_gc(objects, object, type_index))
+        py_disown(refs, before);
     return status != PY_OK ? status : base_status;
 }

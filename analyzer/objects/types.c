@@ -172,6 +172,17 @@ static void choose_owner(struct py_objects *objects, struct py_type *type)
     }
 }
 
+/* The base of a Python class that owns references and has no tp_traverse: subclasses of arrays. */
+static uint32_t find_owner(struct py_objects *objects, const struct py_type *type)
+{
+    for (uint32_t i = type->base_index; i != PY_NO_TYPE; i = objects->types[i]->base_index)
+        if (!objects->types[i]->python_class)
+            return objects->types[i]->walk == py_walk_unvisited && objects->types[i]->data
+                       ? i
+                       : PY_NO_TYPE;
+    return PY_NO_TYPE;
+}
+
 static void choose_walker(struct py_objects *objects, struct py_type *type)
 {
     const struct py_layout *layout = objects->reader.layout;
@@ -182,6 +193,7 @@ static void choose_walker(struct py_objects *objects, struct py_type *type)
     if (type->python_class) {
         const struct py_type *base = py_instance_base(objects, type);
         type->walk = py_walk_instance;
+        type->owner_index = base ? PY_NO_TYPE : find_owner(objects, type);
         /* A base may have a tp_traverse and yet no HAVE_GC (_ctypes up to 3.12): it runs all the
          * same. */
         type->deferred =
@@ -232,6 +244,10 @@ static uint32_t resolve(struct py_objects *objects, uint64_t address, uint32_t b
     type->finalize = PY_PTR(reader, address, type, tp_finalize);
     type->del = PY_PTR(reader, address, type, tp_del);
     type->base_index = base_index;
+    type->owner_index = PY_NO_TYPE;
+    if (!(type->flags & PY_TPFLAGS_TYPE) && (type->flags & PY_TPFLAGS_HAVE_GC) &&
+        PY_HAS(reader->layout, type, tp_is_gc))
+        type->asks_gc = PY_PTR(reader, address, type, tp_is_gc);
     type->name = type_name(objects, address, type->flags);
     type->plausible = true;
     type->python_class = (type->flags & PY_TPFLAGS_HEAPTYPE) && type->traverse &&
@@ -340,15 +356,38 @@ bool py_is_object(struct py_objects *objects, uint64_t object)
     return count > 0;
 }
 
-bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type_index)
+bool py_has_gc_head(struct py_objects *objects, uint64_t object, const struct py_type *type)
 {
-    const struct py_type *type = objects->types[type_index];
     if (!(type->flags & PY_TPFLAGS_HAVE_GC))
         return false;
     /* The one tp_is_gc of the core: type_is_gc, true for heap types only (Objects/typeobject.c). */
     if (type->flags & PY_TPFLAGS_TYPE)
         return PY_PTR(&objects->reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE;
     return true;
+}
+
+/* A tp_is_gc of an extension's: greenlets that are suspended say no (greenlet's green_is_gc). What
+ * cannot be asked is taken for what its type says. */
+static bool ask_is_gc(struct py_objects *objects, const struct py_type *type, uint64_t object)
+{
+    uint32_t known = df_map_get(&objects->gc_map, object);
+    if (known != DF_MAP_NONE)
+        return known;
+    struct df_emulator *emulator = py_emulator(objects);
+    uint64_t result = 1;
+    if (emulator && df_emulator_call(emulator, type->asks_gc, &object, 1, &result) != DF_CALL_OK)
+        result = 1;
+    bool said = (uint32_t)result != 0;
+    df_map_set(&objects->gc_map, object, said);
+    return said;
+}
+
+bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type_index)
+{
+    const struct py_type *type = objects->types[type_index];
+    if (!py_has_gc_head(objects, object, type))
+        return false;
+    return !type->asks_gc || ask_is_gc(objects, type, object);
 }
 
 uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t type_index)

@@ -147,7 +147,8 @@ class Living:
         self.truth = os.path.join(self.folder, "truth") if truth else None
         self.collect = os.path.join(self.folder, "collect.json") if collect else None
         programs = self._seen("programs") if self.root else PROGRAMS
-        path = program if os.path.sep in program else os.path.join(programs, program + ".py")
+        known = os.path.exists(os.path.join(PROGRAMS, program + ".py"))  # "zoo", "apps/django_site"
+        path = os.path.join(programs, program + ".py") if known else program
         environment = dict(os.environ, PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", MALLOC_ARENA_MAX="2",
                            **(env or {}))
         for name, value in (("NECROPY_TRUTH", self.truth), ("NECROPY_COLLECT", self.collect)):

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+# necropy: exact on real applications: extension types that no table here knows, walked by their own code.
+"""programs/apps: one process each with packages of the distribution (python3-numpy python3-pandas python3-lxml
+python3-sqlalchemy python3-cffi python3-cryptography python3-aiohttp python3-gevent python3-django; python3-pydantic-core and
+python3-orjson of later suites, in a folder that NECROPY_ROOTS names).  tests/install.sh does not install them: what is
+missing is skipped, and said."""
+import json
+import subprocess
+import sys
+import unittest
+
+import support
+from support import compare, dump
+
+LEAST = 0.9999
+ALL = tuple((3, minor) for minor in range(8, 16))
+APPS = {  # program: the modules that it needs
+    "django_site": ("django",), "pandas_frames": ("numpy", "pandas"), "lxml_trees": ("lxml",),
+    "sqlalchemy_orm": ("sqlalchemy",), "aiohttp_service": ("aiohttp",), "gevent_greenlets": ("gevent",),
+    "crypto_keys": ("cryptography", "cffi"), "pydantic_core_models": ("pydantic_core", "orjson"),
+}
+_pythons = []
+
+
+def imports(python, modules):
+    root, inner = dump.split_root(python.path)
+    done = subprocess.run([inner, "-c", "import " + ", ".join(modules)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                          preexec_fn=lambda: dump._enter(root, "/"), timeout=120)
+    return done.returncode == 0
+
+
+def python_with(case, modules):
+    if not _pythons:
+        found = [one for one in dump.interpreters(ALL, roots=True)[0] if not one.debug]
+        _pythons.extend(sorted(found, key=lambda one: one.name.startswith("build")))  # distributions first
+    for python in _pythons:
+        if imports(python, modules):
+            return python
+    case.skipTest("no interpreter here has %s" % " and ".join(modules))
+
+
+def check(self, name):
+    python = python_with(self, APPS[name])
+    living, core = self.dumped("apps/" + name, python, "kernel" if python.root else "gcore", truth=True, collect=True)
+    options = support.options_for(python)
+    export = self.export(core, living.folder, *options)
+    verdict = compare.compare(compare.Truth(living.truth), export)
+    if min(verdict["figures"].values()) < 1:
+        print("\n%s, %s:" % (name, python.name), file=sys.stderr)
+        compare.print_verdict(verdict, sys.stderr)
+    for figure, value in verdict["figures"].items():
+        with self.subTest(figure):
+            self.assertGreaterEqual(value, LEAST)
+    report = self.report(core, *options)
+    with self.subTest("conservative"):
+        self.assertEqual(report["coverage"]["conservative_types"], [])
+    with self.subTest("garbage"), open(living.collect) as source:
+        self.assertEqual(report["garbage"]["objects"], json.load(source)["collect"])
+    return export
+
+
+class Apps(support.Case):
+    def test_objects_in_arrays_are_owned(self):
+        """No tp_traverse visits them, and yet nobody must take them for lost."""
+        export = check(self, "pandas_frames")
+        owned = {text for line in export.values() if line["type"] == "numpy.ndarray" for text in line.get("owned", ())}
+        things = [address for address, line in export.items() if line["type"] == "__main__.Thing"]
+        self.assertGreater(len(things), 3500)
+        self.assertGreaterEqual(sum(hex(address) in owned for address in things), len(things) - 2)
+        self.assertEqual({export[address]["source"] for address in things}, {"gc-list"})
+
+
+def add_test(name):
+    def method(self):
+        check(self, name)
+
+    setattr(Apps, "test_" + name, method)
+
+
+for _name in APPS:
+    if _name != "pandas_frames":
+        add_test(_name)
+
+
+if __name__ == "__main__":
+    unittest.main()
