@@ -2,7 +2,8 @@
  * malloc.c: from the main arena to all areas; the iteration of chunks.
  *
  * Everything is told from the bins, whose place in struct malloc_state has moved (2.26 put
- * have_fastchunks in front of them), while what surrounds them has not:
+ * have_fastchunks in front of them, 2.43 took the fast bins away), while what surrounds them has
+ * not:
  *
  *   fastbinsY[10] | top | last_remainder | bins[254] | binmap, 16 bytes | next | next_free |
  *   attached_threads | system_mem | max_system_mem
@@ -20,8 +21,9 @@
 #include "dumpfmt/malloc_internal.h"
 
 #define HEAP_MAX (UINT64_C(64) << 20) /* HEAP_MAX_SIZE: 2 * DEFAULT_MMAP_THRESHOLD_MAX, 64 bits */
-#define HEAP_MAX_32M (UINT64_C(32) << 20) /* with huge pages, or threshold tuned down: tried too \
-                                           */
+#define HEAP_MAX_32M                                                            \
+    (UINT64_C(32) << 20) /* with huge pages, or threshold tuned down: tried too \
+                          */
 #define STATE_BEHIND_BINS (BIN_BYTES + 16 + 5 * 8)
 
 /* malloc's symbol in libc, or in a program that is linked statically. */
@@ -40,7 +42,7 @@ static struct df_module *find_libc(const struct df_modules *modules)
 static bool bin_is_good(const struct df_aspace *space, uint64_t bin)
 {
     uint64_t first, last, back, forth;
-    if (!df_u64(space, bin, &first) || !df_u64(space, bin + 8, &last) || (first & 15))
+    if (!df_u64(space, bin, &first) || !df_u64(space, bin + 8, &last) || (first & 7))
         return false;
     return df_u64(space, first + 24, &back) && df_u64(space, last + 16, &forth) &&
            back == bin - 16 && forth == bin - 16;
@@ -87,12 +89,16 @@ static uint64_t bins_by_shape(const struct df_aspace *space, const struct df_mod
     return bins;
 }
 
+/* Offsets in struct malloc_state: of 2.43, of what is before 2.26, of what is between. */
+static const uint64_t bins_places[] = {24, 104, 112};
+#define BINS_PLACES (sizeof(bins_places) / sizeof(*bins_places))
+
 /* The bins of an arena at this address. */
 static uint64_t bins_of(const struct df_aspace *space, uint64_t arena)
 {
-    for (uint64_t offset = 104; offset <= 112; offset += 8)
-        if (bins_are_good(space, arena + offset))
-            return arena + offset;
+    for (size_t i = 0; i < BINS_PLACES; i++)
+        if (bins_are_good(space, arena + bins_places[i]))
+            return arena + bins_places[i];
     return 0;
 }
 
@@ -225,7 +231,8 @@ static void add_arenas(struct df_malloc *malloc, const struct df_aspace *space, 
 {
     uint64_t arena_at = malloc->main_arena, bins = main_bins, offset = main_bins - arena_at;
     add_main(malloc, space, main_bins);
-    df_malloc_fast_bins(malloc, space, main_bins);
+    if (offset > FAST_BINS * 8)
+        df_malloc_fast_bins(malloc, space, main_bins);
     malloc->arenas = 1;
     for (uint64_t arena = 0; malloc->arenas < DF_MAX_HEAPS; malloc->arenas++) {
         if (!df_u64(space, bins + BIN_BYTES + 16, &arena) || arena == arena_at)
@@ -236,7 +243,8 @@ static void add_arenas(struct df_malloc *malloc, const struct df_aspace *space, 
             malloc->note = "malloc's list of arenas is damaged: not all of it was read";
             break;
         }
-        df_malloc_fast_bins(malloc, space, bins);
+        if (offset > FAST_BINS * 8)
+            df_malloc_fast_bins(malloc, space, bins);
     }
 }
 
@@ -279,9 +287,9 @@ struct df_err *df_malloc_open(const struct df_dump *dump, struct df_malloc **ret
         uint64_t next;
         malloc->main_arena = bins - 112;
         const struct df_aspace *space = dump->space;
-        for (uint64_t offset = 104; offset <= 112; offset += 8)
-            if (df_malloc_comes_back(space, bins, offset))
-                malloc->main_arena = bins - offset;
+        for (size_t i = 0; i < BINS_PLACES; i++)
+            if (df_malloc_comes_back(space, bins, bins_places[i]))
+                malloc->main_arena = bins - bins_places[i];
         if (df_u64(space, bins + BIN_BYTES + 16, &next))
             add_arenas(malloc, space, bins);
         df_malloc_settle(malloc);

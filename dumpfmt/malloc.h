@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * malloc.h: the heaps of glibc's malloc in a dead process: every chunk, used or free.
  *
- * Read from malloc's own state (malloc/malloc.c, malloc/arena.c of glibc 2.17 to 2.42): the main
+ * Read from malloc's own state (malloc/malloc.c, malloc/arena.c of glibc 2.17 to 2.43): the main
  * arena by its symbol or, without debug symbols, by the shape of its bins in libc's data; the other
  * arenas from its list. A chunk is free when the next one says so; chunks that a thread's cache or
  * a fast bin keeps are free too but do not look it, so their lists are read beforehand. Chunks that

@@ -24,8 +24,7 @@
 #define MAPPED UINT64_C(0x7f1000000000)
 #define MAPPED_BYTES 0x8000
 #define OTHER_ARENA (OTHER + 48)
-#define BINS_AT 112
-#define BEHIND_BINS (BINS_AT + 254 * 8)
+#define BEHIND_BINS (bins_at + 254 * 8)
 
 enum { IN_LIBC, IN_HEAP, IN_OTHER, IN_MAPPED, RANGES };
 
@@ -42,7 +41,8 @@ static struct df_dump dump;
 static struct df_load load = {LIBC, LIBC + LIBC_BYTES, PF_R | PF_W};
 static struct df_module module;
 static struct df_modules modules = {.items = &module, .count = 1};
-static bool mangled; /* links, as since 2.32 */
+static bool mangled;           /* links, as since 2.32 */
+static uint64_t bins_at = 112; /* 104 up to 2.25, 24 from 2.43 on: no fast bins */
 
 static void put(uint64_t address, uint64_t word)
 {
@@ -66,8 +66,8 @@ static uint64_t add_chunk(uint64_t *at, uint64_t size, uint64_t flags)
 
 static void make_arena(uint64_t arena, uint64_t top, uint64_t next, uint64_t system)
 {
-    put(arena + BINS_AT - 16, top);
-    for (uint64_t bin = arena + BINS_AT; bin < arena + BEHIND_BINS; bin += 16) {
+    put(arena + bins_at - 16, top);
+    for (uint64_t bin = arena + bins_at; bin < arena + BEHIND_BINS; bin += 16) {
         put(bin, bin - 16);
         put(bin + 8, bin - 16);
     }
@@ -77,7 +77,7 @@ static void make_arena(uint64_t arena, uint64_t top, uint64_t next, uint64_t sys
 
 static void put_free(uint64_t arena, uint32_t bin, uint64_t chunk)
 {
-    uint64_t links = arena + BINS_AT + bin * UINT64_C(16);
+    uint64_t links = arena + bins_at + bin * UINT64_C(16);
     put(links, chunk);
     put(links + 8, chunk);
     put(chunk + 16, links - 16);
@@ -86,6 +86,7 @@ static void put_free(uint64_t arena, uint32_t bin, uint64_t chunk)
 
 /* In the order of their addresses: U used, F free, T top. */
 #define MAIN_STATES "UUFFFUFUT"
+#define MAIN_STATES_NO_FAST "UUFFUUFUT"
 static void make_main(uint64_t next)
 {
     uint64_t at = HEAP, cache = add_chunk(&at, 0x290, 1) + 16;
@@ -95,7 +96,8 @@ static void make_main(uint64_t next)
     put_link(second + 16, first + 16);
     put_link(first + 16, 0);
     uint64_t fast = add_chunk(&at, 0x30, 1);
-    put(MAIN_ARENA + BINS_AT - 16 - 80 + 8, fast);
+    if (bins_at > 80)
+        put(MAIN_ARENA + bins_at - 16 - 80 + 8, fast);
     put_link(fast + 16, 0);
     add_chunk(&at, 0x100, 1);
     uint64_t idle = add_chunk(&at, 0x80, 1);
@@ -160,23 +162,31 @@ static void check_area(const struct df_malloc *malloc, size_t i, const char *sta
     assert_true(area->whole);
 }
 
+static void check_chunks(void)
+{
+    bool fast = bins_at > 80;
+    make_all();
+    struct df_malloc *malloc = open_malloc();
+    assert_null(malloc->note);
+    assert_int_equal(malloc->main_arena, MAIN_ARENA);
+    assert_false(malloc->by_symbol);
+    assert_int_equal(malloc->arenas, 2);
+    assert_int_equal(malloc->area_count, 2);
+    assert_int_equal(malloc->cached_count, fast ? 3 : 2);
+    assert_int_equal(malloc->damaged, 0);
+    check_area(malloc, 0, fast ? MAIN_STATES : MAIN_STATES_NO_FAST);
+    check_area(malloc, 1, OTHER_STATES);
+    df_malloc_close(malloc);
+}
+
 static void test_chunks(void **state)
 {
+    static const uint64_t places[] = {24, 104, 112};
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        mangled = i;
-        make_all();
-        struct df_malloc *malloc = open_malloc();
-        assert_null(malloc->note);
-        assert_int_equal(malloc->main_arena, MAIN_ARENA);
-        assert_false(malloc->by_symbol);
-        assert_int_equal(malloc->arenas, 2);
-        assert_int_equal(malloc->area_count, 2);
-        assert_int_equal(malloc->cached_count, 3);
-        assert_int_equal(malloc->damaged, 0);
-        check_area(malloc, 0, MAIN_STATES);
-        check_area(malloc, 1, OTHER_STATES);
-        df_malloc_close(malloc);
+    for (int i = 0; i < 6; i++) {
+        mangled = i & 1;
+        bins_at = places[i / 2];
+        check_chunks();
     }
     df_malloc_close(NULL);
 }
@@ -212,7 +222,7 @@ static void test_nothing(void **state)
 {
     (void)state;
     make_all();
-    put(MAIN_ARENA + BINS_AT + 16 * 20, 8); /* no bins */
+    put(MAIN_ARENA + bins_at + 16 * 20, 8); /* no bins */
     struct df_malloc *malloc = open_malloc();
     assert_int_equal(malloc->area_count, 0);
     assert_non_null(malloc->note);
