@@ -302,13 +302,13 @@ static void test_any_bytes(void **state)
         for (int i = 0; i < 1 + round % 4; i++) {
             seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
             uint64_t where = seed >> 33;
-            static const uint64_t starts[] = {MAIN_ARENA,
-                                              HEAP,
-                                              HEAP + 0x280,
-                                              OTHER,
-                                              MAIN_ARENA + BEHIND_BINS,
-                                              OTHER_ARENA + BEHIND_BINS,
-                                              MAPPED + 0x1000};
+            const uint64_t starts[] = {MAIN_ARENA,
+                                       HEAP,
+                                       HEAP + 0x280,
+                                       OTHER,
+                                       MAIN_ARENA + BEHIND_BINS,
+                                       OTHER_ARENA + BEHIND_BINS,
+                                       MAPPED + 0x1000};
             uint64_t at = starts[where % 7] + (where >> 4) % 64 * 8;
             put(at, words[(where >> 12) % 9] + ((where >> 20 & 3) ? 0 : (where >> 22) % 4096));
         }
