@@ -25,7 +25,8 @@ struct fi_analysis {
     uint32_t *retained_count;      /* objects */
     uint32_t *parent, *distance;   /* tree of short natural paths from the roots (ways.c) */
     uint32_t *child_start, *child; /* dominator tree, biggest first; row graph->count: the root's */
-    uint64_t *type_retained;       /* per type number */
+    uint64_t *type_retained;       /* per type number, */
+    uint32_t type_count;           /* of those that there were: more may be met later */
 
     uint32_t *cycle_start, *cycle_member; /* cyclic strongly connected components */
     uint32_t cycle_count;

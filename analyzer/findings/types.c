@@ -75,7 +75,7 @@ static struct df_err *retained_by_name(struct fi_context *context, uint64_t *ret
     const struct gr_graph *graph = analysis->graph;
     uint32_t types = py_type_count(analysis->objects);
     if (!context->merged) {
-        memcpy(retained, analysis->type_retained, types * sizeof(*retained));
+        memcpy(retained, analysis->type_retained, analysis->type_count * sizeof(*retained));
         return NULL;
     }
     uint32_t *class_of;
