@@ -16,7 +16,7 @@
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define GC (GR_GC | GR_TRACKED)
 
-enum { PLAIN, MODULE, DICT, CLASS, ROW, LEGACY, TYPES };
+enum { PLAIN, MODULE, DICT, CLASS, ROW, LEGACY, TUPLE, TYPES };
 
 static struct fi_analysis *analyse(struct gr_graph *graph, uint32_t class_node)
 {
@@ -27,6 +27,7 @@ static struct fi_analysis *analyse(struct gr_graph *graph, uint32_t class_node)
         [CLASS] = {.node = AL_NONE},
         [ROW] = {.node = class_node},
         [LEGACY] = {.node = AL_NONE, .legacy = true},
+        [TUPLE] = {.node = AL_NONE, .tuple = true, .atomic = true},
     };
     struct fi_analysis *analysis;
 
@@ -147,6 +148,30 @@ static void test_what_the_collector_sees(void **state)
     gr_graph_destroy(graph);
 }
 
+/* 0 <-> 1, and what they hold: tuple 2 of an atom and of a tuple that is not tracked: passed over;
+ * 5 of that cycle, and 7 of what is tracked at the time: not. */
+static void test_atomic_tuples(void **state)
+{
+    const struct graphmade_node nodes[] = {{PLAIN, 2, GC},    {PLAIN, 1, GC},    {TUPLE, 1, GC},
+                                           {PLAIN, 1, 0},     {TUPLE, 1, GR_GC}, {TUPLE, 1, GC},
+                                           {PLAIN, 1, GR_GC}, {TUPLE, 1, GC}};
+    const struct graphmade_edge edges[] = {{0, 1, 0}, {1, 0, 0}, {1, 2, 0}, {2, 3, 0}, {2, 4, 0},
+                                           {1, 5, 0}, {5, 0, 0}, {1, 7, 0}, {7, 6, 0}};
+    struct gr_graph *graph = graphmade(COUNT(nodes), nodes, edges, COUNT(edges));
+    struct fi_analysis *a;
+
+    (void)state;
+    graphmade_roots(graph, NULL, 0);
+    a = analyse(graph, AL_NONE);
+    assert_int_equal(a->garbage, 4);
+    assert_int_equal(a->verdict[2], AL_NOT_CANDIDATE);
+    assert_int_equal(a->verdict[5], AL_GARBAGE);
+    assert_int_equal(a->verdict[7], AL_GARBAGE);
+    assert_int_equal(a->inconsistent, 0);
+    fi_analysis_destroy(a);
+    gr_graph_destroy(graph);
+}
+
 static void test_empty(void **state)
 {
     struct gr_graph *graph = graphmade(0, NULL, NULL, 0);
@@ -203,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_retained_and_ways),
         cmocka_unit_test(test_last_resorts),
         cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_atomic_tuples),
         cmocka_unit_test(test_what_the_collector_sees),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_key_to_attribute),
