@@ -64,15 +64,18 @@ enum gr_native_place {
     GR_NATIVE_STACK,    /* native stack or thread-local storage */
     GR_NATIVE_REGISTER, /* of a thread */
     GR_NATIVE_BLOCK,    /* block of the heap that belongs to no object */
+    GR_NATIVE_OBJECT,   /* member of an object that its type's tp_traverse does not visit */
+    GR_NATIVE_NONE,     /* private to ledger.c */
 };
 
 struct gr_native { /* a word outside of Python's objects that is an object's address */
     uint32_t node;
     uint8_t place;  /* enum gr_native_place */
-    uint32_t index; /* of the module; of the LWP (stack, register); of the Python thread (frame) */
+    uint32_t index; /* of the module; of the LWP (stack, register); of the Python thread (frame); the
+                       node (object) */
     uint32_t frame;
     uint64_t address; /* of the word; number of the register */
-    uint64_t block;   /* start of the heap block */
+    uint64_t block;   /* start of the heap block, of the object */
 };
 
 /* What adding up reference counts came to; see ledger.h. */

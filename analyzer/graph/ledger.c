@@ -21,12 +21,18 @@
 #include "analyzer/algo/csr.h"
 #include "dumpfmt/base/mem.h"
 
+#define MOST_LOST 65536 /* references of an object that only the sweep found: else it is none */
+#define MAX_BODY 4096   /* bytes of an object that are looked at */
+#define HEADER 16
+
 struct ledger {
     struct gr_graph *graph;
     struct py_objects *objects;
     const struct py *py;
     struct py_reader reader;
     uint32_t *held;      /* per node: by slots of structures and frames */
+    uint32_t *maybe;     /* per node: references that may be none */
+    struct df_map own;   /* dicts and subclasses of static types, which hold them themselves */
     struct df_map slots; /* addresses of words that are counted in `held` */
     struct {
         struct gr_native *items;
@@ -47,7 +53,33 @@ static void hold(struct ledger *ledger, uint64_t slot, uint64_t object)
 
 static void hold_slot(void *context, uint64_t slot, uint64_t object)
 {
-    hold(context, slot, object);
+    struct ledger *ledger = context;
+    bool added;
+
+    if (df_map_get(&ledger->own, object) == 0) {
+        df_map_set(&ledger->own, object, 1);
+        df_map_add(&ledger->slots, slot, 1, &added);
+        return;
+    }
+    hold(ledger, slot, object);
+}
+
+/* What the interpreter keeps for static types (3.12+) is the types' own in the graph. */
+static void find_own(struct ledger *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+
+    for (uint32_t t = 0; t < py_type_count(ledger->objects); t++) {
+        const struct py_type *type = py_type_at(ledger->objects, t);
+        uint64_t own[] = {py_type_dict(ledger->py, type->address),
+                          py_type_subclasses(ledger->py, type->address)};
+
+        if (type->flags & PY_TPFLAGS_HEAPTYPE || gr_node(graph, type->address) == AL_NONE)
+            continue;
+        for (size_t i = 0; i < 2; i++)
+            if (own[i])
+                df_map_set(&ledger->own, own[i], 0);
+    }
 }
 
 /* A word of a frame, which may be tagged. */
@@ -71,13 +103,23 @@ static void hold_slots(struct ledger *ledger, const struct py_frame *frame)
     ledger->reader.fault = false;
 }
 
+/* Whether the walk of a generator sees the frame's slots. */
+static bool has_top(struct ledger *ledger, const struct py_frame *frame)
+{
+    struct py_reader *reader = &ledger->reader;
+
+    if (PY_HAS(reader->layout, iframe, stackpointer))
+        return PY_PTR(reader, frame->address, iframe, stackpointer) > frame->localsplus;
+    return (int32_t)PY_GET(reader, frame->address, iframe, stacktop) > 0;
+}
+
 /* Frames of generators are walked with them, but for their slots where the top is not known. */
 static void hold_frame(struct ledger *ledger, const struct py_frame *frame)
 {
     const struct py_layout *layout = ledger->reader.layout;
     bool thread_owns = frame->owner == 0;
 
-    if (thread_owns || !frame->stack_count)
+    if (thread_owns || !has_top(ledger, frame))
         hold_slots(ledger, frame);
     if (!thread_owns)
         return;
@@ -109,8 +151,12 @@ static void release_interned(struct ledger *ledger, int64_t *found)
         if (node == AL_NONE)
             continue;
         hold(ledger, 0, dict);
-        for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++)
-            found[graph->target[e]]--;
+        for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
+            if (graph->source[node] == GR_FROM_SWEEP)
+                ledger->maybe[graph->target[e]]--;
+            else
+                found[graph->target[e]]--;
+        }
     }
 }
 
@@ -124,7 +170,7 @@ static int32_t clamp(int64_t value)
     return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
 }
 
-static void balance(struct ledger *ledger, const int64_t *found, const uint8_t *guessed)
+static void balance(struct ledger *ledger, const int64_t *found)
 {
     struct gr_graph *graph = ledger->graph;
     struct gr_counts *counts = &graph->counts;
@@ -132,8 +178,12 @@ static void balance(struct ledger *ledger, const int64_t *found, const uint8_t *
     for (uint32_t v = 0; v < graph->count; v++) {
         int64_t left = graph->references[v] - found[v] - ledger->held[v];
 
-        if (graph->references[v] == INT64_MAX || guessed[v] || (left && is_static(ledger, v)))
+        if (graph->references[v] == INT64_MAX || (left && is_static(ledger, v)))
             continue;
+        if (graph->source[v] == GR_FROM_SWEEP && left > MOST_LOST)
+            continue;
+        if (left > 0)
+            left = left > ledger->maybe[v] ? left - ledger->maybe[v] : 0;
         counts->checked++;
         graph->surplus[v] = clamp(left);
         counts->surplus += left > 0;
@@ -158,7 +208,7 @@ static void explain(void *context, uint64_t target, const struct gr_native *word
     if (word->place != GR_NATIVE_REGISTER &&
         df_map_get(&ledger->slots, word->address) != DF_MAP_NONE)
         return;
-    if (word->place == GR_NATIVE_DATA && gr_node_containing(graph, word->address) != AL_NONE)
+    if (word->place == GR_NATIVE_DATA && gr_native_in_object(graph, word))
         return;
     copy.node = node;
     DF_PUSH(&ledger->natives, copy);
@@ -175,6 +225,81 @@ static int by_node(const void *left, const void *right)
     return a->address < b->address ? -1 : a->address > b->address;
 }
 
+/* References of one object to another that its walk has found, of whatever kind. */
+static uint32_t known_references(const struct gr_graph *graph, uint32_t from, uint32_t to)
+{
+    uint32_t count = 0;
+
+    for (uint32_t e = graph->start[from]; e < graph->start[from + 1]; e++)
+        count += graph->target[e] == to;
+    for (uint32_t e = graph->weak_start[from]; e < graph->weak_start[from + 1]; e++)
+        count += graph->weak_target[e] == to;
+    return count;
+}
+
+/* Words of an object that nobody visits, beyond those that are the references found in it. */
+static void look_into(struct ledger *ledger, uint32_t v, const struct py_type *type, int64_t at)
+{
+    const struct gr_graph *graph = ledger->graph;
+    const struct df_aspace *space = ledger->py->dump->space;
+    uint64_t address = graph->address[v], last = graph->address[graph->count - 1], word;
+    int64_t size = type->basic_size < MAX_BODY ? type->basic_size : MAX_BODY;
+    size_t first = ledger->natives.count;
+    bool all = at == HEADER; /* else: members beyond those that the walker knows */
+
+    for (; at + 8 <= size; at += 8) {
+        uint32_t node, same = 0;
+
+        if (!df_u64(space, address + (uint64_t)at, &word) || word < graph->address[0] ||
+            word > last || (word & 7) || at == type->weaklist_offset)
+            continue;
+        node = gr_node(graph, word);
+        if (node == AL_NONE || graph->surplus[node] <= 0)
+            continue;
+        for (size_t i = first; i < ledger->natives.count; i++)
+            same += ledger->natives.items[i].node == node;
+        DF_PUSH(&ledger->natives, (struct gr_native){.node = node,
+                                                     .place = GR_NATIVE_OBJECT,
+                                                     .index = v,
+                                                     .address = address + (uint64_t)at,
+                                                     .block = address});
+        /* The first words are taken for what was found; of the rest each explains one. */
+        if (all && same < known_references(graph, v, node))
+            ledger->natives.items[ledger->natives.count - 1].place = GR_NATIVE_NONE;
+    }
+}
+
+/* Where the words begin that no walker knows; the object's size where it knows them all, as those
+ * do that are written by hand; but a type of C's that inherits one may have members of its own. */
+static int64_t unknown_words(const struct ledger *ledger, const struct py_type *type)
+{
+    const struct py_type *base =
+        type->base_index != PY_NO_TYPE ? py_type_at(ledger->objects, type->base_index) : NULL;
+
+    if (type->flags & (PY_TPFLAGS_LONG | PY_TPFLAGS_BYTES | PY_TPFLAGS_UNICODE))
+        return type->basic_size;
+    if (type->walk_kind != PY_WALK_HAND || type->python_class)
+        return HEADER;
+    return base && base->traverse == type->traverse && base->basic_size > HEADER ? base->basic_size
+                                                                                 : type->basic_size;
+}
+
+static void find_members(struct ledger *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+    size_t kept = ledger->natives.count;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        const struct py_type *type = py_type_at(ledger->objects, graph->type[v]);
+
+        look_into(ledger, v, type, unknown_words(ledger, type));
+    }
+    for (size_t i = kept; i < ledger->natives.count; i++)
+        if (ledger->natives.items[i].place != GR_NATIVE_NONE)
+            ledger->natives.items[kept++] = ledger->natives.items[i];
+    ledger->natives.count = kept;
+}
+
 static void find_words(struct ledger *ledger)
 {
     struct gr_graph *graph = ledger->graph;
@@ -183,6 +308,7 @@ static void find_words(struct ledger *ledger)
         return;
     gr_native_scan(ledger->py, graph->sweep, graph->address[0],
                    graph->address[graph->count - 1] + 1, explain, ledger);
+    find_members(ledger);
     graph->natives = ledger->natives.items;
     graph->native_count = ledger->natives.count;
     if (graph->native_count)
@@ -191,24 +317,38 @@ static void find_words(struct ledger *ledger)
         graph->counts.unexplained += gr_unexplained(graph, v) > 0;
 }
 
+/* A guess may be none, and so may all that an object refers to which the sweep has guessed. */
+static void count_edges(struct ledger *ledger, int64_t *found)
+{
+    const struct gr_graph *graph = ledger->graph;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        bool lost = graph->source[v] == GR_FROM_SWEEP;
+
+        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
+            if (lost || graph->kind[e] == PY_REF_GUESS)
+                ledger->maybe[graph->target[e]]++;
+            else
+                found[graph->target[e]]++;
+        }
+    }
+}
+
 static struct df_err *add_up(struct ledger *ledger)
 {
     struct gr_graph *graph = ledger->graph;
     DF_CLEANUP_FREE int64_t *found = NULL;
-    DF_CLEANUP_FREE uint8_t *guessed = NULL;
 
     DF_TRY(df_array(graph->count, sizeof(*found), &found));
-    DF_TRY(df_array(graph->count, 1, &guessed));
+    DF_TRY(df_array(graph->count, sizeof(*ledger->maybe), &ledger->maybe));
     DF_TRY(df_array(graph->count, sizeof(*ledger->held), &ledger->held));
     DF_TRY(df_array(graph->count, sizeof(*graph->surplus), &graph->surplus));
-    for (uint32_t e = 0; e < graph->edge_count; e++) {
-        found[graph->target[e]]++;
-        guessed[graph->target[e]] |= graph->kind[e] == PY_REF_GUESS;
-    }
+    count_edges(ledger, found);
+    find_own(ledger);
     py_state_words(ledger->py, hold_slot, ledger);
     hold_frames(ledger);
     release_interned(ledger, found);
-    balance(ledger, found, guessed);
+    balance(ledger, found);
     return NULL;
 }
 
@@ -219,10 +359,13 @@ struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects
     struct df_err *err;
 
     df_map_init(&ledger.slots);
+    df_map_init(&ledger.own);
     err = add_up(&ledger);
     if (!err)
         find_words(&ledger);
     df_map_deinit(&ledger.slots);
+    df_map_deinit(&ledger.own);
     free(ledger.held);
+    free(ledger.maybe);
     return err;
 }

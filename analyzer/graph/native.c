@@ -14,6 +14,7 @@
 #include "dumpfmt/base/mem.h"
 
 #define RED_ZONE 128
+#define GC_HEAD 16
 #define CONTROL_BLOCK 4096 /* of a thread, above its thread pointer (struct pthread of glibc) */
 #define TLS_BELOW 8192     /* thread-local variables, where the stack is elsewhere */
 #define STACK_NAMES 4096   /* words below which a return address is looked for */
@@ -159,13 +160,21 @@ struct found {
     } words;
 };
 
+bool gr_native_in_object(const struct gr_graph *graph, const struct gr_native *word)
+{
+    uint32_t node = gr_node_containing(graph, word->address);
+
+    /* sys.getsizeof adds the collector's header even for those that have none. */
+    return node != AL_NONE && word->address - graph->address[node] + GC_HEAD < graph->size[node];
+}
+
 static void keep(void *context, uint64_t target, const struct gr_native *word)
 {
     struct found *found = context;
     struct gr_native copy = *word;
 
     (void)target;
-    if (word->place == GR_NATIVE_DATA && gr_node_containing(found->graph, word->address) != AL_NONE)
+    if (word->place == GR_NATIVE_DATA && gr_native_in_object(found->graph, word))
         return;
     copy.node = found->node;
     DF_PUSH(&found->words, copy);
@@ -245,6 +254,9 @@ char *gr_native_name(const struct py *py, const struct gr_native *word)
                             py->dump->core->lwps[word->index].tid);
     case GR_NATIVE_FRAME:
         return df_xasprintf("value stack of frame %u", word->frame);
+    case GR_NATIVE_OBJECT:
+        return df_xasprintf("object 0x%llx, at offset %llu", (unsigned long long)word->block,
+                            (unsigned long long)(word->address - word->block));
     default:
         return df_xasprintf("heap block 0x%llx+0x%llx", (unsigned long long)word->block,
                             (unsigned long long)(word->address - word->block));

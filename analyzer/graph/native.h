@@ -24,6 +24,9 @@ void gr_native_scan(const struct py *py, const struct gr_sweep *sweep, uint64_t 
 struct gr_native *gr_native_find(const struct py *py, const struct gr_graph *graph, uint32_t node,
                                  size_t *ret_count);
 
+/* Is the word part of an object in data (a static type)? Its walk has found it then. */
+bool gr_native_in_object(const struct gr_graph *graph, const struct gr_native *word);
+
 /* Where it is, as a person would say it, malloc'ed: "libfoo.so: cache+0x10", "stack of thread 4711
  * (poll)", "register 3 of thread 4711", "heap block 0x7f…+0x18". */
 char *gr_native_name(const struct py *py, const struct gr_native *word);

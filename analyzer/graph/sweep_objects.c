@@ -182,7 +182,9 @@ static bool is_kept_float(struct gr_sweeping *sweeping, const struct candidate *
     struct py_reader reader = sweeping->discovery->reader;
     uint64_t count = py_word(&reader, candidate->start);
     uint64_t next = py_type_of(&reader, candidate->start);
-    return !reader.fault && !count && next && waits(sweeping, next);
+    if (reader.fault || count || !next || !waits(sweeping, next))
+        return false;
+    return !py_word(&reader, next) && !reader.fault; /* the next one is dead too */
 }
 
 enum gr_found_block gr_block_object(struct gr_sweeping *sweeping, const struct gr_open *open,

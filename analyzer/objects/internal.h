@@ -78,6 +78,7 @@ struct py_known_row {
     bool visits_type; /* tp_traverse visits Py_TYPE(self) when the type is a heap type */
     uint8_t count;
     struct py_known_field fields[PY_ROW_FIELDS];
+    bool lent; /* another object's tp_traverse visits all that this one owns */
 };
 
 /* Whether the process had memory for `count` words at address in one piece, be it in the dump or
@@ -133,11 +134,20 @@ enum py_status py_walk_generator(struct py_objects *, const struct py_type *, ui
                                  struct py_refs *);
 enum py_status py_walk_module(struct py_objects *, const struct py_type *, uint64_t,
                               struct py_refs *);
+/* What dict_traverse, module_traverse leave out. */
+void py_own_dict_keys(struct py_objects *objects, uint64_t dict, struct py_refs *refs);
+void py_own_module_name(struct py_objects *objects, uint64_t module, struct py_refs *refs);
 enum py_status py_walk_timezone_owner(struct py_objects *, const struct py_type *, uint64_t,
                                       struct py_refs *);
-/* An object that the collector does not look at: what the nearest known base owns, and its type. */
+/* An object that the collector does not look at: what the nearest known base owns, or what the
+ * structure says; not its type. */
 enum py_status py_walk_unvisited(struct py_objects *, const struct py_type *, uint64_t,
                                  struct py_refs *);
+/* An object of a heap type owns its type (3.8+, bpo-35810): pushes it where nothing from `first` on
+ * is a reference to it, which many a tp_traverse forgets. Objects that are part of a mapped file own
+ * nothing. */
+void py_own_type(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                 struct py_refs *refs, size_t first);
 /* An instance of a Python class, all but what its base's traverse visits: slots, attributes, type.
  */
 enum py_status py_walk_instance(struct py_objects *, const struct py_type *, uint64_t,
@@ -148,6 +158,7 @@ const struct py_type *py_instance_base(struct py_objects *objects, const struct 
 /* Where an instance keeps its attributes, by the layout's shape. */
 struct py_attributes {
     uint64_t dict;   /* dict object, 0 when none */
+    uint64_t hidden; /* a dict that shares the values, which are visited instead of it */
     uint64_t values; /* address of the first value, 0 when not in use */
     uint64_t value_count;
     uint64_t keys; /* the type's cached keys object (for names), 0 when none */
@@ -179,6 +190,10 @@ const char *py_struct_member(struct py_objects *objects, const struct py_type *t
 /* Pushes the object pointers of the structure; false when it is not known or has none. */
 bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint64_t object,
                     struct py_refs *refs);
+/* Pushes them as owned: for types without tp_traverse. Structs within it are looked at; heads of
+ * lists of weak references are left out. False when the type has no such pointer. */
+bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                   struct py_refs *refs);
 void py_debug_close(struct py_debug *debug);
 
 static inline void py_push(struct py_refs *refs, uint64_t target, enum py_ref_kind kind,

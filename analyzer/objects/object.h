@@ -98,6 +98,7 @@ struct py_type {
     py_sizer size;               /* NULL until the first py_size */
     enum py_walk_kind walk_kind; /* the least exact one that served an object of it */
     bool deferred;               /* py_walk leaves its objects to py_walk_batch */
+    bool owns_nothing;           /* without tp_traverse: its structure has no references */
     bool plausible;              /* looks like a type in every field */
     bool python_class;        /* made by a class statement (its tp_traverse is subtype_traverse) */
     bool has_del;             /* defines __del__ in Python (tp_finalize is slot_tp_finalize) */
@@ -107,6 +108,7 @@ struct py_type {
     uint64_t failed;          /* emulated walks that failed (see failed_status) */
     uint8_t failed_status;    /* enum df_call_status of the last failure */
     const void *data;         /* the walker's own */
+    struct py_learned *learned; /* learned.c's: NULL until an object of it was emulated */
     uint16_t buffer_rules;    /* of buffers.c; 0: not asked yet */
 };
 

@@ -101,5 +101,6 @@ enum py_status py_walk(struct py_objects *objects, uint64_t object, uint32_t typ
     }
     if (type->asks_gc && !py_is_gc(objects, object, type_index))
         py_disown(refs, before);
+    py_own_type(objects, type, object, refs, before);
     return status != PY_OK ? status : base_status;
 }

@@ -8,16 +8,30 @@
 #include "analyzer/objects/internal.h"
 
 #define MAX_DEBUG_MODULES 512
+#define MAX_NESTING 8 /* structs within one another before the object header */
+#define MAX_NESTED 64 /* structs within the struct of a type */
+#define MAX_OWNED 256 /* references of one object to others */
 
 struct debug_module {
     const struct df_module *module;
     struct df_ctypes *types; /* NULL when it has none */
 };
 
+struct owned_field {
+    uint32_t offset;
+    bool nested; /* in a struct within the struct */
+    const char *name;
+};
+
 struct type_struct {
     uint64_t type; /* address */
     struct df_ctypes *types;
     const struct df_ctype *structure; /* NULL when unknown */
+    struct {
+        struct owned_field *items; /* of py_struct_own; filled when it is first asked */
+        size_t count, capacity;
+    } owned;
+    bool owned_known;
 };
 
 struct py_debug {
@@ -37,6 +51,8 @@ void py_debug_close(struct py_debug *debug)
     for (size_t i = 0; i < debug->count; i++)
         df_ctypes_close(debug->items[i].types);
     free(debug->items);
+    for (size_t i = 0; i < debug->structs.count; i++)
+        free(debug->structs.items[i].owned.items);
     free(debug->structs.items);
     df_map_deinit(&debug->by_type);
     free(debug);
@@ -64,7 +80,7 @@ static struct df_ctypes *module_types(struct py_objects *objects, const struct d
     return types;
 }
 
-static const struct type_struct *find_struct(struct py_objects *objects, const struct py_type *type)
+static struct type_struct *find_struct(struct py_objects *objects, const struct py_type *type)
 {
     struct py_debug *debug = open_debug(objects);
     uint32_t row = df_map_get(&debug->by_type, type->address);
@@ -149,4 +165,106 @@ bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint
             py_push_field(refs, target, PY_REF_REFERENT, member.name);
     }
     return refs->count > before;
+}
+
+/* Whether a struct begins with an object header, through any nesting. */
+static bool begins_with_header(const struct df_ctypes *types, const char *name)
+{
+    for (int depth = 0; name && depth < MAX_NESTING; depth++) {
+        const struct df_ctype *type = df_ctypes_find(types, name);
+        struct df_member first;
+        if (strcmp(name, "PyObject") == 0 || strcmp(name, "struct _object") == 0)
+            return true;
+        if (!type || !df_ctype_member_count(type))
+            return false;
+        df_ctype_member(types, type, 0, &first);
+        if (first.field.offset || first.field.kind != DF_KIND_STRUCT)
+            return false;
+        name = first.field.type;
+    }
+    return false;
+}
+
+struct nested {
+    const struct df_ctype *structure;
+    uint64_t offset;
+};
+
+/* Heads of lists of weak references are pointers to objects, and not counted; nor is a
+ * _localdummy's localdict ("Borrowed reference!", Modules/_threadmodule.c). */
+static bool is_borrowed(const struct py_type *type, uint64_t offset, const char *name)
+{
+    return (int64_t)offset == type->weaklist_offset || !name || strstr(name, "weakref") ||
+           strcmp(name, "localdict") == 0;
+}
+
+static void add_owned(struct type_struct *found, const struct py_type *type,
+                      const struct df_member *member, uint64_t offset, bool nested)
+{
+    const struct df_field *field = &member->field;
+    bool pointer = field->element_kind == DF_KIND_POINTER &&
+                   (field->kind == DF_KIND_POINTER || field->kind == DF_KIND_ARRAY);
+    if (!pointer || !begins_with_header(found->types, field->type))
+        return;
+    for (uint64_t i = 0; i < field->count && found->owned.count < MAX_OWNED; i++) {
+        uint64_t at = offset + i * 8;
+        if (at + 8 <= (uint64_t)type->basic_size && !is_borrowed(type, at, member->name))
+            DF_PUSH(&found->owned, (struct owned_field){.offset = (uint32_t)at,
+                                                        .nested = nested,
+                                                        .name = member->name});
+    }
+}
+
+/* All pointers to objects, in structs within the struct too, but for the header. */
+static void find_owned(struct py_objects *objects, struct type_struct *found,
+                       const struct py_type *type)
+{
+    struct nested work[MAX_NESTED] = {{found->structure, 0}};
+    uint64_t header = PY_SIZEOF(objects->reader.layout, object);
+    found->owned_known = true;
+    for (size_t next = 0, count = 1; next < count && found->structure; next++) {
+        uint32_t members = df_ctype_member_count(work[next].structure);
+        for (uint32_t i = 0; i < members; i++) {
+            struct df_member member;
+            df_ctype_member(found->types, work[next].structure, i, &member);
+            uint64_t offset = work[next].offset + member.field.offset;
+            const struct df_ctype *inner = member.field.kind == DF_KIND_STRUCT && member.field.type
+                                               ? df_ctypes_find(found->types, member.field.type)
+                                               : NULL;
+            if (inner && count < MAX_NESTED)
+                work[count++] = (struct nested){inner, offset};
+            else if (offset >= header)
+                add_owned(found, type, &member, offset, next > 0);
+        }
+    }
+}
+
+/* A struct within the struct may have a copy of a pointer of the outer one's (formatteriterator in
+ * Objects/stringlib/unicode_format.h), which does not count. */
+static bool is_copy(const struct py_refs *refs, size_t first, size_t end, uint64_t target)
+{
+    for (size_t i = first; i < end; i++)
+        if (refs->items[i].target == target)
+            return true;
+    return false;
+}
+
+bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                   struct py_refs *refs)
+{
+    size_t first = refs->count, outer = first;
+    struct type_struct *found = find_struct(objects, type);
+    if (!found->owned_known)
+        find_owned(objects, found, type);
+    for (size_t i = 0; i < found->owned.count; i++) {
+        const struct owned_field *field = &found->owned.items[i];
+        uint64_t target = py_word(&objects->reader, object + field->offset);
+        if (!target || py_object_type(objects, target) == PY_NO_TYPE ||
+            (field->nested && is_copy(refs, first, outer, target)))
+            continue;
+        py_push_field(refs, target, PY_REF_OWNED, field->name);
+        if (!field->nested)
+            outer = refs->count;
+    }
+    return found->owned.count;
 }

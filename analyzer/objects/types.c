@@ -154,6 +154,13 @@ static bool defines_del(struct py_objects *objects, const struct py_type *type)
     return base == PY_NO_TYPE || objects->types[base]->finalize != type->finalize;
 }
 
+/* Has room for references, and is nothing that is known to have none. */
+static bool may_own(const struct py_type *type)
+{
+    return type->basic_size > 24 &&
+           !(type->flags & (PY_TPFLAGS_LONG | PY_TPFLAGS_BYTES | PY_TPFLAGS_UNICODE));
+}
+
 /* Nobody visits its references: what it owns is its type's (of heap types, 3.8+, bpo-35810) and
  * what the nearest base with a row owns. */
 static void choose_owner(struct py_objects *objects, struct py_type *type)
@@ -166,10 +173,10 @@ static void choose_owner(struct py_objects *objects, struct py_type *type)
     }
     type->walk_kind = PY_WALK_NONE;
     type->data = owner;
-    if (owner || (type->flags & PY_TPFLAGS_HEAPTYPE)) {
-        type->walk = py_walk_unvisited;
+    if (owner || (type->flags & PY_TPFLAGS_HEAPTYPE))
         type->walk_kind = PY_WALK_HAND;
-    }
+    if (type->walk_kind == PY_WALK_HAND || may_own(type))
+        type->walk = py_walk_unvisited;
 }
 
 /* The base of a Python class that owns references and has no tp_traverse: subclasses of arrays. */

@@ -58,6 +58,7 @@ enum py_status py_walk_lru(struct py_objects *objects, const struct py_type *typ
         if (closed)
             break;
         uint64_t key = PY_PTR(reader, link, lrulink, key);
+        py_push_field(refs, link, PY_REF_OWNED, "root"); /* as the cache does, again */
         py_push(refs, key, PY_REF_REFERENT, PY_LABEL_KEY, 0);
         py_push(refs, PY_PTR(reader, link, lrulink, result), PY_REF_REFERENT, PY_LABEL_VALUE, key);
         if (heap)

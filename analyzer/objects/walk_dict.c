@@ -199,6 +199,16 @@ enum py_status py_walk_dict(struct py_objects *objects, const struct py_type *ty
                   : walk_combined(objects, &table, refs);
 }
 
+void py_own_dict_keys(struct py_objects *objects, uint64_t dict, struct py_refs *refs)
+{
+    size_t kept = refs->count;
+    py_walk_dict(objects, NULL, dict, refs);
+    for (size_t i = kept; i < refs->count; i++)
+        if (refs->items[i].kind == PY_REF_OWNED)
+            refs->items[kept++] = refs->items[i];
+    refs->count = kept;
+}
+
 /* odict_traverse (Objects/odictobject.c): od_inst_dict, the key of every node, then dict_traverse.
  */
 enum py_status py_walk_odict(struct py_objects *objects, const struct py_type *type,

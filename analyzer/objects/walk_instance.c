@@ -97,8 +97,10 @@ static void inline_attributes(struct py_objects *objects, const struct py_type *
     /* The values are visited instead of the dict that shares them. */
     ret->values = PY_AT(layout, values, dictvalues, values);
     ret->value_count = PY_GET(reader, values, dictvalues, capacity);
-    if (layout->managed_visit == PY_VISIT_VALUES)
+    if (layout->managed_visit == PY_VISIT_VALUES) {
+        ret->hidden = ret->dict;
         ret->dict = 0;
+    }
 }
 
 void py_instance_attributes(struct py_objects *objects, const struct py_type *type, uint64_t object,
@@ -156,6 +158,7 @@ static void walk_attributes(struct py_objects *objects, const struct py_type *ty
     }
     if (own_dict)
         py_push_field(refs, attributes.dict, PY_REF_REFERENT, "__dict__");
+    py_push_field(refs, attributes.hidden, PY_REF_OWNED, "__dict__");
 }
 
 enum py_status py_walk_instance(struct py_objects *objects, const struct py_type *type,
@@ -175,6 +178,23 @@ enum py_status py_walk_instance(struct py_objects *objects, const struct py_type
     return py_reader_status(objects);
 }
 
+/* What its structure says, where no row does. */
+static void own_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                        struct py_refs *refs)
+{
+    struct py_type *own = objects->types[type->index];
+    bool heap = type->flags & PY_TPFLAGS_HEAPTYPE;
+    if (type->owns_nothing)
+        return;
+    if (py_struct_own(objects, type, object, refs)) {
+        own->walk_kind = PY_WALK_STRUCT;
+        return;
+    }
+    own->owns_nothing = true;
+    if (!heap) /* nothing to walk for */
+        own->walk = NULL;
+}
+
 enum py_status py_walk_unvisited(struct py_objects *objects, const struct py_type *type,
                                  uint64_t object, struct py_refs *refs)
 {
@@ -184,8 +204,23 @@ enum py_status py_walk_unvisited(struct py_objects *objects, const struct py_typ
         struct py_type as = *type; /* the row's own data, the object's own type */
         as.data = owner->data;
         status = owner->walk(objects, &as, object, refs);
+    } else {
+        own_members(objects, type, object, refs);
+        status = py_reader_status(objects);
     }
-    if (type->flags & PY_TPFLAGS_HEAPTYPE)
-        py_push(refs, type->address, PY_REF_OWNED, PY_LABEL_TYPE, 0);
     return status;
+}
+
+void py_own_type(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                 struct py_refs *refs, size_t first)
+{
+    const struct py_known *owner = type->walk == py_walk_unvisited ? type->data : NULL;
+    const struct py_known_row *row = owner && owner->walk == py_walk_row ? owner->data : NULL;
+    if (!(type->flags & PY_TPFLAGS_HEAPTYPE) || (row && row->lent))
+        return;
+    for (size_t i = first; i < refs->count; i++)
+        if (refs->items[i].target == type->address && refs->items[i].kind != PY_REF_WEAK)
+            return;
+    if (!df_module_at(objects->py->dump->modules, object))
+        py_push(refs, type->address, PY_REF_OWNED, PY_LABEL_TYPE, 0);
 }

@@ -60,6 +60,12 @@ static bool has_traverse(struct py_reader *reader, uint64_t object)
     return traverse && (size <= 0 || PY_PTR(reader, object, module, md_state));
 }
 
+void py_own_module_name(struct py_objects *objects, uint64_t module, struct py_refs *refs)
+{
+    py_push_field(refs, PY_PTR(&objects->reader, module, module, md_name), PY_REF_OWNED,
+                  "__name__");
+}
+
 /* module_traverse (Objects/moduleobject.c): m_traverse, which is code of the module's own:
  * emulated; then md_dict. */
 enum py_status py_walk_module(struct py_objects *objects, const struct py_type *type,
@@ -70,6 +76,6 @@ enum py_status py_walk_module(struct py_objects *objects, const struct py_type *
     if (has_traverse(reader, object))
         return reader->fault = false, PY_DEFERRED;
     py_push_field(refs, PY_PTR(reader, object, module, md_dict), PY_REF_REFERENT, "__dict__");
-    py_push_field(refs, PY_PTR(reader, object, module, md_name), PY_REF_OWNED, "__name__");
+    py_own_module_name(objects, object, refs);
     return py_reader_status(objects);
 }
