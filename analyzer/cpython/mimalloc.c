@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/cpython/layout_internal.h"
 #include "dumpfmt/base/mem.h"
 
 /* Include/internal/mimalloc/mimalloc/types.h, for 64 bits */
@@ -29,6 +30,7 @@
 struct page {
     uint64_t address;
     uint64_t start, block_size, capacity;
+    uint64_t area, end; /* its slices */
     uint64_t free_bits[MAX_CAPACITY / 64];
 };
 
@@ -37,9 +39,10 @@ struct walk {
     enum py_mi_heap heap;
     bool (*visit)(void *context, uint64_t block);
     void *context;
-    struct df_map pages;   /* visited */
-    struct df_map delayed; /* blocks that other threads gave back */
-    uint64_t budget;       /* blocks, links and slices that may still be looked at */
+    const struct py_mi_visitor *visitor; /* instead: pages, of all heaps */
+    struct df_map pages;                 /* visited */
+    struct df_map delayed;               /* blocks that other threads gave back */
+    uint64_t budget;                     /* blocks, links and slices that may still be looked at */
     bool stopped, damaged;
     struct page page;
 };
@@ -125,6 +128,8 @@ static bool locate(struct walk *walk, uint64_t address)
     if (!slices || reader->fault)
         return false;
     uint64_t room = slices * SLICE_SIZE;
+    page->area = page->start;
+    page->end = page->start + room;
     if (page->block_size >= HUGE_BLOCK)
         page->block_size = room;
     uint64_t gap = 0;
@@ -166,7 +171,18 @@ static void visit_page(struct walk *walk, uint64_t address)
     mark_list(walk, PY_PTR(reader, address, mipage, xthread_free) & ~DELAYED_MASK);
     walk->damaged |= reader->fault;
     reader->fault = false;
-    visit_blocks(walk);
+    if (!walk->visitor) {
+        visit_blocks(walk);
+        return;
+    }
+    const struct page *page = &walk->page;
+    const struct py_mi_page found = {.start = page->area,
+                                     .end = page->end,
+                                     .first = page->start,
+                                     .block_size = page->block_size,
+                                     .capacity = page->capacity,
+                                     .free_bits = page->free_bits};
+    walk->visitor->page(walk->visitor->context, &found);
 }
 
 /* Each page belongs to one queue of one heap: one that comes again is damage. */
@@ -252,7 +268,9 @@ static void visit_segment(struct walk *walk, uint64_t segment)
             walk->damaged = true;
             break;
         }
-        if (size > 1 && tag == (uint64_t)walk->heap) { /* 0: free; 1: not its page's first slice */
+        if (size > 1 &&
+            (walk->visitor ||
+             tag == (uint64_t)walk->heap)) { /* 0: free; 1: not its page's first slice */
             if (is_new_page(walk, slice))
                 visit_page(walk, slice);
             else
@@ -321,6 +339,67 @@ bool py_mimalloc_blocks(const struct py *py, uint32_t interpreter, enum py_mi_he
     uint64_t owner = py->interpreters[interpreter].address;
     visit_abandoned(walk, PY_PTR(&walk->reader, owner, interp, abandoned));
     visit_abandoned(walk, PY_PTR(&walk->reader, owner, interp, abandoned_visited));
+    bool good = !walk->stopped && !walk->damaged;
+    df_map_deinit(&walk->pages);
+    df_map_deinit(&walk->delayed);
+    free(walk);
+    return good;
+}
+
+/* mi_arena_t in Objects/mimalloc/arena.c, the same in 3.13 to 3.15. */
+#define ARENA_START 32
+#define ARENA_BLOCKS 40 /* of the size of a segment */
+#define ARENA_FIELDS 48
+#define ARENA_IN_USE 136 /* a bit for each block */
+#define MAX_ARENAS 112   /* MI_MAX_ARENAS */
+#define MAX_ARENA_BLOCKS 65536
+
+static void visit_arena(struct walk *walk, uint64_t arena)
+{
+    struct py_reader *reader = &walk->reader;
+    uint64_t start = py_word(reader, arena + ARENA_START);
+    uint64_t count = py_word(reader, arena + ARENA_BLOCKS);
+    uint64_t fields = py_word(reader, arena + ARENA_FIELDS);
+    if (reader->fault || !start || (start & SEGMENT_MASK) || count > MAX_ARENA_BLOCKS ||
+        fields < (count + 63) / 64) {
+        walk->damaged = true;
+        reader->fault = false;
+        return;
+    }
+    walk->visitor->range(walk->visitor->context, start, start + count * (SEGMENT_MASK + 1));
+    for (uint64_t i = 0; i < count && !walk->stopped && spend(walk); i++) {
+        uint64_t segment = start + i * (SEGMENT_MASK + 1);
+        uint64_t in_use = py_word(reader, arena + ARENA_IN_USE + i / 64 * 8);
+        if (!(in_use >> (i % 64) & 1) || reader->fault)
+            continue;
+        walk->page.end = 0;
+        visit_segment(walk, segment);
+        if (walk->page.end > segment + SEGMENT_MASK) /* a huge page takes the next ones too */
+            i = (walk->page.end - 1 - start) / (SEGMENT_MASK + 1);
+    }
+    reader->fault = false;
+}
+
+bool py_mimalloc_pages(const struct py *py, const struct py_mi_visitor *visitor)
+{
+    const struct py_layout *layout = &py->layout;
+    const struct df_symbol *arenas = py->module ? py_local_symbol(py->module, "mi_arenas") : NULL;
+    const struct df_symbol *length = arenas ? py_local_symbol(py->module, "mi_arena_count") : NULL;
+    uint64_t count = 0;
+    if (!arenas || !length || !PY_HAS(layout, mipage, capacity) ||
+        !PY_HAS(layout, mipage, xblock_size) || !PY_HAS(layout, misegment, slices) ||
+        !PY_SIZEOF(layout, mipage) || PY_SIZEOF(layout, mipage) == PY_ABSENT)
+        return false;
+    if (!df_u64(py->dump->space, length->address, &count) || !count || count > MAX_ARENAS)
+        return false;
+    struct walk *walk = df_xcalloc(1, sizeof(*walk));
+    walk->reader = py_reader(py);
+    walk->visitor = visitor;
+    walk->budget = fair_budget(py->dump->space);
+    df_map_init(&walk->pages);
+    df_map_init(&walk->delayed);
+    for (uint64_t i = 0; i < count && !walk->stopped; i++)
+        visit_arena(walk, py_word(&walk->reader, arenas->address + i * 8));
     bool good = !walk->stopped && !walk->damaged;
     df_map_deinit(&walk->pages);
     df_map_deinit(&walk->delayed);

@@ -26,4 +26,19 @@ enum py_mi_heap {
 bool py_mimalloc_blocks(const struct py *py, uint32_t interpreter, enum py_mi_heap heap,
                         bool (*visit)(void *context, uint64_t block), void *context);
 
+/* All of its memory, without asking whose heap a page is of: what the allocator has reserved, and
+ * in it the pages of blocks. */
+struct py_mi_page {
+    uint64_t start, end; /* all of its memory */
+    uint64_t first, block_size, capacity;
+    const uint64_t *free_bits; /* a bit for each block */
+};
+struct py_mi_visitor {
+    void (*range)(void *context, uint64_t start, uint64_t end);
+    void (*page)(void *context, const struct py_mi_page *page); /* of the range visited last */
+    void *context;
+};
+/* Returns false where there is none, its layout is not known, or something was damaged. */
+bool py_mimalloc_pages(const struct py *py, const struct py_mi_visitor *visitor);
+
 #endif

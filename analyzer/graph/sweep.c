@@ -188,6 +188,9 @@ struct df_err *gr_sweep_run(struct gr_discovery *discovery, struct gr_sweep **re
     py_alloc_close(sweeping.alloc);
     df_malloc_close(sweeping.malloc);
     free(sweeping.areas.items);
+    free(sweeping.pages.items);
+    free(sweeping.page_bits.items);
+    free(sweeping.reserved.items);
     free(sweeping.objects);
     free(sweeping.buffers);
     free(sweeping.waits);

@@ -43,7 +43,7 @@ struct gr_span { /* [start, end) */
 struct gr_sweep {
     uint64_t bytes[GR_MEMORY_KINDS], blocks[GR_MEMORY_KINDS];
     struct gr_span *spans; /* sorted, disjoint: their bytes are what the sum of `bytes` is */
-    size_t span_count;
+    size_t span_count, span_capacity;
     struct gr_span *foreign; /* used blocks that are neither objects nor buffers of one, sorted */
     size_t foreign_count;
     uint64_t lost; /* objects that only the sweep found */

@@ -12,8 +12,7 @@
 
 #define MAX_CHUNKS 100000 /* of one thread's frames */
 
-/* The end of the bytes that are readable from start on, at most `end`. */
-static uint64_t readable_end(const struct df_aspace *space, uint64_t start, uint64_t end)
+uint64_t gr_readable_end(const struct df_aspace *space, uint64_t start, uint64_t end)
 {
     uint64_t at = start;
     while (at < end) {
@@ -28,7 +27,7 @@ static uint64_t readable_end(const struct df_aspace *space, uint64_t start, uint
 static void add_area(struct gr_sweeping *sweeping, uint64_t start, uint64_t end,
                      enum gr_area_kind kind, size_t index)
 {
-    end = readable_end(sweeping->discovery->reader.space, start, end);
+    end = gr_readable_end(sweeping->discovery->reader.space, start, end);
     if (end > start)
         DF_PUSH(&sweeping->areas,
                 (struct gr_area){
@@ -84,16 +83,20 @@ static uint64_t settle(struct gr_sweeping *sweeping)
     return bits;
 }
 
-static struct df_err *make_spans(struct gr_sweeping *sweeping)
+static int by_span(const void *left, const void *right)
 {
-    size_t count = sweeping->areas.count;
-    struct gr_span *spans;
-    DF_TRY(df_array(count, sizeof(*spans), &spans));
-    for (size_t i = 0; i < count; i++)
-        spans[i] = (struct gr_span){sweeping->areas.items[i].start, sweeping->areas.items[i].end};
-    sweeping->sweep->spans = spans;
-    sweeping->sweep->span_count = count;
-    return NULL;
+    const struct gr_span *a = left, *b = right;
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static void make_spans(struct gr_sweeping *sweeping)
+{
+    struct gr_sweep *sweep = sweeping->sweep;
+    for (size_t i = 0; i < sweeping->areas.count; i++)
+        gr_span_add(sweep, sweeping->areas.items[i].start, sweeping->areas.items[i].end);
+    gr_pages_rest(sweeping);
+    if (sweep->span_count)
+        qsort(sweep->spans, sweep->span_count, sizeof(*sweep->spans), by_span);
 }
 
 static struct df_err *find_malloc(struct gr_sweeping *sweeping)
@@ -101,18 +104,24 @@ static struct df_err *find_malloc(struct gr_sweeping *sweeping)
     const struct py_alloc *alloc = sweeping->alloc;
     const struct df_dump *dump = sweeping->discovery->py->dump;
     DF_CLEANUP_FREE struct df_malloc_span *taken = NULL;
-    size_t count = alloc->arena_count;
+    size_t count = alloc->arena_count, all = count + sweeping->reserved.count;
     DF_TRY(df_malloc_open(dump, &sweeping->malloc));
-    DF_TRY(df_array(count, sizeof(*taken), &taken));
+    DF_TRY(df_array(all, sizeof(*taken), &taken));
     for (size_t i = 0; i < count; i++)
         taken[i] = (struct df_malloc_span){alloc->arenas[i].address, alloc->arenas[i].end};
-    df_malloc_find_mapped(sweeping->malloc, dump, taken, count);
+    for (size_t i = count; i < all; i++)
+        taken[i] = (struct df_malloc_span){sweeping->reserved.items[i - count].start,
+                                           sweeping->reserved.items[i - count].end};
+    if (all)
+        qsort(taken, all, sizeof(*taken), by_span);
+    df_malloc_find_mapped(sweeping->malloc, dump, taken, all);
     return NULL;
 }
 
 struct df_err *gr_areas_make(struct gr_sweeping *sweeping)
 {
     DF_TRY(py_alloc_open(sweeping->discovery->py, &sweeping->alloc));
+    gr_pages_read(sweeping);
     DF_TRY(find_malloc(sweeping));
     for (uint32_t i = 0; i < sweeping->alloc->arena_count; i++)
         add_area(sweeping, sweeping->alloc->arenas[i].address, sweeping->alloc->arenas[i].end,
@@ -120,12 +129,16 @@ struct df_err *gr_areas_make(struct gr_sweeping *sweeping)
     for (size_t i = 0; i < sweeping->malloc->area_count; i++)
         add_area(sweeping, sweeping->malloc->areas[i].start, sweeping->malloc->areas[i].end,
                  GR_AREA_MALLOC, i);
+    for (size_t i = 0; i < sweeping->pages.count; i++)
+        add_area(sweeping, sweeping->pages.items[i].start, sweeping->pages.items[i].end,
+                 GR_AREA_PAGE, i);
     add_frames(sweeping);
     uint64_t words = settle(sweeping) / 64 + 1;
     DF_TRY(df_array(words, 8, &sweeping->objects));
     DF_TRY(df_array(words, 8, &sweeping->buffers));
     DF_TRY(df_array(words, 8, &sweeping->waits));
-    return make_spans(sweeping);
+    make_spans(sweeping);
+    return NULL;
 }
 
 const struct gr_area *gr_area_search(struct gr_sweeping *sweeping, uint64_t address)
@@ -234,6 +247,8 @@ void gr_areas_visit(struct gr_sweeping *sweeping, gr_block_visitor visit)
             visit_arena(sweeping, area, &pool, visit);
         else if (area->kind == GR_AREA_MALLOC)
             visit_malloc(sweeping, area, visit);
+        else if (area->kind == GR_AREA_PAGE)
+            gr_page_visit(sweeping, area, visit);
         else
             count(sweeping, GR_MEMORY_FRAMES, 1, area->end - area->start);
     }

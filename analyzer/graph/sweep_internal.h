@@ -7,17 +7,18 @@
 #include "analyzer/cpython/alloc.h"
 #include "analyzer/graph/discover.h"
 #include "analyzer/graph/sweep.h"
+#include "dumpfmt/base/mem.h"
 #include "dumpfmt/malloc.h"
 
 #define GR_HOOK_SIZE 16 /* what debug hooks put before a block; large ones pass two of them */
 #define GR_MAX_HOOKS 2
 
-enum gr_area_kind { GR_AREA_ARENA, GR_AREA_MALLOC, GR_AREA_FRAMES };
+enum gr_area_kind { GR_AREA_ARENA, GR_AREA_MALLOC, GR_AREA_FRAMES, GR_AREA_PAGE };
 
 struct gr_area { /* a stretch of memory that one allocator has cut up */
     uint64_t start, end;
     uint64_t bit;   /* of its first 16 bytes in the bitmaps; a multiple of 64 */
-    uint32_t index; /* of the arena, of malloc's area */
+    uint32_t index; /* of the arena, of malloc's area, of mimalloc's page */
     uint8_t kind;   /* enum gr_area_kind */
 };
 
@@ -27,11 +28,28 @@ struct gr_open {            /* a used block without an owner so far */
     bool chunk;             /* of malloc */
 };
 
+struct gr_page { /* of mimalloc */
+    uint64_t start, end, first, block_size, capacity;
+    size_t bits; /* where its bits of free blocks begin */
+};
+
 struct gr_sweeping {
     struct gr_discovery *discovery;
     struct gr_sweep *sweep;
     struct py_alloc *alloc;
     struct df_malloc *malloc;
+    struct {
+        struct gr_page *items;
+        size_t count, capacity;
+    } pages;
+    struct {
+        uint64_t *items;
+        size_t count, capacity;
+    } page_bits;
+    struct {
+        struct gr_span *items; /* what mimalloc has reserved, sorted */
+        size_t count, capacity;
+    } reserved;
     struct {
         struct gr_area *items;
         size_t count, capacity;
@@ -64,9 +82,27 @@ static inline const struct gr_area *gr_area_at(struct gr_sweeping *sweeping, uin
     return gr_area_search(sweeping, address);
 }
 
-/* Visits every used block by address; counts all other bytes of the areas (sweep_areas.c). */
+/* mimalloc's pages and what it has reserved; a page's used blocks; what is reserved and no page
+ * (sweep_pages.c). */
+void gr_pages_read(struct gr_sweeping *sweeping);
 typedef void (*gr_block_visitor)(struct gr_sweeping *sweeping, const struct gr_area *area,
                                  uint64_t address, uint64_t size);
+void gr_page_visit(struct gr_sweeping *sweeping, const struct gr_area *area,
+                   gr_block_visitor visit);
+void gr_pages_rest(struct gr_sweeping *sweeping);
+
+/* The end of the bytes that are readable from start on, at most `end`. */
+uint64_t gr_readable_end(const struct df_aspace *space, uint64_t start, uint64_t end);
+
+/* One more stretch that is accounted for. */
+static inline void gr_span_add(struct gr_sweep *sweep, uint64_t start, uint64_t end)
+{
+    sweep->spans =
+        df_grow(sweep->spans, sweep->span_count, &sweep->span_capacity, sizeof(*sweep->spans));
+    sweep->spans[sweep->span_count++] = (struct gr_span){start, end};
+}
+
+/* Visits every used block by address; counts all other bytes of the areas (sweep_areas.c). */
 void gr_areas_visit(struct gr_sweeping *sweeping, gr_block_visitor visit);
 
 /* Is there, in an open block, an object that nothing refers to; or a dead one that its type keeps?

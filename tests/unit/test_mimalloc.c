@@ -446,6 +446,96 @@ static void counts_of_a_collection(void **state)
     assert_int_equal(refcount(third), 2);
 }
 
+/* All pages, by the allocator's own list of what it has reserved. */
+#define ARENAS (STATE + 0x3000)
+#define ARENA_COUNT (STATE + 0x3400)
+#define ARENA (STATE + 0x3500)
+static struct df_symbol arena_symbols[] = {
+    {.name = "mi_arenas.lto_priv.0", .address = ARENAS},
+    {.name = "mi_arena_count.lto_priv.0", .address = ARENA_COUNT}};
+static struct df_module python = {
+    .symbols = arena_symbols, .symbol_count = 2, .symbols_loaded = true};
+static uint64_t reserved, page_count, blocks_used;
+
+static void note_range(void *context, uint64_t start, uint64_t end)
+{
+    (void)context;
+    assert_int_equal((start | end) % SEGMENT_SIZE, 0);
+    reserved += end - start;
+}
+
+static void note_page(void *context, const struct py_mi_page *page)
+{
+    (void)context;
+    assert_true(page->start < page->end && page->first >= page->start);
+    assert_true(page->first + page->capacity * page->block_size <= page->end);
+    page_count++;
+    for (uint64_t i = 0; i < page->capacity; i++)
+        blocks_used += !(page->free_bits[i / 64] >> (i % 64) & 1);
+}
+
+static bool walk_pages(void)
+{
+    const struct py_mi_visitor visitor = {note_range, note_page, NULL};
+    reserved = page_count = blocks_used = 0;
+    return py_mimalloc_pages(&py, &visitor);
+}
+
+static void make_arena(void)
+{
+    py.module = &python;
+    put(ARENAS, ARENA, 8);
+    put(ARENA_COUNT, 1, 8);
+    put(ARENA + 32, SEGMENT, 8);
+    put(ARENA + 40, 2, 8);
+    put(ARENA + 48, 1, 8);
+    put(ARENA + 136, 1, 8); /* the second one is not in use */
+    put(SEGMENT + 232, 1, 8);
+    put(SEGMENT + 248, 5, 8);
+    for (unsigned slice = 3; slice < 5; slice++)
+        put(SEGMENT + SLICES + slice * PAGE_SIZE, 1, 4);
+}
+
+static void pages_of_arenas(void **state)
+{
+    (void)state;
+    assert_false(walk_pages()); /* no interpreter's file */
+    make_arena();
+    uint64_t page = page_at(SEGMENT, 1, 1024, 8);
+    page_at(SEGMENT, 2, 64, 5);
+    put(page + 16, SEGMENT + SLICE + 1024, 8); /* one is free */
+    assert_true(walk_pages());
+    assert_int_equal(reserved, 2 * SEGMENT_SIZE);
+    assert_int_equal(page_count, 2);
+    assert_int_equal(blocks_used, 7 + 5);
+    put(ARENA + 40, UINT64_MAX, 8);
+    assert_false(walk_pages());
+    put(ARENA + 40, 65536, 8); /* more than its bitmap has */
+    assert_false(walk_pages());
+    put(ARENA + 40, 2, 8);
+    put(ARENA + 136, 3, 8); /* in use, and nothing there */
+    assert_false(walk_pages());
+    assert_int_equal(page_count, 2);
+    put(ARENA_COUNT, 113, 8);
+    assert_false(walk_pages());
+    assert_int_equal(page_count, 0);
+}
+
+static void arenas_of_any_bytes(void **state)
+{
+    uint64_t seed = 1;
+    (void)state;
+    for (int round = 0; round < 2000; round++) {
+        make_arena();
+        page_at(SEGMENT, 1, 1024, 8);
+        page_at(SEGMENT, 2, 64, 5);
+        seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        uint64_t where = seed >> 33;
+        put((where & 1 ? ARENA : SEGMENT + SLICES) + (where >> 1) % 400, seed >> (where % 50), 8);
+        walk_pages();
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -456,6 +546,7 @@ int main(void)
         TEST(lying_lists),       TEST(overlapping_pages),
         TEST(absent_fields),     TEST(collected_objects),
         TEST(counts_of_threads), TEST(counts_of_a_collection),
+        TEST(pages_of_arenas),   TEST(arenas_of_any_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
