@@ -45,7 +45,10 @@ static struct df_err *write_text(FILE *stream, void *context)
 static struct df_err *judge(const struct cli_options *options, struct cli_session *session,
                             uint32_t holders, struct fi_verdict **ret)
 {
-    struct fi_verdict_options wanted = {.command_line_core = options->core, .limit = holders};
+    struct fi_verdict_options wanted = {.command_line_core = options->core,
+                                        .limit = holders,
+                                        .verify = options->verify,
+                                        .progress = &session->progress.progress};
     if (options->has_limit && holders && (!options->limit || options->limit > holders))
         wanted.limit = options->limit;
     df_progress(&session->progress.progress, "judging", 0, 0);

@@ -11,7 +11,7 @@
     "SVG and PNG are drawn by Graphviz (the program `dot`)."
 
 const struct cli_command cli_commands[] = {
-    {"report", "CORE", cli_report, "Jl", "the whole verdict: what holds the memory, what is dead",
+    {"report", "CORE", cli_report, "Jlv", "the whole verdict: what holds the memory, what is dead",
      "The text goes to standard output, the JSON report beside it to FILE; `--json -` prints JSON\n"
      "instead of text."},
     {"findings", "CORE", cli_section, "jl", "what is wrong, with evidence and advice", NULL},
@@ -31,6 +31,10 @@ const struct cli_command cli_commands[] = {
      "a picture of what the objects hold", PICTURE_HELP},
     {"export", "CORE --format ndjson", cli_export, "fo", "the graph for other tools",
      "ndjson: one object a line, with its references by kind."},
+    {"verify", "CORE", cli_verify, "Ajl",
+     "how exact this is: the process's own tp_traverse code, run, against our walkers",
+     "Some objects of each type are compared, with --all every one. Exit status 4: some disagree, or\n"
+     "could not be run."},
     {"layout", "CORE", cli_layout, "j", "where CPython keeps what: each field, value and source",
      NULL},
     {NULL, NULL, NULL, NULL, NULL, NULL},

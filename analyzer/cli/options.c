@@ -26,6 +26,8 @@ static const struct row {
     {'J', "json", "FILE|-", false, "write the JSON report to FILE, or (-) to standard output"},
     {'j', "json", "[FILE|-]", false, "print JSON instead of text"},
     {'l', "limit", "N", false, "at most N rows of each list (0: all)"},
+    {'A', "all", NULL, false, "every object, not some of each type"},
+    {'v', "verify", NULL, false, "say how exact it is: run the process's own tp_traverse code"},
     {'t', "type", "T", false, "all objects of a type, by its name: shop.models.Row"},
     {'a', "address", "A", false, "the object at an address"},
     {'f', "format", "FORMAT", false, "what to write: ndjson"},
@@ -223,6 +225,10 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return parse_count(value, &options->max_depth);
     case 'n':
         return parse_count(value, &options->max_nodes);
+    case 'A':
+        return options->all = true;
+    case 'v':
+        return options->verify = true;
     case 'S':
         options->sysroot = value;
         return true;

@@ -51,6 +51,7 @@ struct cli_options {
     uint32_t limit; /* 0: all */
     const char *type, *address, *output, *format;
     uint32_t max_depth, max_nodes; /* 0: default */
+    bool all, verify;
 };
 
 /* Parses. Returns true when there is a command to run; else *ret_status is the exit status, and

@@ -39,7 +39,9 @@ static struct df_err *find_python(const struct cli_options *options, const char 
     return py_open(session->dump, &python, &session->py);
 }
 
-static struct df_err *analyse(struct cli_session *session)
+enum depth { TO_PYTHON, TO_GRAPH, TO_ANALYSIS };
+
+static struct df_err *analyse(struct cli_session *session, enum depth depth)
 {
     const struct df_progress *progress = &session->progress.progress;
     struct py_objects_options objects = {0};
@@ -47,16 +49,18 @@ static struct df_err *analyse(struct cli_session *session)
     DF_TRY(gr_build(session->objects, session->py, progress, &session->graph));
     return fi_analyse(session->py, session->objects, session->graph, progress, &session->analysis);
 }
+    if (depth == TO_GRAPH)
+        return NULL;
 
-static struct df_err *open_session(const struct cli_options *options, bool whole,
+static struct df_err *open_session(const struct cli_options *options, enum depth depth,
                                    struct cli_session *session)
 {
     *session = (struct cli_session){0};
     cli_progress_init(&session->progress, options->quiet);
     DF_CLEANUP_FREE char *cache = cache_directory(options);
     struct df_err *err = find_python(options, cache, session);
-    if (!err && whole)
-        err = analyse(session);
+    if (!err && depth != TO_PYTHON)
+        err = analyse(session, depth);
     if (err)
         cli_close(session);
     return err;
@@ -64,12 +68,17 @@ static struct df_err *open_session(const struct cli_options *options, bool whole
 
 struct df_err *cli_open_python(const struct cli_options *options, struct cli_session *ret)
 {
-    return open_session(options, false, ret);
+    return open_session(options, TO_PYTHON, ret);
+}
+
+struct df_err *cli_open_graph(const struct cli_options *options, struct cli_session *ret)
+{
+    return open_session(options, TO_GRAPH, ret);
 }
 
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret)
 {
-    return open_session(options, true, ret);
+    return open_session(options, TO_ANALYSIS, ret);
 }
 
 void cli_close(struct cli_session *session)

@@ -20,6 +20,8 @@ struct cli_session {
 
 /* Up to the interpreter only: no graph, no analysis. */
 struct df_err *cli_open_python(const struct cli_options *options, struct cli_session *ret);
+/* Up to the graph: no analysis. */
+struct df_err *cli_open_graph(const struct cli_options *options, struct cli_session *ret);
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret);
 void cli_close(struct cli_session *session);
 

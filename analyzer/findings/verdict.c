@@ -4,6 +4,7 @@
 #include "analyzer/findings/verdict.h"
 
 #include "analyzer/findings/rules.h"
+#include "analyzer/findings/verify.h"
 
 static struct df_err *fill(struct fi_context *context)
 {
@@ -19,6 +20,17 @@ static struct df_err *fill(struct fi_context *context)
     return fi_fill_findings(context);
 }
 
+static struct df_err *verify_some(struct fi_context *context, const struct df_progress *progress)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    struct fi_verify *verify;
+    DF_TRY(fi_verify_make(analysis->py, analysis->objects, analysis->graph, FI_VERIFY_SAMPLES,
+                          progress, &verify));
+    context->verdict->coverage.verified = fi_pool_text(context->pool, verify->sentence);
+    fi_verify_free(verify);
+    return NULL;
+}
+
 struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                const struct fi_verdict_options *options, struct fi_verdict **ret)
 {
@@ -32,6 +44,8 @@ struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                  .limit = options->limit,
                                  .core_path = options->command_line_core};
     struct df_err *err = fill(&context);
+    if (!err && options->verify)
+        err = verify_some(&context, options->progress);
     if (err) {
         fi_verdict_free(verdict);
         return err;

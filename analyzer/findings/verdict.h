@@ -55,6 +55,7 @@ struct fi_coverage {
 
 struct fi_memory_row {
     const char *name; /* "Python objects", "thread stacks", ... */
+    const char *verified; /* what fi_verify_make says in one line; NULL when it was not asked */
     uint64_t bytes;
     uint64_t blocks; /* of an allocator; 0 where it is not about blocks */
 };
@@ -176,6 +177,8 @@ struct fi_verdict_options {
 
 struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                const struct fi_verdict_options *options, struct fi_verdict **ret);
+    bool verify;                   /* compare some objects of each type with their own code */
+    const struct df_progress *progress;
 void fi_verdict_free(struct fi_verdict *verdict); /* NULL is allowed */
 /* One sentence on what of the core could not be read; NULL when all of it was. Malloc'ed. */
 char *fi_coverage_gap(const struct fi_analysis *analysis);

@@ -256,6 +256,9 @@ struct df_err *rp_json(FILE *stream, const struct fi_verdict *verdict, enum rp_s
     add(report, wanted, SECTION(RP_MEMORY), "memory", memory(&verdict->memory));
     add(report, wanted, SECTION(RP_TYPES) | SECTION(RP_RETAINED), "types",
         type_rows(verdict->types, verdict->type_count));
+    if (verdict->coverage.verified) /* the section may not be among those wanted: then nowhere */
+        json_object_set_new(json_object_get(report, "coverage"), "verified",
+                            rp_json_text(verdict->coverage.verified));
     add(report, wanted, SECTION(RP_RETAINED), "dominators", dominators(verdict));
     add(report, wanted, SECTION(RP_CYCLES), "cycles", cycles(&verdict->cycles));
     add(report, wanted, SECTION(RP_GARBAGE), "garbage", garbage(&verdict->garbage));

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "analyzer/findings/verdict.h"
+#include "analyzer/findings/verify.h"
 
 enum rp_section {
     RP_REPORT, /* all, a screen or two, the answer first */
@@ -37,6 +38,10 @@ struct df_err *rp_object_json(FILE *stream, const struct fi_object *object);
 struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
                               const struct rp_style *style);
 struct df_err *rp_routes_json(FILE *stream, const struct fi_routes *routes);
+struct df_err *rp_verify_text(FILE *stream, const struct fi_verify *verify,
+                              const struct rp_style *style);
+/* limit: types at most; 0: all */
+struct df_err *rp_verify_json(FILE *stream, const struct fi_verify *verify, uint32_t limit);
 struct df_err *rp_picture_dot(FILE *stream, const struct fi_picture *picture);
 struct df_err *rp_picture_json(FILE *stream, const struct fi_picture *picture);
 /* The export of design: an object a line. Reads the analysis' arrays only, no core. */

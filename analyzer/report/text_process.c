@@ -221,6 +221,8 @@ void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, 
     if (!all)
         return;
     counts(paper, "Objects", coverage->by_source, coverage->by_source_count);
+    if (coverage->verified)
+        rp_wrap(paper, "  ", RP_PLAIN, coverage->verified);
     counts(paper, "References", coverage->by_reference_kind, coverage->by_reference_kind_count);
     counts(paper, "Walked", coverage->by_walk, coverage->by_walk_count);
     counts(paper, "Scanned conservatively", coverage->conservative_types,
