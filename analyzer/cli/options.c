@@ -15,7 +15,7 @@
 
 #include "analyzer/cli/commands.h"
 
-#define COMMON "SEDQCNBIhV"
+#define COMMON "SEDXQCNBIhV"
 
 static const struct row {
     char letter;              /* in the sets; also the short form when `brief` */
@@ -37,6 +37,7 @@ static const struct row {
     {'S', "sysroot", "DIR", false, "where the files of the dead machine are"},
     {'E', "executable", "FILE", false, "the program that dumped core"},
     {'D', "debug-dir", "DIR", false, "where debug files are; may be given several times"},
+    {'X', "max-size", "SIZE", false, "of a compressed core, unpacked: 40G (1T)"},
     {'B', "jobs", "N", false, "threads to work with"},
     {'N', "no-cache", NULL, false, "neither use nor write the cache of layouts"},
     {'C', "color", "WHEN", false, "auto, always or never"},
@@ -86,6 +87,21 @@ static bool parse_count(const char *text, uint32_t *ret)
         return false;
     *ret = (uint32_t)value;
     return true;
+}
+
+/* "40G": powers of 1024, as dd and truncate have them. */
+static bool parse_size(const char *text, uint64_t *ret)
+{
+    static const char units[] = "KMGTP";
+    char *end;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    if (errno || end == text || text[0] == '-' || !value || (*end && (!unit || end[1])))
+        return false;
+    unsigned shift = unit ? 10 * (unsigned)(unit - units + 1) : 0;
+    *ret = value << shift;
+    return *ret >> shift == value;
 }
 
 static void print_option(const struct row *row)
@@ -209,6 +225,10 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return true;
     case 'l':
         return options->has_limit = parse_count(value, &options->limit);
+    case 'A':
+        return options->all = true;
+    case 'v':
+        return options->verify = true;
     case 't':
         options->type = value;
         return true;
@@ -225,10 +245,6 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return parse_count(value, &options->max_depth);
     case 'n':
         return parse_count(value, &options->max_nodes);
-    case 'A':
-        return options->all = true;
-    case 'v':
-        return options->verify = true;
     case 'S':
         options->sysroot = value;
         return true;
@@ -239,6 +255,8 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return add_debug_directory(options, value);
     case 'B':
         return parse_count(value, &options->jobs);
+    case 'X':
+        return parse_size(value, &options->max_size);
     case 'N':
         return options->no_cache = true;
     case 'I':

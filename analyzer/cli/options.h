@@ -40,7 +40,8 @@ struct cli_options {
     const char *sysroot, *executable;
     const char *debug_directories[CLI_MAX_DEBUG_DIRECTORIES];
     uint32_t debug_directory_count;
-    uint32_t jobs; /* 0: as many as there are processors */
+    uint64_t max_size; /* of an unwrapped core; 0: the library's */
+    uint32_t jobs;     /* 0: as many as there are processors */
     bool quiet, no_cache;
     bool no_debug_info; /* for tests: as if there were none */
     enum cli_color color;
@@ -50,8 +51,8 @@ struct cli_options {
     bool has_limit;
     uint32_t limit; /* 0: all */
     const char *type, *address, *output, *format;
-    uint32_t max_depth, max_nodes; /* 0: default */
     bool all, verify;
+    uint32_t max_depth, max_nodes; /* 0: default */
 };
 
 /* Parses. Returns true when there is a command to run; else *ret_status is the exit status, and

@@ -27,10 +27,12 @@ static struct df_err *find_python(const struct cli_options *options, const char 
                                   struct cli_session *session)
 {
     const struct df_progress *progress = &session->progress.progress;
+    struct df_container_options container = {.size_limit = options->max_size, .progress = progress};
     struct df_search search = {.sysroot = options->sysroot,
                                .executable = options->executable,
                                .debug_directories = options->debug_directories,
-                               .debug_directory_count = options->debug_directory_count};
+                               .debug_directory_count = options->debug_directory_count,
+                               .container = &container};
     struct py_options python = {.cache_directory = cache, .no_debug_info = options->no_debug_info};
 
     df_progress(progress, "opening the core", 0, 0);
@@ -47,10 +49,10 @@ static struct df_err *analyse(struct cli_session *session, enum depth depth)
     struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
     DF_TRY(gr_build(session->objects, session->py, progress, &session->graph));
-    return fi_analyse(session->py, session->objects, session->graph, progress, &session->analysis);
-}
     if (depth == TO_GRAPH)
         return NULL;
+    return fi_analyse(session->py, session->objects, session->graph, progress, &session->analysis);
+}
 
 static struct df_err *open_session(const struct cli_options *options, enum depth depth,
                                    struct cli_session *session)

@@ -8,6 +8,7 @@
 #include "analyzer/findings/parts.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dump.h"
@@ -90,6 +91,39 @@ static void fill_unreadable(struct fi_context *context, struct fi_coverage *cove
         cut_threads(context->analysis->py));
 }
 
+/* "of its notes, 3.2 kB" joins what was said before. */
+static void join(char **text, const char *opening, char *more)
+{
+    char *longer = df_xasprintf("%s%s%s", *text ? *text : opening, *text ? ", " : "", more);
+    free(*text);
+    free(more);
+    *text = longer;
+}
+
+/* What is not there of the core, as a clause; NULL when it is whole. Malloc'ed. */
+static char *cut_text(const struct df_core *core)
+{
+    static const char opening[] = "the core is truncated: ";
+    char *text = NULL;
+    if (core->lost_bytes)
+        join(&text, opening,
+             df_xasprintf("%s of memory are missing", fi_bytes_phrase(core->lost_bytes).text));
+    if (core->lost_headers)
+        join(&text, opening,
+             df_xasprintf("%s segments are missing", fi_number_phrase(core->lost_headers).text));
+    if (core->lost_notes)
+        join(&text, opening,
+             df_xasprintf("%s of notes (threads, list of files) are missing",
+                          fi_bytes_phrase(core->lost_notes).text));
+    if (core->container.cut)
+        join(&text, opening,
+             df_xasprintf("its %s ends early or is damaged (%s)", core->container.format,
+                          core->container.trouble ? core->container.trouble : "no reason given"));
+    if (!text && !core->lwp_count) /* every process has a thread */
+        return df_xstrdup("the core has no notes (threads, list of files)");
+    return text;
+}
+
 void fi_fill_coverage(struct fi_context *context)
 {
     struct fi_coverage *coverage = &context->verdict->coverage;
@@ -102,7 +136,9 @@ void fi_fill_coverage(struct fi_context *context)
     fill_unreadable(context, coverage);
     coverage->emulator_note =
         fi_pool_text(context->pool, py_objects_emulator_note(context->analysis->objects));
-    coverage->complete = !coverage->unreadable_count && !context->verdict->core.truncated;
+    DF_CLEANUP_FREE char *cut = cut_text(context->analysis->py->dump->core);
+    coverage->cut = fi_pool_text(context->pool, cut);
+    coverage->complete = !coverage->unreadable_count && !cut;
 }
 
 /* The interpreter's own file is what a user can most easily give back. NULL when it is there. */
@@ -122,16 +158,16 @@ char *fi_coverage_gap(const struct fi_analysis *analysis)
 {
     const struct py_ledger_row *rows;
     uint32_t count = py_ledger(analysis->objects, &rows);
-    uint64_t cut = cut_threads(analysis->py), lost = analysis->py->dump->core->lost_bytes;
+    uint64_t cut = cut_threads(analysis->py);
     const struct py_ledger_row *worst = NULL;
     for (uint32_t i = 0; i < count; i++)
         if (rows[i].count && (!worst || rows[i].count > worst->count))
             worst = &rows[i];
-    if (lost)
-        return df_xasprintf("the core is truncated: %s of it are missing, and the figures cover "
-                            "what is there",
-                            fi_bytes_phrase(lost).text);
     DF_CLEANUP_FREE char *file = missing_interpreter(analysis->py);
+    DF_CLEANUP_FREE char *lost = cut_text(analysis->py->dump->core);
+    if (lost)
+        return df_xasprintf("%s; the figures cover what is there%s%s", lost, file ? "; " : "",
+                            file ? file : "");
     if (worst)
         return df_xasprintf("part of the core could not be read (%s: %s%s); the figures cover "
                             "what could%s%s",

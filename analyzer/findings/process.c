@@ -47,6 +47,19 @@ static void fill_missing_files(struct fi_context *context, const struct df_modul
     }
 }
 
+/* Memory that could be written and was never put into the core: shared by other processes, or left
+ * out by the filter of the process (core(5), /proc/PID/coredump_filter). */
+static uint64_t left_out_bytes(const struct df_core *core)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < core->segment_count; i++) {
+        const struct df_segment *segment = &core->segments[i];
+        if (segment->flags & 2) /* PF_W */
+            sum += segment->memory_size - segment->file_size - segment->lost;
+    }
+    return sum;
+}
+
 static void fill_core(struct fi_context *context, const struct df_dump *dump)
 {
     struct fi_core *core = &context->verdict->core;
@@ -65,7 +78,10 @@ static void fill_core(struct fi_context *context, const struct df_dump *dump)
     if (core->signal > 0 && !core->signal_name)
         core->signal_name = fi_pool_format(context->pool, "signal %d", core->signal);
     core->lost_bytes = from->lost_bytes;
-    core->truncated = from->lost_bytes > 0;
+    core->lost_notes = from->lost_notes;
+    core->left_out_bytes = left_out_bytes(from);
+    core->truncated = df_core_is_cut(from);
+    core->container = from->container.format;
     fill_missing_files(context, dump->modules);
 }
 

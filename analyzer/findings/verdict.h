@@ -17,8 +17,11 @@ struct fi_core {
     uint64_t bytes;
     int32_t pid, signal; /* 0: unknown, none */
     const char *signal_name; /* NULL when none */
+    const char *container; /* "zstd", "pipe", ...; NULL: a plain file */
     bool truncated;
-    uint64_t lost_bytes;
+    uint64_t lost_bytes;     /* of memory, that a truncated file does not have */
+    uint64_t lost_notes;     /* bytes of notes, the same */
+    uint64_t left_out_bytes; /* of writable memory, that were never written (coredump_filter) */
     const char **missing_files; /* "path: reason" */
     uint32_t missing_file_count;
 };
@@ -50,12 +53,13 @@ struct fi_coverage {
     struct fi_count *conservative_types; /* name, objects */
     uint32_t conservative_type_count;
     bool complete;
+    const char *cut; /* what is not there of the core, a clause; NULL: it is whole */
     const char *emulator_note; /* NULL when it ran */
+    const char *verified; /* what fi_verify_make says in one line; NULL when it was not asked */
 };
 
 struct fi_memory_row {
     const char *name; /* "Python objects", "thread stacks", ... */
-    const char *verified; /* what fi_verify_make says in one line; NULL when it was not asked */
     uint64_t bytes;
     uint64_t blocks; /* of an allocator; 0 where it is not about blocks */
 };
@@ -173,12 +177,12 @@ struct fi_verdict {
 struct fi_verdict_options {
     uint32_t limit; /* rows of lists that can be long (dominators, groups); 0: all */
     const char *command_line_core; /* path as the user gave it */
+    bool verify;                   /* compare some objects of each type with their own code */
+    const struct df_progress *progress;
 };
 
 struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                const struct fi_verdict_options *options, struct fi_verdict **ret);
-    bool verify;                   /* compare some objects of each type with their own code */
-    const struct df_progress *progress;
 void fi_verdict_free(struct fi_verdict *verdict); /* NULL is allowed */
 /* One sentence on what of the core could not be read; NULL when all of it was. Malloc'ed. */
 char *fi_coverage_gap(const struct fi_analysis *analysis);

@@ -13,13 +13,15 @@ static json_t *nonzero(int64_t number)
 
 static json_t *core(const struct fi_core *core)
 {
-    return json_pack("{so sI so so so so so ss sb so}", "path", rp_json_text(core->path), "bytes",
-                     (json_int_t)core->bytes, "pid", nonzero(core->pid), "command",
-                     rp_json_text(core->command), "executable", rp_json_text(core->executable),
-                     "signal", rp_json_text(core->signal_name), "captured_by",
-                     rp_json_text(core->captured_by), "machine", core->machine, "truncated",
-                     core->truncated, "missing_files",
-                     rp_json_texts(core->missing_files, core->missing_file_count));
+    return json_pack(
+        "{so sI so so so so so ss so sb so so so so}", "path", rp_json_text(core->path), "bytes",
+        (json_int_t)core->bytes, "pid", nonzero(core->pid), "command", rp_json_text(core->command),
+        "executable", rp_json_text(core->executable), "signal", rp_json_text(core->signal_name),
+        "captured_by", rp_json_text(core->captured_by), "machine", core->machine, "container",
+        rp_json_text(core->container), "truncated", core->truncated, "lost_bytes",
+        rp_json_number(core->lost_bytes), "lost_notes_bytes", rp_json_number(core->lost_notes),
+        "left_out_bytes", rp_json_number(core->left_out_bytes), "missing_files",
+        rp_json_texts(core->missing_files, core->missing_file_count));
 }
 
 static json_t *collector(const struct fi_python *python)
@@ -63,14 +65,15 @@ static json_t *coverage(const struct fi_coverage *coverage)
             conservative,
             json_pack("{so so}", "type", rp_json_text(coverage->conservative_types[i].name),
                       "objects", rp_json_number(coverage->conservative_types[i].count)));
-    return json_pack("{so so so so so so so sb so}", "objects", rp_json_number(coverage->objects),
-                     "references", rp_json_number(coverage->references), "by_source",
-                     counts(coverage->by_source, coverage->by_source_count), "by_reference_kind",
-                     counts(coverage->by_reference_kind, coverage->by_reference_kind_count),
-                     "by_walk", counts(coverage->by_walk, coverage->by_walk_count), "unreadable",
-                     counts(coverage->unreadable, coverage->unreadable_count), "conservative_types",
-                     conservative, "complete", coverage->complete, "emulator_note",
-                     rp_json_text(coverage->emulator_note));
+    return json_pack(
+        "{so so so so so so so sb so so}", "objects", rp_json_number(coverage->objects),
+        "references", rp_json_number(coverage->references), "by_source",
+        counts(coverage->by_source, coverage->by_source_count), "by_reference_kind",
+        counts(coverage->by_reference_kind, coverage->by_reference_kind_count), "by_walk",
+        counts(coverage->by_walk, coverage->by_walk_count), "unreadable",
+        counts(coverage->unreadable, coverage->unreadable_count), "conservative_types",
+        conservative, "complete", coverage->complete, "cut", rp_json_text(coverage->cut),
+        "emulator_note", rp_json_text(coverage->emulator_note));
 }
 
 static json_t *allocator(const struct fi_allocator *allocator)
@@ -253,12 +256,12 @@ struct df_err *rp_json(FILE *stream, const struct fi_verdict *verdict, enum rp_s
     add(report, wanted, process, "core", core(&verdict->core));
     add(report, wanted, process | SECTION(RP_GARBAGE), "python", python(&verdict->python));
     add(report, wanted, process, "coverage", coverage(&verdict->coverage));
-    add(report, wanted, SECTION(RP_MEMORY), "memory", memory(&verdict->memory));
-    add(report, wanted, SECTION(RP_TYPES) | SECTION(RP_RETAINED), "types",
-        type_rows(verdict->types, verdict->type_count));
     if (verdict->coverage.verified) /* the section may not be among those wanted: then nowhere */
         json_object_set_new(json_object_get(report, "coverage"), "verified",
                             rp_json_text(verdict->coverage.verified));
+    add(report, wanted, SECTION(RP_MEMORY), "memory", memory(&verdict->memory));
+    add(report, wanted, SECTION(RP_TYPES) | SECTION(RP_RETAINED), "types",
+        type_rows(verdict->types, verdict->type_count));
     add(report, wanted, SECTION(RP_RETAINED), "dominators", dominators(verdict));
     add(report, wanted, SECTION(RP_CYCLES), "cycles", cycles(&verdict->cycles));
     add(report, wanted, SECTION(RP_GARBAGE), "garbage", garbage(&verdict->garbage));

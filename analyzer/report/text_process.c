@@ -202,15 +202,27 @@ static void summary(struct rp_paper *paper, const struct fi_coverage *coverage)
     free(text);
 }
 
+/* A clause as a sentence of its own. */
+static void sentence(struct rp_paper *paper, const char *clause)
+{
+    char *text = df_xasprintf("%c%s.", clause[0] - 'a' + 'A', clause + 1);
+    rp_wrap(paper, "  ", RP_YELLOW, text);
+    free(text);
+}
+
 void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, bool all)
 {
     const struct fi_coverage *coverage = &verdict->coverage;
     rp_heading(paper, "Coverage", NULL);
     summary(paper, coverage);
-    if (verdict->core.truncated)
-        rp_line(paper, "  The core is truncated: %s are missing.",
-                fi_bytes_phrase(verdict->core.lost_bytes).text);
+    if (coverage->cut)
+        sentence(paper, coverage->cut);
+    if (verdict->core.left_out_bytes)
+        rp_line(paper, "  %s of writable memory were left out when the core was written.",
+                fi_bytes_phrase(verdict->core.left_out_bytes).text);
     counts(paper, "Not read", coverage->unreadable, coverage->unreadable_count);
+    if (coverage->verified)
+        rp_wrap(paper, "  ", RP_PLAIN, coverage->verified);
     if (coverage->emulator_note)
         rp_wrap(paper, "  ", RP_PLAIN, coverage->emulator_note);
     for (uint32_t i = 0; i < verdict->core.missing_file_count; i++)
@@ -221,8 +233,6 @@ void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, 
     if (!all)
         return;
     counts(paper, "Objects", coverage->by_source, coverage->by_source_count);
-    if (coverage->verified)
-        rp_wrap(paper, "  ", RP_PLAIN, coverage->verified);
     counts(paper, "References", coverage->by_reference_kind, coverage->by_reference_kind_count);
     counts(paper, "Walked", coverage->by_walk, coverage->by_walk_count);
     counts(paper, "Scanned conservatively", coverage->conservative_types,
