@@ -120,6 +120,32 @@ static uint64_t find_bins(struct df_malloc *malloc, const struct df_dump *dump)
     return bins;
 }
 
+/* Whether a list of areas has come back to where it was (Brent's method). */
+struct round {
+    uint64_t mark, steps, limit;
+};
+
+static bool goes_round(struct round *round, uint64_t address)
+{
+    if (address == round->mark)
+        return true;
+    if (++round->steps > round->limit) {
+        round->mark = address;
+        round->steps = 0;
+        round->limit = round->limit * 2 + 1;
+    }
+    return false;
+}
+
+/* No list is longer than there are chunks in the dump. */
+static uint64_t fair_budget(const struct df_core *core)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < core->segment_count; i++)
+        bytes += core->segments[i].file_size;
+    return bytes / 8 + 65536;
+}
+
 static void add_area(struct df_malloc *malloc, struct df_malloc_area area)
 {
     malloc->areas =
@@ -213,15 +239,16 @@ static bool add_arena(struct df_malloc *malloc, const struct df_aspace *space, u
     if (!df_u64(space, top & ~(align - 1), &owner) || owner != arena)
         align = HEAP_MAX_32M;
     uint64_t heap = top & ~(align - 1);
-    for (uint64_t steps = 0; heap && malloc->area_count < DF_MAX_HEAPS; steps++) {
+    struct round round = {0};
+    while (heap && malloc->area_count < DF_MAX_HEAPS) {
         uint64_t previous;
-        if ((heap & (align - 1)) || steps > DF_MAX_HEAPS ||
+        if ((heap & (align - 1)) || goes_round(&round, heap) ||
             !add_heap(malloc, space, heap, arena, arena_end,
                       heap == (top & ~(align - 1)) ? top : 0) ||
             !df_u64(space, heap + 8, &previous))
             return false;
-        if (previous == heap || heap == (arena & ~(align - 1)))
-            break; /* the arena's own is its first: also ends a list that goes round */
+        if (heap == (arena & ~(align - 1)))
+            break; /* the arena's own is its first */
         heap = previous;
     }
     return true;
@@ -234,11 +261,13 @@ static void add_arenas(struct df_malloc *malloc, const struct df_aspace *space, 
     if (offset > FAST_BINS * 8)
         df_malloc_fast_bins(malloc, space, main_bins);
     malloc->arenas = 1;
+    struct round round = {0};
     for (uint64_t arena = 0; malloc->arenas < DF_MAX_HEAPS; malloc->arenas++) {
         if (!df_u64(space, bins + BIN_BYTES + 16, &arena) || arena == arena_at)
             break;
         bins = arena + offset;
-        if (!bins_are_good(space, bins) || !add_arena(malloc, space, arena, bins)) {
+        if (goes_round(&round, arena) || !bins_are_good(space, bins) ||
+            !add_arena(malloc, space, arena, bins)) {
             malloc->damaged++;
             malloc->note = "malloc's list of arenas is damaged: not all of it was read";
             break;
@@ -281,6 +310,7 @@ struct df_err *df_malloc_open(const struct df_dump *dump, struct df_malloc **ret
 {
     struct df_malloc *malloc = df_xcalloc(1, sizeof(*malloc));
     uint64_t bins = find_bins(malloc, dump);
+    malloc->budget = fair_budget(dump->core);
     if (bins) {
         /* Only distances from the bins matter: take the newer shape where the symbol is gone. The
          * list of arenas comes back to the true address, which the check below finds. */

@@ -20,8 +20,7 @@
 
 #include "dumpfmt/dump.h"
 
-#define DF_MAX_HEAPS 1000000              /* of all arenas */
-#define DF_MAX_CACHED (UINT64_C(1) << 32) /* chunks on lists of caches and fast bins */
+#define DF_MAX_HEAPS 1000000 /* of all arenas */
 
 enum df_area_kind {
     DF_AREA_MAIN,   /* grown by brk */
@@ -47,6 +46,7 @@ struct df_malloc {
     uint32_t arenas;     /* how many */
     uint32_t damaged;    /* areas that are not whole, lists that lead astray */
     const char *note;    /* why there is nothing, or not all; NULL */
+    uint64_t budget; /* links of lists that may still be followed: lists that share their ends */
 };
 
 enum df_chunk_state { DF_CHUNK_USED, DF_CHUNK_FREE, DF_CHUNK_TOP };

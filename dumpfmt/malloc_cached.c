@@ -52,8 +52,9 @@ static bool collect(struct df_malloc *malloc, const struct list *list, uint64_t 
     if (address && !fits(list, address))
         return false;
     while (address) {
-        if (address == mark || malloc->cached_count >= DF_MAX_CACHED)
+        if (address == mark || !malloc->budget)
             return false;
+        malloc->budget--;
         if (++steps == limit) {
             mark = address;
             steps = 0;

@@ -133,7 +133,8 @@ struct df_err *gr_areas_make(struct gr_sweeping *sweeping)
         add_area(sweeping, sweeping->pages.items[i].start, sweeping->pages.items[i].end,
                  GR_AREA_PAGE, i);
     add_frames(sweeping);
-    uint64_t words = settle(sweeping) / 64 + 1;
+    uint64_t bits = settle(sweeping), words = bits / 64 + 1;
+    sweeping->budget = bits * 4 + 65536;
     DF_TRY(df_array(words, 8, &sweeping->objects));
     DF_TRY(df_array(words, 8, &sweeping->buffers));
     DF_TRY(df_array(words, 8, &sweeping->waits));

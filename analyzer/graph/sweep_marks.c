@@ -141,14 +141,23 @@ static void from_data(struct marks *marks)
     follow(marks, GR_MEMORY_OF_DATA);
 }
 
-static void from_threads(struct marks *marks)
+static struct df_err *from_threads(struct marks *marks)
 {
     const struct df_core *core = marks->sweeping->discovery->py->dump->core;
+    DF_CLEANUP_FREE uint64_t *lowest = NULL; /* stack pointer in each segment */
+    DF_TRY(df_array(core->segment_count, sizeof(*lowest), &lowest));
+    for (uint32_t i = 0; i < core->lwp_count; i++) {
+        const struct df_segment *segment = df_core_segment(core, core->lwps[i].sp);
+        uint64_t *low = segment ? &lowest[segment - core->segments] : NULL;
+        if (low && (!*low || core->lwps[i].sp < *low))
+            *low = core->lwps[i].sp;
+    }
+    for (uint32_t i = 0; i < core->segment_count; i++)
+        if (lowest[i])
+            read_words(marks, lowest[i], core->segments[i].address + core->segments[i].file_size,
+                       GR_MEMORY_OF_STACKS);
     for (uint32_t i = 0; i < core->lwp_count; i++) {
         const struct df_lwp *lwp = &core->lwps[i];
-        const struct df_segment *segment = df_core_segment(core, lwp->sp);
-        if (segment)
-            read_words(marks, lwp->sp, segment->address + segment->file_size, GR_MEMORY_OF_STACKS);
         if (lwp->tls > TLS_BELOW)
             read_words(marks, lwp->tls - TLS_BELOW, lwp->tls + TLS_ABOVE, GR_MEMORY_OF_STACKS);
         for (uint32_t r = 0; r < lwp->register_count && r < DF_MAX_REGISTERS; r++)
@@ -161,6 +170,7 @@ static void from_threads(struct marks *marks)
             read_words(marks, area->start, area->end, GR_MEMORY_OF_STACKS);
     }
     follow(marks, GR_MEMORY_OF_STACKS);
+    return NULL;
 }
 
 struct df_err *gr_marks_follow(struct gr_sweeping *sweeping)
@@ -171,7 +181,7 @@ struct df_err *gr_marks_follow(struct gr_sweeping *sweeping)
     struct df_err *err = from_objects(&marks);
     if (!err) {
         from_data(&marks);
-        from_threads(&marks);
+        err = from_threads(&marks);
     }
     free(marks.pending.items);
     return err;

@@ -110,9 +110,12 @@ static bool references_fit(struct gr_sweeping *sweeping, uint64_t object,
     struct py_objects *objects = sweeping->discovery->objects;
     struct py_refs *refs = &sweeping->refs;
     refs->count = 0;
+    if (!sweeping->budget)
+        return false;
     enum py_status status = py_walk(objects, object, type->index, refs);
     if (status == PY_DEFERRED)
         return true;
+    sweeping->budget -= refs->count < sweeping->budget ? refs->count : sweeping->budget;
     for (size_t i = 0; status == PY_OK && i < refs->count; i++)
         if (!py_is_object(objects, refs->items[i].target))
             return false;

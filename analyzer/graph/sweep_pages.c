@@ -81,6 +81,22 @@ void gr_page_visit(struct gr_sweeping *sweeping, const struct gr_area *area, gr_
     count(sweeping, GR_MEMORY_FREE, 0, area->end - area->start - head - used);
 }
 
+/* The first byte at or behind address that some range has; UINT64_MAX when none has. */
+static uint64_t next_range(const struct df_aspace *space, uint64_t address)
+{
+    size_t low = 0, high = space->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (space->ranges[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == space->count)
+        return UINT64_MAX;
+    return space->ranges[low].start > address ? space->ranges[low].start : space->ranges[low].end;
+}
+
 /* A piece of reserved memory between pages, as far as its bytes are there. */
 static void add_rest(struct gr_sweeping *sweeping, uint64_t start, uint64_t end)
 {
@@ -88,8 +104,7 @@ static void add_rest(struct gr_sweeping *sweeping, uint64_t start, uint64_t end)
     while (start < end) {
         uint64_t until = gr_readable_end(space, start, end);
         if (until == start) { /* not there: up to what is */
-            const struct df_range *range = df_aspace_range(space, start);
-            start = range ? range->end : (start | 4095) + 1;
+            start = next_range(space, start);
             continue;
         }
         uint64_t head = !(start % SEGMENT) && until - start <= SEGMENT ? SLICE : 0;
