@@ -10,6 +10,7 @@
 
 #include "analyzer/findings/hops.h"
 #include "analyzer/findings/pool.h"
+#include "analyzer/graph/native.h"
 #include "dumpfmt/base/mem.h"
 
 #define TEXT_LENGTH 120
@@ -151,6 +152,36 @@ static void fill_referrers(struct maker *m)
         list_weak_holders(m);
 }
 
+/* Words outside of Python's objects that are the object's address, as referrers without an object.
+ * Words of C data and the like, whether they count or not: the ledger tells. */
+static void fill_natives(struct maker *m, uint32_t limit)
+{
+    struct fi_analysis *a = m->analysis;
+    struct fi_object *object = m->object;
+    size_t count = 0;
+    DF_CLEANUP_FREE struct gr_native *words =
+        a->py ? gr_native_find(a->py, a->graph, m->node, &count) : NULL;
+    uint32_t listed = object->referrer_count;
+    struct fi_link *larger;
+
+    object->referrer_total += count;
+    if (limit && count > limit - (listed < limit ? listed : limit))
+        count = limit - (listed < limit ? listed : limit);
+    if (!count)
+        return;
+    larger = fi_pool_array(m->pool, listed + count, sizeof(*larger));
+    if (listed)
+        memcpy(larger, object->referrers, listed * sizeof(*larger));
+    for (size_t i = 0; i < count; i++)
+        larger[object->referrer_count++] =
+            (struct fi_link){.address = words[i].address,
+                             .type = "",
+                             .label = "",
+                             .text = fi_pool_take(m->pool, gr_native_name(a->py, &words[i])),
+                             .kind = kind_name(PY_REF_NATIVE)};
+    object->referrers = larger;
+}
+
 static void fill_facts(struct maker *m)
 {
     struct fi_analysis *a = m->analysis;
@@ -189,6 +220,7 @@ struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint3
     fill_facts(&m);
     fill_referents(&m);
     fill_referrers(&m);
+    fill_natives(&m, limit);
     free(m.refs.items);
     *ret = m.object;
     return NULL;

@@ -12,6 +12,7 @@ static const struct fi_rule rules[] = {
     {"garbage-cycles", "what waits for the collector, and why?", fi_ask_garbage_cycles},
     {"finalizer-cycles", "which dead cycles have finalizers?", fi_ask_finalizer_cycles},
     {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},
+    {"native-surplus", "which objects count references that nobody has?", fi_ask_native_surplus},
 };
 
 #define FINDINGS_STEP 16

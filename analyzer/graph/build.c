@@ -15,8 +15,8 @@
 #include "analyzer/graph/sweep_internal.h"
 #include "dumpfmt/base/mem.h"
 
-/* What a thread's stack refers to without counting it. What is only perhaps an object must have been
- * found otherwise. */
+/* What a thread's stack refers to without counting it. What is only perhaps an object must have
+ * been found otherwise. */
 static void add_deferred(void *context, uint64_t object, bool sure)
 {
     struct gr_discovery *discovery = context;
@@ -90,6 +90,7 @@ static const char *type_name(void *context, uint32_t type)
 static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discovery *discovery,
                                  const struct gr_seeds *seeds)
 {
+    struct py_objects *objects = discovery->objects;
     struct gr_reach reach;
     struct gr_root_list roots = {0};
     struct df_err *err = gr_reach_init(&reach, graph);
@@ -97,9 +98,11 @@ static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discove
     if (!err) {
         add_seeds(&reach, &roots, seeds, 0);
         add_native(&reach, &roots, discovery);
+        gr_roots_of_natives(&reach, &roots, graph->texts, objects, discovery->py, false);
         for (uint8_t late = 1; late <= GR_LATEST; late++)
             add_seeds(&reach, &roots, seeds, late);
-        err = gr_roots_of_unreached(&reach, &roots, graph->texts, type_name, discovery->objects);
+        gr_roots_of_natives(&reach, &roots, graph->texts, objects, discovery->py, true);
+        err = gr_roots_of_unreached(&reach, &roots, graph->texts, type_name, objects);
     }
     if (!err)
         err = gr_roots_install(graph, &roots);

@@ -80,6 +80,7 @@ struct gr_native { /* a word outside of Python's objects that is an object's add
 
 /* What adding up reference counts came to; see ledger.h. */
 struct gr_counts {
+    bool reliable;             /* all sorts of holders could be asked */
     uint64_t checked;          /* objects whose references were added up */
     uint64_t surplus;          /* have more references than were found */
     uint64_t unexplained;      /* of those: no native words explain the surplus */

@@ -334,6 +334,14 @@ static void count_edges(struct ledger *ledger, int64_t *found)
     }
 }
 
+/* Without debug information the slots of the interpreter's state are not known; free-threaded
+ * builds count in several places, and defer. What is lost of a core may have held anything. */
+static bool is_reliable(const struct py *py)
+{
+    return py->layout.interp_slots.count && py->layout.ref_shape != PY_COUNT_BIASED &&
+           !df_core_is_cut(py->dump->core);
+}
+
 static struct df_err *add_up(struct ledger *ledger)
 {
     struct gr_graph *graph = ledger->graph;
@@ -344,6 +352,7 @@ static struct df_err *add_up(struct ledger *ledger)
     DF_TRY(df_array(graph->count, sizeof(*ledger->held), &ledger->held));
     DF_TRY(df_array(graph->count, sizeof(*graph->surplus), &graph->surplus));
     count_edges(ledger, found);
+    graph->counts.reliable = is_reliable(ledger->py);
     find_own(ledger);
     py_state_words(ledger->py, hold_slot, ledger);
     hold_frames(ledger);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * roots.h: why things are alive: what the process itself says (seeds.c), and what must be said of
- * objects that nothing of that reaches (unreached.c). Private to this folder.
+ * objects that nothing of that reaches (natives.c, unreached.c). Private to this folder.
  */
 #ifndef GR_ROOTS_H
 #define GR_ROOTS_H
@@ -26,6 +26,10 @@ struct gr_seeds {
 /* Appends the roots that the process shows, in order of strength. */
 void gr_seeds_collect(struct gr_seeds *seeds, struct py_objects *objects, const struct py *py);
 
+/* The path of a place on a value stack (a GR_NATIVE_FRAME). */
+const char *gr_stack_path(struct gr_texts *texts, struct py_objects *objects, const struct py *py,
+                          const struct gr_native *word);
+
 struct gr_root_list {
     struct gr_root *items;
     size_t count, capacity;
@@ -42,6 +46,13 @@ struct gr_reach {
 struct df_err *gr_reach_init(struct gr_reach *reach, const struct gr_graph *graph);
 void gr_reach_deinit(struct gr_reach *reach);
 void gr_reach_from(struct gr_reach *reach, uint32_t node);
+
+/* Roots of kind native, of objects with more references than were found and a native word that may
+ * be one of them. Early: globals of C code, which hold what they hold whoever else does. Late: for
+ * what nothing else reaches, any word: a stack's, a register's, a heap block's, the interpreter's
+ * own data; a word on a value stack makes a root of kind frame. */
+void gr_roots_of_natives(struct gr_reach *reach, struct gr_root_list *roots, struct gr_texts *texts,
+                         struct py_objects *objects, const struct py *py, bool late);
 
 /* Finds roots for all nodes that `reach` has not seen, and extends it to all nodes: surplus of the
  * reference count, heads of garbage, the rest. type_name gives a type's name for the path. */

@@ -80,23 +80,35 @@ static void collect_modules(struct collect *c, uint32_t interpreter, bool script
     }
 }
 
+static const char *thread_path(struct gr_texts *texts, struct py_objects *objects,
+                               const struct py_thread *thread)
+{
+    DF_CLEANUP_FREE char *name = py_thread_name(objects, thread);
+
+    if (name)
+        return gr_texts_format(texts, "<thread \"%s\">", name);
+    if (thread->native_id)
+        return gr_texts_format(texts, "<thread %lld>", (long long)thread->native_id);
+    return gr_texts_format(texts, "<thread 0x%llx>", (unsigned long long)thread->thread_id);
+}
+
 static void name_threads(struct collect *c)
 {
     c->thread_names = df_xcalloc(c->py->thread_count, sizeof(*c->thread_names));
-    for (uint32_t t = 0; t < c->py->thread_count; t++) {
-        const struct py_thread *thread = &c->py->threads[t];
-        DF_CLEANUP_FREE char *name = py_thread_name(c->objects, thread);
-        struct gr_texts *texts = c->seeds->texts;
+    for (uint32_t t = 0; t < c->py->thread_count; t++)
+        c->thread_names[t] = thread_path(c->seeds->texts, c->objects, &c->py->threads[t]);
+}
 
-        if (name)
-            c->thread_names[t] = gr_texts_format(texts, "<thread \"%s\">", name);
-        else if (thread->native_id)
-            c->thread_names[t] =
-                gr_texts_format(texts, "<thread %lld>", (long long)thread->native_id);
-        else
-            c->thread_names[t] =
-                gr_texts_format(texts, "<thread 0x%llx>", (unsigned long long)thread->thread_id);
-    }
+const char *gr_stack_path(struct gr_texts *texts, struct py_objects *objects, const struct py *py,
+                          const struct gr_native *word)
+{
+    const struct py_thread *thread = &py->threads[word->index];
+    const struct py_frame *frame = &thread->frames[word->frame];
+    DF_CLEANUP_FREE char *name = frame->code ? py_code_name(py, frame->code) : NULL;
+    uint64_t place = (word->address - frame->localsplus) / 8 - frame->slot_count;
+
+    return gr_texts_format(texts, "%s.%s().<stack %u>", thread_path(texts, objects, thread),
+                           name ? name : "<function>", (unsigned)place);
 }
 
 /* The locals and the value stack of one frame. */

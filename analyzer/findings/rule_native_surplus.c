@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT
+ * rule_native_surplus.c: which objects count references that nobody has?
+ *
+ * The ledger of reference counts (analyzer/graph/ledger.c) has looked everywhere: objects, the
+ * interpreter's own structures, frames, C data, stacks, registers, foreign memory. What is left
+ * over is a reference that C code has taken and forgotten to give back: a missing Py_DECREF.
+ * Counted by type, with the file that defines the type; a leak of builtin objects can be any
+ * extension's, so those that are no part of Python are named.
+ *
+ * Silent where the ledger is not reliable, or has found mistakes of its own.
+ */
+#include "analyzer/findings/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define MAX_FINDINGS 8
+#define MAX_EXAMPLES 3
+#define MAX_EXTENSIONS 8
+#define GRAVE 100          /* so many lost references are no accident of start or end */
+#define DEFICIT_SHARE 1000 /* with more deficits than one object in so many, we are wrong */
+
+struct group { /* of a type, by its named number */
+    uint32_t type;
+    uint64_t count, references, shallow;
+    uint64_t alone, retained; /* what nothing else holds */
+    uint32_t examples[MAX_EXAMPLES];
+};
+
+struct search {
+    struct fi_context *context;
+    struct group *groups;
+    uint32_t type_count;
+    uint8_t *covered; /* per node: what it retains is counted with one above it */
+};
+
+/* Lost objects below lost objects: their bytes are counted once. Dominators come first in order. */
+static void cover(struct search *search)
+{
+    const struct fi_analysis *analysis = search->context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    for (uint32_t i = 0; i < analysis->reached; i++) {
+        uint32_t node = analysis->order[i], above = analysis->idom[node];
+        search->covered[node] =
+            above < graph->count &&
+            (search->covered[above] ||
+             (graph->root_kind[above] == GR_ROOT_SURPLUS && gr_unexplained(graph, above)));
+    }
+}
+
+static void collect(struct search *search)
+{
+    const struct fi_context *context = search->context;
+    const struct fi_analysis *analysis = context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    for (uint32_t node = 0; node < graph->count; node++) {
+        uint32_t lost = gr_unexplained(graph, node);
+        if (!lost)
+            continue;
+        struct group *group = &search->groups[context->named[graph->type[node]]];
+        group->type = graph->type[node];
+        if (group->count < MAX_EXAMPLES)
+            group->examples[group->count] = node;
+        group->count++;
+        group->references += lost;
+        group->shallow += graph->size[node];
+        if (graph->root_kind[node] != GR_ROOT_SURPLUS)
+            continue;
+        group->alone++;
+        if (!search->covered[node])
+            group->retained += analysis->retained[node];
+    }
+}
+
+/* The file whose code makes and frees objects of a type: NULL for classes of Python code. */
+static const struct df_module *defining_module(const struct fi_analysis *analysis, uint32_t index)
+{
+    const struct df_modules *modules = analysis->py->dump->modules;
+    const struct py_type *type = py_type_at(analysis->objects, index);
+    if (type->python_class)
+        return NULL;
+    const uint64_t places[] = {type->address, type->dealloc, type->traverse};
+    const struct df_module *inherited = NULL;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        const struct df_module *module = places[i] ? df_module_at(modules, places[i]) : NULL;
+        if (module && module != analysis->py->module)
+            return module;
+        inherited = inherited ? inherited : module;
+    }
+    return inherited;
+}
+
+/* An extension module that did not come with Python: PyInit_NAME in NAME.so or NAME.ABI.so. */
+static bool is_foreign_extension(struct df_module *module)
+{
+    char symbol[256] = "PyInit_";
+    size_t length = strcspn(module->name, ".");
+    if (strstr(module->path, "/lib-dynload/") || length > sizeof(symbol) - 16)
+        return false;
+    memcpy(symbol + strlen(symbol), module->name, length);
+    return df_module_symbol(module, symbol) != NULL;
+}
+
+static const char *name_extensions(struct fi_context *context)
+{
+    const struct df_modules *modules = context->analysis->py->dump->modules;
+    const char *text = NULL;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < modules->count; i++) {
+        if (!is_foreign_extension(&modules->items[i]) || ++count > MAX_EXTENSIONS)
+            continue;
+        text = fi_pool_format(context->pool, "%s%s%s", text ? text : "", text ? ", " : "",
+                              modules->items[i].name);
+    }
+    if (count > MAX_EXTENSIONS)
+        text = fi_pool_format(context->pool, "%s and %u more", text, count - MAX_EXTENSIONS);
+    return text;
+}
+
+static void tell_module(struct fi_context *context, struct fi_finding *finding, uint32_t type)
+{
+    const struct df_module *module = defining_module(context->analysis, type);
+    bool builtin = !module || module == context->analysis->py->module;
+    if (!module)
+        fi_evidence(context, finding, "the type is a class that Python code defined");
+    else
+        fi_evidence(context, finding,
+                    fi_pool_format(context->pool, "the type is defined by %s%s", module->name,
+                                   builtin ? ", the interpreter itself" : ""));
+    const char *extensions = builtin ? name_extensions(context) : NULL;
+    if (extensions)
+        fi_evidence(context, finding,
+                    fi_pool_format(context->pool,
+                                   "extension modules that are no part of Python: %s", extensions));
+}
+
+static void tell_examples(struct fi_context *context, struct fi_finding *finding,
+                          const struct group *group)
+{
+    const struct gr_graph *graph = context->analysis->graph;
+    for (uint32_t i = 0; i < group->count && i < MAX_EXAMPLES; i++) {
+        uint32_t node = group->examples[i];
+        uint64_t address = graph->address[node];
+        char *text = fi_pool_take(context->pool, py_text(context->analysis->objects, address, 60));
+        fi_evidence(context, finding,
+                    fi_pool_format(context->pool,
+                                   "%s at 0x%llx counts %lld references, %u of them nobody's", text,
+                                   (unsigned long long)address, (long long)graph->references[node],
+                                   gr_unexplained(graph, node)));
+    }
+}
+
+static enum fi_severity grade(const struct fi_context *context, const struct group *group)
+{
+    enum fi_severity severity = fi_severity_of(context, group->retained);
+    return group->references >= GRAVE && severity == FI_INFO ? FI_WARNING : severity;
+}
+
+static void report(struct fi_context *context, const struct fi_rule *rule,
+                   const struct group *group)
+{
+    struct fi_finding *finding = fi_finding_add(context, rule);
+    const char *name = py_type_at(context->analysis->objects, group->type)->name;
+    const struct df_module *module = defining_module(context->analysis, group->type);
+    finding->severity = grade(context, group);
+    finding->type = fi_pool_text(context->pool, name);
+    finding->count = group->count;
+    finding->shallow_bytes = group->shallow;
+    finding->retained_bytes = group->retained;
+    finding->title = fi_pool_format(
+        context->pool,
+        "%s reference%s to %s object%s of type %s belong%s to nobody: C code did not "
+        "give %s back",
+        fi_number_phrase(group->references).text, group->references == 1 ? "" : "s",
+        fi_number_phrase(group->count).text, group->count == 1 ? "" : "s",
+        fi_type_quoted(context->pool, name), group->references == 1 ? "s" : "",
+        group->references == 1 ? "it" : "them");
+    tell_module(context, finding, group->type);
+    if (group->alone)
+        fi_evidence(context, finding,
+                    fi_pool_format(context->pool, "%s of the objects are held by nothing else: %s",
+                                   fi_number_phrase(group->alone).text,
+                                   fi_bytes_phrase(group->retained).text));
+    tell_examples(context, finding, group);
+    finding->advice = "Look for a Py_DECREF that is missing in the C code that makes or takes such "
+                      "objects: on its error paths, after calls that return new references, before "
+                      "a variable is assigned again; and for Py_IncRef called by ctypes.";
+    finding->signature = fi_pool_format(context->pool, "native-surplus:%s:%s",
+                                        module ? module->name : "python", name);
+}
+
+static int compare_groups(const void *left, const void *right)
+{
+    const struct group *a = left, *b = right;
+    if (a->retained != b->retained)
+        return a->retained > b->retained ? -1 : 1;
+    if (a->references != b->references)
+        return a->references > b->references ? -1 : 1;
+    return (a->type > b->type) - (a->type < b->type);
+}
+
+static bool is_trustworthy(const struct gr_graph *graph)
+{
+    const struct gr_counts *counts = &graph->counts;
+    return graph->surplus && counts->reliable && counts->unexplained &&
+           counts->deficit <= counts->checked / DEFICIT_SHARE;
+}
+
+struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi_rule *rule)
+{
+    DF_CLEANUP_FREE struct group *groups = NULL;
+    DF_CLEANUP_FREE uint8_t *covered = NULL;
+    const struct gr_graph *graph = context->analysis->graph;
+    if (!is_trustworthy(graph))
+        return NULL;
+    uint32_t types = py_type_count(context->analysis->objects);
+    DF_TRY(df_array(types, sizeof(*groups), &groups));
+    DF_TRY(df_array(graph->count, 1, &covered));
+    struct search search = {
+        .context = context, .groups = groups, .type_count = types, .covered = covered};
+    cover(&search);
+    collect(&search);
+    qsort(groups, types, sizeof(*groups), compare_groups);
+    for (uint32_t i = 0; i < types && i < MAX_FINDINGS && groups[i].count; i++)
+        report(context, rule, &groups[i]);
+    return NULL;
+}
