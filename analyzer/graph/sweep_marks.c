@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * sweep_marks.c: who leads to memory that belongs to no object by any rule: a word that is exactly
  * the address of such a block. Words of objects first, then of C data, then of native stacks; then
- * of the blocks that were reached, until nothing new is.
+ * of the blocks that were reached, until nothing new is. What no such word leads to may be held by
+ * one that points into it (memory that was aligned by hand, ends of buffers): a second round.
  *
  * Objects of a type none of whose first instances leads anywhere are passed over: most types own no
  * memory but their objects'.
@@ -25,6 +26,7 @@ struct marks {
         size_t count, capacity;
     } pending;
     uint64_t hits;
+    bool inside; /* the second round: every 16 bytes of an open block have a bit */
 };
 
 static bool take_waiting(struct gr_sweeping *sweeping, uint64_t address)
@@ -53,11 +55,36 @@ static uint32_t find_open(const struct gr_sweeping *sweeping, uint64_t address)
     return (uint32_t)low;
 }
 
+static void mark(struct marks *marks, uint32_t index, enum gr_memory kind)
+{
+    marks->sweeping->open.items[index].is = (uint8_t)kind;
+    DF_PUSH(&marks->pending, index);
+    marks->hits++;
+}
+
+/* A word that may point into an open block. */
+static void lead_inside(struct marks *marks, uint64_t word, enum gr_memory kind)
+{
+    struct gr_sweeping *sweeping = marks->sweeping;
+    const struct gr_area *area = gr_area_at(sweeping, word);
+    uint64_t bit = area ? area->bit + (word - area->start) / 16 : 0;
+    if (!area || !(sweeping->waits[bit / 64] >> (bit % 64) & 1))
+        return;
+    uint32_t index = find_open(sweeping, word + 1); /* the first one behind it */
+    const struct gr_open *open = index ? &sweeping->open.items[index - 1] : NULL;
+    if (open && open->is == GR_MEMORY_KINDS && word - open->address < open->size)
+        mark(marks, index - 1, kind);
+}
+
 static void lead(struct marks *marks, uint64_t word, enum gr_memory kind)
 {
     struct gr_sweeping *sweeping = marks->sweeping;
     if (word - sweeping->low >= sweeping->high - sweeping->low)
         return;
+    if (marks->inside) {
+        lead_inside(marks, word, kind);
+        return;
+    }
     bool taken = take_waiting(sweeping, word);
     for (int i = 0; i < GR_MAX_HOOKS && sweeping->hooked && !taken; i++) {
         word -= GR_HOOK_SIZE;
@@ -65,10 +92,7 @@ static void lead(struct marks *marks, uint64_t word, enum gr_memory kind)
     }
     if (!taken)
         return;
-    uint32_t index = find_open(sweeping, word);
-    sweeping->open.items[index].is = (uint8_t)kind;
-    DF_PUSH(&marks->pending, index);
-    marks->hits++;
+    mark(marks, find_open(sweeping, word), kind);
 }
 
 /* All aligned words of [start, end), as far as they are there. */
@@ -173,15 +197,47 @@ static struct df_err *from_threads(struct marks *marks)
     return NULL;
 }
 
+static struct df_err *from_all(struct marks *marks)
+{
+    DF_TRY(from_objects(marks));
+    from_data(marks);
+    return from_threads(marks);
+}
+
+/* Every 16 bytes of what is open still get a bit; what is not open any more is read again. */
+static void look_inside(struct marks *marks)
+{
+    struct gr_sweeping *sweeping = marks->sweeping;
+    marks->inside = true;
+    for (size_t i = 0; i < sweeping->open.count; i++) {
+        const struct gr_open *open = &sweeping->open.items[i];
+        const struct gr_area *area = gr_area_at(sweeping, open->address);
+        if (open->is != GR_MEMORY_KINDS || !area)
+            continue;
+        uint64_t bit = area->bit + (open->address - area->start) / 16;
+        for (uint64_t n = 0; n < (open->size + 15) / 16; n++, bit++)
+            sweeping->waits[bit / 64] |= UINT64_C(1) << (bit % 64);
+    }
+    for (size_t i = 0; i < sweeping->open.count; i++) {
+        const struct gr_open open = sweeping->open.items[i];
+        enum gr_memory kind = (enum gr_memory)open.is;
+        if (kind == GR_MEMORY_OF_OBJECTS || kind == GR_MEMORY_OF_DATA ||
+            kind == GR_MEMORY_OF_STACKS) {
+            read_words(marks, open.address, open.address + open.size, kind);
+            follow(marks, kind);
+        }
+    }
+}
+
 struct df_err *gr_marks_follow(struct gr_sweeping *sweeping)
 {
     struct marks marks = {.sweeping = sweeping};
     if (!sweeping->open.count)
         return NULL;
-    struct df_err *err = from_objects(&marks);
+    struct df_err *err = from_all(&marks);
     if (!err) {
-        from_data(&marks);
-        err = from_threads(&marks);
+        look_inside(&marks);
+        err = from_all(&marks);
     }
     free(marks.pending.items);
     return err;

@@ -117,7 +117,7 @@ static void test_kinds(void **state)
     struct pb *pb = heap.pb;
     uint64_t found = take_str(&heap, 1), items = take(&heap), lost = take_str(&heap, 1);
     take_str(&heap, 0); /* kept */
-    uint64_t held = take(&heap), deeper = take(&heap);
+    uint64_t held = take(&heap), deeper = take(&heap), aligned = take(&heap);
     take(&heap); /* unknown */
     uint64_t list = pb_list(pb, 1, &found, 1);
     pb_put(pb, items, found);
@@ -127,17 +127,18 @@ static void test_kinds(void **state)
     uint64_t holder = pb_object(pb, type, head + 16);
     pb_put(pb, holder + head + 8, held);
     pb_put(pb, held + 40, deeper);
+    pb_put(pb, deeper + 8, aligned + 24); /* into it: found in the second round */
     gr_discover(&heap.discovery, list, GR_FROM_REFERENT, 0);
     gr_discover(&heap.discovery, holder, GR_FROM_REFERENT, 0);
     struct gr_sweep *swept = sweep(&heap);
     assert_true(swept->pymalloc);
-    assert_int_equal(swept->used_blocks, 7);
+    assert_int_equal(swept->used_blocks, 8);
     assert_int_equal(swept->blocks[GR_MEMORY_OBJECTS], 2);
     assert_int_equal(swept->blocks[GR_MEMORY_BUFFERS], 1);
     assert_int_equal(swept->blocks[GR_MEMORY_KEPT], 1);
-    assert_int_equal(swept->blocks[GR_MEMORY_OF_OBJECTS], 2);
+    assert_int_equal(swept->blocks[GR_MEMORY_OF_OBJECTS], 3);
     assert_int_equal(swept->blocks[GR_MEMORY_UNKNOWN_BLOCKS], 1);
-    assert_int_equal(swept->bytes[GR_MEMORY_FREE], 3 * POOL + (63 - 7) * BLOCK);
+    assert_int_equal(swept->bytes[GR_MEMORY_FREE], 3 * POOL + (63 - 8) * BLOCK);
     assert_int_equal(swept->lost, 1);
     assert_true(is_lost(&heap, lost));
     assert_false(is_lost(&heap, found));
