@@ -31,6 +31,7 @@ struct ledger {
     const struct py *py;
     struct py_reader reader;
     uint32_t *held;      /* per node: by slots of structures and frames */
+    uint64_t state_size; /* of _PyRuntime; 0 when not known */
     uint32_t *maybe;     /* per node: references that may be none */
     struct df_map own;   /* dicts and subclasses of static types, which hold them themselves */
     struct df_map slots; /* addresses of words that are counted in `held` */
@@ -195,6 +196,26 @@ static void balance(struct ledger *ledger, const int64_t *found)
     }
 }
 
+/* Thread states have weak references in disguise (on_delete_data, up to 3.12). */
+static bool in_thread_state(const struct ledger *ledger, uint64_t address)
+{
+    uint64_t size = PY_SIZEOF(&ledger->py->layout, thread);
+
+    for (uint32_t t = 0; t < ledger->py->thread_count && size != PY_ABSENT; t++)
+        if (address - ledger->py->threads[t].address < size)
+            return true;
+    return false;
+}
+
+/* The rest of the interpreter's state has nothing but its slots: what else is there is borrowed
+ * (caches of types), or left over (places of free lists). */
+static bool in_state(const struct ledger *ledger, uint64_t address)
+{
+    if (!ledger->py->layout.runtime_slots.count && !ledger->py->layout.interp_slots.count)
+        return false;
+    return address - ledger->py->runtime < ledger->state_size && !in_thread_state(ledger, address);
+}
+
 /* A word that is a slot of something known explains nothing again. */
 static void explain(void *context, uint64_t target, const struct gr_native *word)
 {
@@ -209,6 +230,8 @@ static void explain(void *context, uint64_t target, const struct gr_native *word
         df_map_get(&ledger->slots, word->address) != DF_MAP_NONE)
         return;
     if (word->place == GR_NATIVE_DATA && gr_native_in_object(graph, word))
+        return;
+    if (word->place == GR_NATIVE_DATA && in_state(ledger, word->address))
         return;
     copy.node = node;
     DF_PUSH(&ledger->natives, copy);
@@ -365,8 +388,11 @@ struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects
                               const struct py *py)
 {
     struct ledger ledger = {.graph = graph, .objects = objects, .py = py, .reader = py_reader(py)};
+    const struct df_symbol *symbol;
     struct df_err *err;
 
+    symbol = py->module ? df_module_symbol(py->module, "_PyRuntime") : NULL;
+    ledger.state_size = symbol ? symbol->size : 0;
     df_map_init(&ledger.slots);
     df_map_init(&ledger.own);
     err = add_up(&ledger);

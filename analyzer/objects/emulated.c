@@ -84,9 +84,8 @@ static const struct py_type *emulated_part(struct py_objects *objects, const str
     return type->python_class ? py_instance_base(objects, type) : type;
 }
 
-/* T_OBJECT members of the type and its bases: exact as far as they go. */
-static size_t push_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
-                           struct py_refs *refs)
+size_t py_push_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                       enum py_ref_kind ref_kind, struct py_refs *refs)
 {
     struct py_reader *reader = &objects->reader;
     const struct py_layout *layout = reader->layout;
@@ -101,8 +100,7 @@ static size_t push_members(struct py_objects *objects, const struct py_type *typ
                 break;
             if ((kind == T_OBJECT || kind == T_OBJECT_EX) && class->basic_size >= 8 &&
                 offset <= (uint64_t) class->basic_size - 8)
-                py_push(refs, py_word(reader, object + offset), PY_REF_REFERENT, PY_LABEL_SLOT,
-                        name);
+                py_push(refs, py_word(reader, object + offset), ref_kind, PY_LABEL_SLOT, name);
             member += PY_SIZEOF(layout, memberdef);
         }
         if (class->base_index == PY_NO_TYPE)
@@ -137,7 +135,7 @@ enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type
     enum py_walk_kind kind = PY_WALK_STRUCT;
     if (!py_struct_push(objects, type, object, refs)) {
         kind = PY_WALK_MEMBERS;
-        if (!push_members(objects, type, object, refs)) {
+        if (!py_push_members(objects, type, object, PY_REF_REFERENT, refs)) {
             kind = PY_WALK_CONSERVATIVE;
             push_scan(objects, type, object, refs);
         }

@@ -74,11 +74,10 @@ struct py_known_field {
     uint8_t tag_mask;  /* low bits of the word that are no address */
 };
 enum { PY_ROW_FIELDS = 24 };
-struct py_known_row {
+struct py_known_row { /* without fields: another object's tp_traverse visits what this one owns */
     bool visits_type; /* tp_traverse visits Py_TYPE(self) when the type is a heap type */
     uint8_t count;
     struct py_known_field fields[PY_ROW_FIELDS];
-    bool lent; /* another object's tp_traverse visits all that this one owns */
 };
 
 /* Whether the process had memory for `count` words at address in one piece, be it in the dump or
@@ -179,6 +178,10 @@ uint64_t py_keys_size(struct py_objects *objects, uint64_t keys);
 struct df_emulator *py_emulator(struct py_objects *objects); /* NULL when there is none */
 enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type *type,
                                 uint64_t object, struct py_refs *refs);
+
+/* T_OBJECT members of the type and its bases: exact as far as they go. How many were pushed. */
+size_t py_push_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                       enum py_ref_kind ref_kind, struct py_refs *refs);
 
 /* probe.c: decides layout.managed_visit by what the dead code does, where it can be asked. */
 void py_probe_managed_visit(struct py_objects *objects);

@@ -88,7 +88,7 @@ static const struct py_known_row bytearray_row = {
 static const struct py_known_row timezone_row = {
     false, 2, {O(timezone, offset, "offset"), O(timezone, name, "name")}};
 /* Modules/_functoolsmodule.c: what a link of the cache refers to, its wrapper visits. */
-static const struct py_known_row lru_link_row = {.lent = true};
+static const struct py_known_row lru_link_row = {.count = 0};
 
 static const struct py_known known[] = {
     {"tuple", py_walk_tuple, NULL, PY_F_tuple_ob_item},

@@ -173,9 +173,9 @@ static void choose_owner(struct py_objects *objects, struct py_type *type)
     }
     type->walk_kind = PY_WALK_NONE;
     type->data = owner;
-    if (owner || (type->flags & PY_TPFLAGS_HEAPTYPE))
+    if (owner)
         type->walk_kind = PY_WALK_HAND;
-    if (type->walk_kind == PY_WALK_HAND || may_own(type))
+    if (owner || may_own(type))
         type->walk = py_walk_unvisited;
 }
 

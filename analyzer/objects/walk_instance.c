@@ -178,21 +178,22 @@ enum py_status py_walk_instance(struct py_objects *objects, const struct py_type
     return py_reader_status(objects);
 }
 
-/* What its structure says, where no row does. */
+/* What its structure says, or its tp_members, where no row does. */
 static void own_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
                         struct py_refs *refs)
 {
     struct py_type *own = objects->types[type->index];
-    bool heap = type->flags & PY_TPFLAGS_HEAPTYPE;
     if (type->owns_nothing)
         return;
     if (py_struct_own(objects, type, object, refs)) {
         own->walk_kind = PY_WALK_STRUCT;
-        return;
-    }
-    own->owns_nothing = true;
-    if (!heap) /* nothing to walk for */
+    } else if (PY_PTR(&objects->reader, type->address, type, tp_members)) {
+        own->walk_kind = PY_WALK_MEMBERS;
+        py_push_members(objects, type, object, PY_REF_OWNED, refs);
+    } else {
+        own->owns_nothing = true;
         own->walk = NULL;
+    }
 }
 
 enum py_status py_walk_unvisited(struct py_objects *objects, const struct py_type *type,
@@ -216,7 +217,7 @@ void py_own_type(struct py_objects *objects, const struct py_type *type, uint64_
 {
     const struct py_known *owner = type->walk == py_walk_unvisited ? type->data : NULL;
     const struct py_known_row *row = owner && owner->walk == py_walk_row ? owner->data : NULL;
-    if (!(type->flags & PY_TPFLAGS_HEAPTYPE) || (row && row->lent))
+    if (!(type->flags & PY_TPFLAGS_HEAPTYPE) || (row && !row->count))
         return;
     for (size_t i = first; i < refs->count; i++)
         if (refs->items[i].target == type->address && refs->items[i].kind != PY_REF_WEAK)
