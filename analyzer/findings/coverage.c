@@ -124,6 +124,18 @@ static char *cut_text(const struct df_core *core)
     return text;
 }
 
+static void fill_balance(const struct gr_graph *graph, struct fi_balance *balance)
+{
+    const struct gr_counts *counts = &graph->counts;
+    *balance = (struct fi_balance){.reliable = counts->reliable,
+                                   .checked = counts->checked,
+                                   .surplus = counts->surplus,
+                                   .unexplained = counts->unexplained,
+                                   .deficit = counts->deficit};
+    if (counts->deficit_example_count)
+        balance->deficit_example = graph->address[counts->deficit_examples[0]];
+}
+
 void fi_fill_coverage(struct fi_context *context)
 {
     struct fi_coverage *coverage = &context->verdict->coverage;
@@ -134,6 +146,7 @@ void fi_fill_coverage(struct fi_context *context)
     fill_references(context, coverage);
     fill_walks(context, coverage);
     fill_unreadable(context, coverage);
+    fill_balance(graph, &coverage->balance);
     coverage->emulator_note =
         fi_pool_text(context->pool, py_objects_emulator_note(context->analysis->objects));
     DF_CLEANUP_FREE char *cut = cut_text(context->analysis->py->dump->core);

@@ -46,8 +46,15 @@ struct fi_count { /* a named count */
     uint64_t count;
 };
 
+struct fi_balance { /* reference counts against the references found: objects */
+    bool reliable;  /* all holders could be asked; else the figures say little */
+    uint64_t checked, surplus, unexplained, deficit;
+    uint64_t deficit_example; /* address; 0 when there is none */
+};
+
 struct fi_coverage {
     uint64_t objects, references;
+    struct fi_balance balance;
     struct fi_count *by_source, *by_reference_kind, *unreadable, *by_walk; /* zero rows left out */
     uint32_t by_source_count, by_reference_kind_count, unreadable_count, by_walk_count;
     struct fi_count *conservative_types; /* name, objects */

@@ -358,11 +358,13 @@ static void count_edges(struct ledger *ledger, int64_t *found)
 }
 
 /* Without debug information the slots of the interpreter's state are not known; free-threaded
- * builds count in several places, and defer. What is lost of a core may have held anything. */
+ * builds count in several places, and defer. Up to 3.10 tables of keys that several dicts share and
+ * no type has any more own some names, and stacks hold more (every frame). What is lost of a core
+ * may have held anything. */
 static bool is_reliable(const struct py *py)
 {
     return py->layout.interp_slots.count && py->layout.ref_shape != PY_COUNT_BIASED &&
-           !df_core_is_cut(py->dump->core);
+           py->layout.frame_shape != PY_FRAME_OBJECTS && !df_core_is_cut(py->dump->core);
 }
 
 static struct df_err *add_up(struct ledger *ledger)

@@ -57,6 +57,14 @@ static json_t *counts(const struct fi_count *rows, uint32_t count)
     return object;
 }
 
+static json_t *balance(const struct fi_balance *balance)
+{
+    return json_pack("{sb so so so so}", "reliable", balance->reliable, "checked",
+                     rp_json_number(balance->checked), "surplus", rp_json_number(balance->surplus),
+                     "unexplained", rp_json_number(balance->unexplained), "deficit",
+                     rp_json_number(balance->deficit));
+}
+
 static json_t *coverage(const struct fi_coverage *coverage)
 {
     json_t *conservative = json_array();
@@ -66,8 +74,9 @@ static json_t *coverage(const struct fi_coverage *coverage)
             json_pack("{so so}", "type", rp_json_text(coverage->conservative_types[i].name),
                       "objects", rp_json_number(coverage->conservative_types[i].count)));
     return json_pack(
-        "{so so so so so so so sb so so}", "objects", rp_json_number(coverage->objects),
-        "references", rp_json_number(coverage->references), "by_source",
+        "{so so so so so so so so sb so so}", "objects", rp_json_number(coverage->objects),
+        "reference_counts", balance(&coverage->balance), "references",
+        rp_json_number(coverage->references), "by_source",
         counts(coverage->by_source, coverage->by_source_count), "by_reference_kind",
         counts(coverage->by_reference_kind, coverage->by_reference_kind_count), "by_walk",
         counts(coverage->by_walk, coverage->by_walk_count), "unreadable",

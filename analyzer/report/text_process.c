@@ -210,6 +210,19 @@ static void sentence(struct rp_paper *paper, const char *clause)
     free(text);
 }
 
+static void deficit(struct rp_paper *paper, const struct fi_balance *balance)
+{
+    if (!balance->deficit || !balance->reliable)
+        return;
+    char *text = df_xasprintf("%s object%s fewer references than were found (one at 0x%llx): a "
+                              "mistake of this analysis, or memory that the process had damaged.",
+                              fi_number_phrase(balance->deficit).text,
+                              balance->deficit == 1 ? " counts" : "s count",
+                              (unsigned long long)balance->deficit_example);
+    rp_wrap(paper, "  ", RP_YELLOW, text);
+    free(text);
+}
+
 void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, bool all)
 {
     const struct fi_coverage *coverage = &verdict->coverage;
@@ -221,6 +234,7 @@ void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, 
         rp_line(paper, "  %s of writable memory were left out when the core was written.",
                 fi_bytes_phrase(verdict->core.left_out_bytes).text);
     counts(paper, "Not read", coverage->unreadable, coverage->unreadable_count);
+    deficit(paper, &coverage->balance);
     if (coverage->verified)
         rp_wrap(paper, "  ", RP_PLAIN, coverage->verified);
     if (coverage->emulator_note)
