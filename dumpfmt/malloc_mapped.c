@@ -2,8 +2,9 @@
  * malloc_mapped.c: chunks with a mapping of their own (sysmalloc_mmap in malloc/malloc.c).
  *
  * glibc keeps no list of them. Each begins on a page, has nothing before it (prev_size is what
- * alignment cost: 0), the flag 2 alone, and a size of whole pages within its mapping. The kernel
- * merges mappings of the same kind, so every page is asked; what a chunk spans is passed over.
+ * alignment cost: 0; since 2.43 its lowest bit says that it has huge pages), the flag 2 alone, and
+ * a size of whole pages within its mapping (since 2.43 less 16 bytes). The kernel merges mappings
+ * of the same kind, so every page is asked; what a chunk spans is passed over.
  */
 #include <elf.h>
 
@@ -13,6 +14,8 @@
 #define PAGE UINT64_C(4096)
 #define IS_MMAPPED 2u
 #define FLAGS UINT64_C(7)
+#define HUGE_PAGES 1 /* MMAP_HP */
+#define HEAD 16      /* CHUNK_HDR_SZ */
 
 static bool holds_stack(const struct df_core *core, uint64_t start, uint64_t end, uint64_t *ret_sp)
 {
@@ -35,6 +38,19 @@ static bool of_file(const struct df_core *core, uint64_t address)
     return low && address < core->mappings[low - 1].end;
 }
 
+/* The bytes of the mapping that a chunk at this page would have; 0 when there is none. */
+static uint64_t mapping_of(const struct df_aspace *space, uint64_t page, uint64_t end)
+{
+    uint64_t before, size;
+    if (!df_u64(space, page, &before) || !df_u64(space, page + 8, &size) || before > HUGE_PAGES ||
+        (size & FLAGS) != IS_MMAPPED || (size &= ~FLAGS) < MIN_CHUNK || size > end - page)
+        return 0;
+    if (size % PAGE == 0)
+        return size;
+    size += HEAD;
+    return size % PAGE == 0 && size <= end - page ? size : 0;
+}
+
 static void look_between(struct df_malloc *malloc, const struct df_dump *dump, uint64_t start,
                          uint64_t end)
 {
@@ -42,18 +58,15 @@ static void look_between(struct df_malloc *malloc, const struct df_dump *dump, u
     if (holds_stack(dump->core, start, end, &sp)) /* what is below it is of no use, or the stack */
         start = sp;
     for (uint64_t at = (start + PAGE - 1) & ~(PAGE - 1); at < end && end - at >= PAGE;) {
-        uint64_t before, size, step = PAGE;
-        if (df_u64(dump->space, at, &before) && df_u64(dump->space, at + 8, &size) && !before &&
-            (size & FLAGS) == IS_MMAPPED && size >= PAGE && !((size & ~FLAGS) % PAGE) &&
-            (size & ~FLAGS) <= end - at) {
-            step = size & ~FLAGS;
+        uint64_t step = mapping_of(dump->space, at, end);
+        if (step) {
             struct df_malloc_area area = {
                 .start = at, .end = at + step, .first = at, .kind = DF_AREA_MAPPED, .whole = true};
             malloc->areas =
                 df_grow(malloc->areas, malloc->area_count, &malloc->area_capacity, sizeof(area));
             malloc->areas[malloc->area_count++] = area;
         }
-        at += step;
+        at += step ? step : PAGE;
     }
 }
 

@@ -131,7 +131,7 @@ static void make_all(void)
     put(MAPPED + 0x2008, 0x1002); /* within the one before */
     put(MAPPED + 0x4008, 0x9002); /* too long */
     put(MAPPED + 0x5008, 0x1003);
-    put(MAPPED + 0x7008, 0x1002);
+    put(MAPPED + 0x7008, bins_at == 24 ? 0xff2 : 0x1002);
 }
 
 static struct df_malloc *open_malloc(void)
@@ -189,6 +189,26 @@ static void test_chunks(void **state)
         check_chunks();
     }
     df_malloc_close(NULL);
+}
+
+/* Since 2.43 the size of a mapped chunk is that of its pages less a head. */
+static void test_mapped_shorter(void **state)
+{
+    (void)state;
+    bins_at = 24;
+    make_all();
+    struct df_malloc *malloc = open_malloc();
+    df_malloc_find_mapped(malloc, &dump, NULL, 0);
+    assert_int_equal(malloc->area_count, 4);
+    assert_int_equal(malloc->areas[3].end, MAPPED + 0x8000);
+    struct df_chunk_cursor cursor;
+    struct df_chunk chunk;
+    df_chunks_begin(malloc, dump.space, &malloc->areas[3], &cursor);
+    assert_true(df_chunks_next(&cursor, &chunk));
+    assert_int_equal(chunk.end, MAPPED + 0x7ff0);
+    assert_false(df_chunks_next(&cursor, &chunk));
+    df_malloc_close(malloc);
+    bins_at = 112;
 }
 
 static void test_mapped(void **state)
@@ -358,9 +378,9 @@ static int drop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chunks),    cmocka_unit_test(test_mapped),
-        cmocka_unit_test(test_nothing),   cmocka_unit_test(test_damage),
-        cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_chunks),         cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_mapped_shorter), cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_damage),         cmocka_unit_test(test_any_bytes),
     };
     return cmocka_run_group_tests(tests, make, drop);
 }
