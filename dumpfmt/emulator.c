@@ -304,6 +304,20 @@ void df_emulator_reset(struct df_emulator *emulator)
     emulator->written = false;
 }
 
+void df_emulator_trace(struct df_emulator *emulator, bool on)
+{
+    emulator->shared->trace = on;
+}
+
+bool df_emulator_reads(const struct df_emulator *emulator, const struct df_read **ret,
+                       size_t *ret_count)
+{
+    uint64_t count = emulator->shared->read_count;
+    *ret = emulator->shared->reads;
+    *ret_count = count <= EMU_READS ? count : 0;
+    return emulator->shared->trace && count <= EMU_READS;
+}
+
 /* The next child starts from the engine as it is here. */
 void df_emulator_set_word(struct df_emulator *emulator, uint64_t address, uint64_t word)
 {
@@ -388,6 +402,18 @@ bool df_emulator_read(struct df_emulator *emulator, uint64_t address, void *buff
 void df_emulator_reset(struct df_emulator *emulator)
 {
     (void)emulator;
+}
+
+void df_emulator_trace(struct df_emulator *emulator, bool on)
+{
+    (void)emulator, (void)on;
+}
+
+bool df_emulator_reads(const struct df_emulator *emulator, const struct df_read **ret,
+                       size_t *ret_count)
+{
+    (void)emulator, (void)ret, (void)ret_count;
+    return false;
 }
 
 void df_emulator_set_word(struct df_emulator *emulator, uint64_t address, uint64_t word)

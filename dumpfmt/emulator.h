@@ -72,6 +72,16 @@ enum df_call_status df_emulator_call(struct df_emulator *emulator, uint64_t func
                                      const uint64_t *arguments, uint32_t argument_count,
                                      uint64_t *ret);
 bool df_emulator_read(struct df_emulator *emulator, uint64_t address, void *buffer, uint64_t size);
+struct df_read { /* by emulated code */
+    uint64_t address;
+    uint32_t size; /* bytes */
+};
+/* While tracing is on, calls are slow and what they read is remembered, but for their own stack. To
+ * be turned on for few calls: turning it on and off starts the engine anew. */
+void df_emulator_trace(struct df_emulator *emulator, bool on);
+/* What the last call read; false: too much to be kept. Valid until the next call. */
+bool df_emulator_reads(const struct df_emulator *emulator, const struct df_read **ret,
+                       size_t *ret_count);
 /* Throws all writes away: memory is the dump's again. */
 void df_emulator_reset(struct df_emulator *emulator);
 

@@ -85,6 +85,20 @@ static bool on_memory(uc_engine *uc, uc_mem_type type, uint64_t address, int siz
     return false;
 }
 
+static void on_read(uc_engine *uc, uc_mem_type type, uint64_t address, int size, int64_t value,
+                    void *context)
+{
+    (void)uc, (void)type, (void)value;
+    struct df_engine *engine = context;
+    struct df_emu_shared *shared = engine->shared;
+    if (address - engine->scratch < EMU_SCRATCH_SIZE || size <= 0)
+        return;
+    if (shared->read_count < EMU_READS)
+        shared->reads[shared->read_count] =
+            (struct df_read){.address = address, .size = (uint32_t)size};
+    shared->read_count++;
+}
+
 static void on_syscall(uc_engine *uc, void *context)
 {
     (void)uc;
@@ -160,6 +174,7 @@ static void open_call(struct df_engine *engine)
         uc_emu_stop(engine->uc);
         return;
     }
+    shared->read_count = 0;
     engine->mailbox[0] = call->function;
     engine->mailbox[1] = call->object;
     engine->fuel = fuel_of_call(engine);
@@ -226,6 +241,9 @@ static uc_err add_hooks(struct df_engine *engine)
     if (!code)
         code =
             uc_hook_add(uc, &hook, UC_HOOK_INTR, __extension__(void *) on_interrupt, engine, 1, 0);
+    if (!code && engine->tracing)
+        code = uc_hook_add(uc, &hook, UC_HOOK_MEM_READ, __extension__(void *) on_read, engine, 1,
+                           0);
     if (!code && engine->machine->arch == UC_ARCH_X86)
         code = uc_hook_add(uc, &hook, UC_HOOK_INSN, __extension__(void *) on_syscall, engine, 1, 0,
                            UC_X86_INS_SYSCALL);
@@ -371,6 +389,7 @@ static uc_err run_call(struct df_engine *engine)
     for (uint32_t i = 0; i < shared->argument_count; i++)
         uc_reg_write(engine->uc, machine->arguments[i], &shared->arguments[i]);
     engine->fuel = fuel_of_call(engine);
+    engine->shared->read_count = 0;
     return run(engine, shared->function);
 }
 
@@ -426,6 +445,12 @@ void df_engine_serve(struct df_engine *engine, enum df_emu_request request)
     struct df_emu_shared *shared = engine->shared;
     struct df_err *err = NULL;
     shared->ok = true;
+    /* Code that was translated without the hook would not call it. */
+    bool runs = request == EMU_VISIT || request == EMU_CALL;
+    if (runs && shared->trace != engine->tracing) {
+        engine->tracing = shared->trace;
+        engine->renew = true;
+    }
     if (request == EMU_OPEN)
         err = open_engine(engine);
     else if (request == EMU_VISIT)

@@ -99,6 +99,7 @@ struct df_engine {
 
     struct df_emu_shared *shared; /* the request that is served, and its answer */
     bool batch;                   /* a batch is running, not a single call */
+    bool tracing;                 /* the engine has a hook on reads */
     bool stopped;                 /* a hook ended the call, for `stop_status` */
     bool renew;                   /* the engine must be made anew before it goes on */
     uint8_t stop_status;
@@ -112,6 +113,7 @@ enum df_emu_request { EMU_OPEN, EMU_VISIT, EMU_CALL, EMU_READ, EMU_RESET };
 #define EMU_TARGETS (UINT64_C(1) << 25) /* visits of one request */
 #define EMU_MAX_VISITS (UINT64_C(1) << 24)
 #define EMU_BYTES 65536u
+#define EMU_READS 4096u
 
 struct df_emu_shared {
     /* in */
@@ -121,6 +123,7 @@ struct df_emu_shared {
     uint64_t arguments[6];
     uint32_t argument_count;
     uint64_t address, size; /* READ: at most EMU_BYTES */
+    bool trace;             /* VISIT, CALL: remember the reads of the last call */
     /* out */
     volatile uint64_t beat;  /* changes while code runs */
     volatile uint64_t index; /* VISIT: calls before it are done */
@@ -130,6 +133,8 @@ struct df_emu_shared {
     uint8_t status;
     bool ok;         /* READ, OPEN */
     char error[256]; /* when not ok */
+    uint64_t read_count; /* more than EMU_READS: the rest was not kept */
+    struct df_read reads[EMU_READS];
     struct df_visits calls[EMU_SLICE];
     uint8_t bytes[EMU_BYTES];
     uint64_t targets[EMU_TARGETS] __attribute__((aligned(4096)));

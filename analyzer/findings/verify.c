@@ -149,7 +149,7 @@ static void note_failure(struct work *work, const struct py_batch_item *item)
 /* Nobody but its own code walks it. */
 static bool is_own_code(const struct py_type *type)
 {
-    return type->deferred && !type->python_class && !type->learned;
+    return type->deferred && !type->python_class && !py_type_is_learned(type);
 }
 
 static void compare_batch(struct work *work, size_t count)

@@ -5,7 +5,7 @@
  * within the block (attribute values have a prefix in front of them, 3.11 to 3.12): who asks looks
  * for the block around it.
  */
-#include "analyzer/objects/internal.h"
+#include "analyzer/objects/learned.h"
 
 #define MAX_DEQUE_FREE 64
 
@@ -20,7 +20,8 @@ enum { /* rules, or'ed */
        RULE_DEQUE = 128,
        RULE_TYPE = 256,
        RULE_CODE = 512,
-       RULE_VALUES = 1024
+       RULE_VALUES = 1024,
+       RULE_NUMPY = 2048
 };
 
 struct visit {
@@ -47,7 +48,8 @@ static uint16_t rule_of_name(const char *name)
                  {"frozendict", RULE_DICT},
                  {"collections.deque", RULE_DEQUE},
                  {"collections.OrderedDict", RULE_ODICT},
-                 {"code", RULE_CODE}};
+                 {"code", RULE_CODE},
+                 {"numpy.ndarray", RULE_NUMPY}};
     for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
         if (strcmp(rules[i].name, name) == 0)
             return rules[i].rule;
@@ -190,6 +192,9 @@ void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type_index
     if (!type->buffer_rules)
         type->buffer_rules = rules_of(objects, type);
     uint16_t rules = type->buffer_rules;
+    uint64_t address, size;
+    if (py_learned_array(objects, type, object, &address, &size))
+        emit(&visit, address, size, PY_BUFFER_ITEMS);
     if (rules == RULE_KNOWN)
         return;
     if (rules & RULE_LIST)
@@ -213,6 +218,8 @@ void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type_index
         emit(&visit, PY_PTR(reader, object, code, co_extra), 0, PY_BUFFER_TABLE);
     if (rules & RULE_VALUES)
         values_buffer(&visit, object);
+    if (rules & RULE_NUMPY && py_numpy_data(objects, object, &address, &size))
+        emit(&visit, address, size, PY_BUFFER_ITEMS);
     reader->fault = false;
 }
 

@@ -5,7 +5,7 @@
  * The emulated function of an instance of a Python class is its base's: what subtype_traverse
  * itself visits is read by hand, with names (walk_instance.c).
  */
-#include "analyzer/objects/internal.h"
+#include "analyzer/objects/learned.h"
 
 #define T_OBJECT 6
 #define T_OBJECT_EX 16
@@ -145,16 +145,17 @@ enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type
     return py_reader_status(objects);
 }
 
-/* One run of the emulator over the items for which `wants`; calls[i].function 0 means: not run. */
+/* One run of the emulator over the items that a plan leaves to it; without a plan, over all, with
+ * their whole type's function. */
 static bool run_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
-                      struct df_visits *calls, bool whole_type)
+                      struct df_visits *calls, const uint8_t *plan)
 {
     struct df_emulator *emulator = py_emulator(objects);
     size_t run = 0;
     for (size_t i = 0; i < count; i++) {
         const struct py_type *type = objects->types[items[i].type];
-        const struct py_type *part = whole_type ? type : emulated_part(objects, type);
-        if (part && part->traverse && emulator)
+        const struct py_type *part = plan ? emulated_part(objects, type) : type;
+        if (part && part->traverse && emulator && !(plan && plan[i] == PY_ALIKE))
             calls[run++] =
                 (struct df_visits){.function = part->traverse, .object = items[i].object};
     }
@@ -206,30 +207,72 @@ static enum py_status finish_item(struct py_objects *objects, const struct py_ba
     return call ? PY_FAULT : status;
 }
 
+static bool is_run(struct py_objects *objects, const struct py_batch_item *item,
+                   enum py_likeness likeness)
+{
+    const struct py_type *part = emulated_part(objects, objects->types[item->type]);
+    return part && part->traverse && objects->emulator && likeness != PY_ALIKE;
+}
+
+static void finish_references(struct py_objects *objects, struct py_batch_item *item,
+                              struct py_refs *refs)
+{
+    const struct py_type *type = objects->types[item->type];
+    if (type->asks_gc && !py_is_gc(objects, item->object, item->type))
+        py_disown(refs, item->first);
+    py_own_type(objects, type, item->object, refs, item->first);
+    item->count = (uint32_t)refs->count - item->first;
+}
+
+/* False: something was not as learned, which is forgotten now: to be done again. */
+static bool walk_planned(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                         const uint8_t *plan, struct df_visits *calls, struct py_refs *refs)
+{
+    bool ran = run_batch(objects, items, count, calls, plan);
+    for (size_t i = 0, run = 0; i < count; i++) {
+        const struct py_type *type = objects->types[items[i].type];
+        const struct df_visits *call =
+            is_run(objects, &items[i], (enum py_likeness)plan[i]) ? &calls[run++] : NULL;
+        items[i].first = (uint32_t)refs->count;
+        if (plan[i] == PY_CHECK && ran && call && call->status == DF_CALL_OK &&
+            !py_learned_check(objects, type, items[i].object,
+                              objects->targets.items + call->first, call->count))
+            return false;
+        if (plan[i] == PY_ALIKE) {
+            items[i].status = PY_OK;
+            if (type->python_class)
+                items[i].status =
+                    (uint8_t)py_walk_instance(objects, type, items[i].object, refs);
+            py_learned_push(objects, type, items[i].object, refs);
+        } else {
+            items[i].status = (uint8_t)finish_item(objects, &items[i], ran ? call : NULL, refs);
+        }
+        finish_references(objects, &items[i], refs);
+    }
+    return true;
+}
+
 void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
                    struct py_refs *refs)
 {
     DF_CLEANUP_FREE struct df_visits *calls = df_xcalloc(count ? count : 1, sizeof(*calls));
-    bool ran = run_batch(objects, items, count, calls, false);
-    bool emulator = py_emulator(objects) != NULL;
-    for (size_t i = 0, run = 0; i < count; i++) {
-        const struct py_type *part = emulated_part(objects, objects->types[items[i].type]);
-        const struct df_visits *call = part && part->traverse && emulator ? &calls[run++] : NULL;
-        items[i].first = (uint32_t)refs->count;
-        items[i].status = (uint8_t)finish_item(objects, &items[i], ran ? call : NULL, refs);
-        const struct py_type *type = objects->types[items[i].type];
-        if (type->asks_gc && !py_is_gc(objects, items[i].object, items[i].type))
-            py_disown(refs, items[i].first);
-        py_own_type(objects, type, items[i].object, refs, items[i].first);
-        items[i].count = (uint32_t)refs->count - items[i].first;
-    }
+    DF_CLEANUP_FREE uint8_t *plan = df_xcalloc(count ? count : 1, 1);
+    size_t first = refs->count;
+    py_emulator(objects);
+    py_learn(objects, items, count);
+    do {
+        refs->count = first;
+        for (size_t i = 0; i < count; i++)
+            plan[i] = (uint8_t)py_learned_likeness(objects, objects->types[items[i].type],
+                                                   items[i].object);
+    } while (!walk_planned(objects, items, count, plan, calls, refs));
 }
 
 void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
                             struct py_refs *refs)
 {
     DF_CLEANUP_FREE struct df_visits *calls = df_xcalloc(count ? count : 1, sizeof(*calls));
-    bool ran = run_batch(objects, items, count, calls, true);
+    bool ran = run_batch(objects, items, count, calls, NULL);
     bool emulator = py_emulator(objects) != NULL;
     for (size_t i = 0, run = 0; i < count; i++) {
         const struct py_type *type = objects->types[items[i].type];

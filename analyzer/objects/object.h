@@ -130,6 +130,8 @@ const char *py_objects_emulator_note(const struct py_objects *objects);
  * PY_NO_TYPE when there is no plausible type there. */
 uint32_t py_type_index(struct py_objects *objects, uint64_t type);
 const struct py_type *py_type_at(const struct py_objects *objects, uint32_t index);
+/* What its tp_traverse does was learned: objects of it are walked natively (learned.h). */
+bool py_type_is_learned(const struct py_type *type);
 uint32_t py_type_count(const struct py_objects *objects);
 /* The type of an object, by number; PY_NO_TYPE when it is no plausible object. */
 uint32_t py_object_type(struct py_objects *objects, uint64_t object);

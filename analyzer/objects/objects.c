@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * objects.c: opening and closing, and the walk of one object: which walkers in which order.
  */
-#include "analyzer/objects/internal.h"
+#include "analyzer/objects/learned.h"
 
 struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
                                struct py_objects **ret)
@@ -25,6 +25,7 @@ void py_objects_close(struct py_objects *objects)
         return;
     for (size_t i = 0; i < objects->type_count; i++) {
         free(objects->types[i]->name);
+        py_learned_free(objects->types[i]->learned);
         free(objects->types[i]);
     }
     free(objects->types);

@@ -6,7 +6,7 @@
  * asked itself, by emulation. A __sizeof__ written in Python cannot be asked: the next rule along
  * the mro serves and the type says that its sizes are guesses.
  */
-#include "analyzer/objects/internal.h"
+#include "analyzer/objects/learned.h"
 
 #define METH_NOARGS 0x0004
 #define METH_METHOD_FASTCALL_KEYWORDS (0x0200 | 0x0080 | 0x0002)
@@ -312,8 +312,8 @@ static bool emulated_int(struct py_objects *objects, uint64_t result, uint64_t *
     return true;
 }
 
-static enum py_status size_emulated(struct py_objects *objects, const struct py_type *type,
-                                    uint64_t object, uint64_t *ret)
+bool py_ask_size(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                 uint64_t *ret)
 {
     struct df_emulator *emulator = py_emulator(objects);
     /* (self, NULL), or (self, class, args, nargs, kwnames) */
@@ -324,8 +324,20 @@ static enum py_status size_emulated(struct py_objects *objects, const struct py_
         if (df_emulator_call(emulator, type->sizeof_function, arguments, 5, &result) ==
                 DF_CALL_OK &&
             result && emulated_int(objects, result, ret))
-            return PY_OK;
+            return true;
         df_emulator_reset(emulator);
+    }
+    return false;
+}
+
+static enum py_status size_emulated(struct py_objects *objects, const struct py_type *type,
+                                    uint64_t object, uint64_t *ret)
+{
+    if (py_learned_size(objects, type, object, ret))
+        return PY_OK;
+    if (py_ask_size(objects, type, object, ret)) {
+        py_learned_note_size(objects, type, object, *ret);
+        return PY_OK;
     }
     objects->types[py_type_index(objects, type->address)]->size_is_guess = true;
     return size_default(objects, type, object, ret);
