@@ -23,10 +23,10 @@
 #include "dumpfmt/emulator_internal.h"
 
 #define FUEL_PER_VISIT 64
-#define MAX_EXHAUSTED 16  /* then a function is given up */
-#define MANY_EXHAUSTED 64 /* failures of this kind, of any functions: then each gets little fuel \
-                           */
-#define RENEW_CHUNKS 400  /* see emulator_memory.c on the price of regions */
+#define MAX_EXHAUSTED 16 /* then a function is given up */
+/* Failures of this kind, of any functions: then each gets little fuel. */
+#define MANY_EXHAUSTED 64
+#define RENEW_CHUNKS 400 /* see emulator_memory.c on the price of regions */
 #define BEAT_MASK 0xffffu
 
 static struct df_err *engine_error(uc_err code)
@@ -242,8 +242,8 @@ static uc_err add_hooks(struct df_engine *engine)
         code =
             uc_hook_add(uc, &hook, UC_HOOK_INTR, __extension__(void *) on_interrupt, engine, 1, 0);
     if (!code && engine->tracing)
-        code = uc_hook_add(uc, &hook, UC_HOOK_MEM_READ, __extension__(void *) on_read, engine, 1,
-                           0);
+        code =
+            uc_hook_add(uc, &hook, UC_HOOK_MEM_READ, __extension__(void *) on_read, engine, 1, 0);
     if (!code && engine->machine->arch == UC_ARCH_X86)
         code = uc_hook_add(uc, &hook, UC_HOOK_INSN, __extension__(void *) on_syscall, engine, 1, 0,
                            UC_X86_INS_SYSCALL);

@@ -235,14 +235,13 @@ static bool walk_planned(struct py_objects *objects, struct py_batch_item *items
             is_run(objects, &items[i], (enum py_likeness)plan[i]) ? &calls[run++] : NULL;
         items[i].first = (uint32_t)refs->count;
         if (plan[i] == PY_CHECK && ran && call && call->status == DF_CALL_OK &&
-            !py_learned_check(objects, type, items[i].object,
-                              objects->targets.items + call->first, call->count))
+            !py_learned_check(objects, type, items[i].object, objects->targets.items + call->first,
+                              call->count))
             return false;
         if (plan[i] == PY_ALIKE) {
             items[i].status = PY_OK;
             if (type->python_class)
-                items[i].status =
-                    (uint8_t)py_walk_instance(objects, type, items[i].object, refs);
+                items[i].status = (uint8_t)py_walk_instance(objects, type, items[i].object, refs);
             py_learned_push(objects, type, items[i].object, refs);
         } else {
             items[i].status = (uint8_t)finish_item(objects, &items[i], ran ? call : NULL, refs);

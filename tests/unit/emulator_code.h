@@ -37,10 +37,21 @@ enum {
     X86_LOCKED,
     X86_CROSS_WRITE,
     X86_FAR_JUMP,
-    X86_LOCK_COMPARE
+    X86_LOCK_COMPARE,
+    X86_RECURSE,
+    X86_SELF_MODIFY,
+    X86_SYSENTER
 };
 
 static const struct code x86_codes[] = {
+    /* recurse: call recurse; ret */
+    [X86_RECURSE] = {6, {0xe8, 0xfb, 0xff, 0xff, 0xff, 0xc3}},
+    /* mov dword ptr [rip+1],7; mov eax,1 (the 1 is what was written); ret */
+    [X86_SELF_MODIFY] = {16,
+                         {0xc7, 0x05, 0x01, 0x00, 0x00, 0x00, 0x07, 0x00, 0x00, 0x00, 0xb8, 0x01,
+                          0x00, 0x00, 0x00, 0xc3}},
+    /* sysenter; ret */
+    [X86_SYSENTER] = {3, {0x0f, 0x34, 0xc3}},
     /* push rbx; push rbp; push r12; endbr64; mov rbx,rdi; mov rbp,rsi; lea
      * r12,[rdi+24]; 1: mov rdi,[rbx]; mov rsi,rdx; xor edx,edx; call rbp; test eax,eax;
      * jnz 2f; add rbx,8; cmp rbx,r12; jb 1b; 2: pop r12; pop rbp; pop rbx; ret */

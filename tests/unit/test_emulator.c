@@ -27,6 +27,7 @@
 #define LATE_SLOT 30 /* of the text page: functions that are an AVX instruction */
 #define ALIGNED UINT64_C(0x7f0000000000) /* from a file, at a page's start in it */
 #define PACKED UINT64_C(0x7f0000100000)  /* from a file, not at a page's start */
+#define JIT UINT64_C(0x7f0000200000)     /* writable and executable */
 
 /* What libc has them called; the emulator learns them when they fail. */
 enum {
@@ -83,7 +84,7 @@ struct fixture {
     struct df_symbol symbols[NATIVE_COUNT];
     struct df_emulator *emulator;
     struct df_targets targets;
-    uint8_t text[4096], data[DATA_SIZE], odd[ODD_SIZE], tail[0x10];
+    uint8_t text[4096], data[DATA_SIZE], odd[ODD_SIZE], tail[0x10], jit[4096];
 };
 
 static void put_codes(struct fixture *f, const struct code *codes, size_t count)
@@ -164,6 +165,8 @@ static int setup(void **state, enum df_machine machine)
     df_aspace_add(f->dump.space, ZERO_TAIL, sizeof(f->tail), f->tail, DF_FROM_FILE, PF_R);
     df_aspace_add(f->dump.space, ALIGNED, 0x3000, file->data + 0x1000, DF_FROM_CORE, PF_R | PF_W);
     df_aspace_add(f->dump.space, PACKED, 0x3000, file->data + 0x4010, DF_FROM_CORE, PF_R | PF_W);
+    memcpy(f->jit, x86_codes[X86_SELF_MODIFY].bytes, x86_codes[X86_SELF_MODIFY].size);
+    df_aspace_add(f->dump.space, JIT, sizeof(f->jit), f->jit, DF_FROM_CORE, PF_R | PF_W | PF_X);
     assert_null(df_aspace_seal(f->dump.space));
     struct df_err *err = df_emulator_create(&f->dump, 0, &f->emulator);
     if (err) {
@@ -258,6 +261,9 @@ static void test_each_call_fails_alone(void **state)
         {X86_EXEC_DATA, DF_CALL_FAULT},
         {X86_FAR_JUMP, DF_CALL_INSTRUCTION},
         {X86_LOCK_COMPARE, DF_CALL_INSTRUCTION},
+        {X86_RECURSE, DF_CALL_BUDGET},
+        {X86_SELF_MODIFY, DF_CALL_FAULT}, /* its page cannot be written */
+        {X86_SYSENTER, DF_CALL_INSTRUCTION},
         {X86_CR0, DF_CALL_STATUS_COUNT /* whatever, but the next must work */},
     };
     enum { BAD = sizeof(bad) / sizeof(bad[0]), COUNT = 3 * BAD };
@@ -331,6 +337,66 @@ static void test_calls(void **state)
     assert_int_equal(call1(f, X86_HALT, 0, &result), DF_CALL_INSTRUCTION);
     assert_int_equal(call1(f, X86_SYSCAL, 0, &result), DF_CALL_SYSCALL);
     assert_int_equal(result, 5);
+}
+
+static void test_deep_recursion(void **state)
+{
+    struct fixture *f = get(state);
+    uint64_t result = 0;
+    for (int round = 0; round < 3; round++) { /* to the guard below its stack, and no further */
+        assert_int_equal(call1(f, X86_RECURSE, 0, &result), DF_CALL_FAULT);
+        assert_int_equal(call1(f, X86_INCREMENT, DATA, &result), DF_CALL_OK);
+    }
+}
+
+/* Code in a page that may be written (a JIT's) changes its own next instruction: in the private
+ * copy, whether or not the engine notices within one block; never in the dump. */
+static void test_self_modifying_code(void **state)
+{
+    struct fixture *f = get(state);
+    for (int round = 0; round < 3; round++) {
+        uint64_t result = 0;
+        enum df_call_status status = df_emulator_call(f->emulator, JIT, NULL, 0, &result);
+        assert_true(status != DF_CALL_OK || result == 7 || result == 1);
+        assert_memory_equal(f->jit, x86_codes[X86_SELF_MODIFY].bytes, 16);
+        assert_int_equal(call1(f, X86_INCREMENT, DATA, &result), DF_CALL_OK);
+        assert_int_equal(result, 1);
+        df_emulator_reset(f->emulator);
+        uint8_t bytes[16];
+        assert_true(df_emulator_read(f->emulator, JIT, bytes, sizeof(bytes)));
+        assert_memory_equal(bytes, f->jit, 16);
+    }
+}
+
+static void test_runaway_calls_are_given_up(void **state)
+{
+    struct fixture *f = get(state);
+    for (int i = 0; i < 5000; i++) { /* each to its end would be 4 minutes */
+        uint64_t result;
+        assert_int_equal(call1(f, X86_LOOP, 0, &result), DF_CALL_BUDGET);
+    }
+}
+
+static void test_trace(void **state)
+{
+    struct fixture *f = get(state);
+    const struct df_read *reads;
+    size_t count;
+    for (int round = 0; round < 2; round++) {
+        struct df_visits call = {.function = function(X86_VISIT3), .object = DATA + 64};
+        visit(f, &call, 1);
+        assert_false(df_emulator_reads(f->emulator, &reads, &count));
+        df_emulator_trace(f->emulator, true);
+        visit(f, &call, 1);
+        expect_three(f, &call);
+        assert_true(df_emulator_reads(f->emulator, &reads, &count));
+        assert_int_equal(count, 3); /* what it pushes and pops is not told */
+        for (uint64_t i = 0; i < 3; i++) {
+            assert_int_equal(reads[i].address, DATA + 64 + 8 * i);
+            assert_int_equal(reads[i].size, 8);
+        }
+        df_emulator_trace(f->emulator, false);
+    }
 }
 
 static void test_writes_are_private(void **state)
@@ -561,6 +627,10 @@ int main(void)
         X86_TEST(test_missing_function),
         X86_TEST(test_runaway_is_given_up),
         X86_TEST(test_calls),
+        X86_TEST(test_deep_recursion),
+        X86_TEST(test_self_modifying_code),
+        X86_TEST(test_runaway_calls_are_given_up),
+        X86_TEST(test_trace),
         X86_TEST(test_writes_are_private),
         X86_TEST(test_kinds_of_stores),
         X86_TEST(test_natives_that_read),
