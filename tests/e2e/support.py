@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # necropy: what the end-to-end tests share: where things are, running necropy, interpreters and cores.
 """Environment: NECROPY, the binary (default: build/ in the repository); NECROPY_PYTHONS, see oracle/dump.py;
-NECROPY_SMALL=1 takes one interpreter and one kind of core only (for sanitizer builds)."""
+NECROPY_SMALL=1 takes one interpreter and one kind of core only (for sanitizer builds); NECROPY_FULL=1 takes all that are
+at hand, which takes its time; without either, some."""
 import json
 import os
 import re
@@ -21,6 +22,8 @@ from dump import Living  # noqa: E402,F401
 
 NECROPY = os.path.abspath(os.environ.get("NECROPY") or os.path.join(ROOT, "build", "analyzer", "necropy"))
 SMALL = bool(os.environ.get("NECROPY_SMALL"))
+FULL = bool(os.environ.get("NECROPY_FULL"))
+_USUAL = ((3, 8), (3, 10), (3, 13))
 PATIENCE = 600
 _CACHE = tempfile.TemporaryDirectory(prefix="necropy-cache-")
 _found = None
@@ -103,6 +106,15 @@ def pythons(case):
     if not _found:
         case.skipTest("no Python with debug information (Debian: python3-dbg)")
     return _found[:1] if SMALL else _found
+
+
+def usual(found):
+    """Of many interpreters those that a usual run has time for: the first (Debian's), the oldest, one between, the
+    newest that is here everywhere. All of them with NECROPY_FULL=1, one with NECROPY_SMALL=1."""
+    if FULL or SMALL:
+        return found[:1] if SMALL else found
+    return [python for index, python in enumerate(found)
+            if not index or (python.version[:2] in _USUAL and not python.root and not python.debug)]
 
 
 def each_core(check):

@@ -71,7 +71,7 @@ class Memory(support.Case):
 
 
 def populate():
-    found = dump.interpreters(ALL, roots=True)[0][:1 if support.SMALL else None]
+    found = support.usual(dump.interpreters(ALL, roots=True)[0])
     for python in found:
         few = python.root or python.debug or python.version[:2] in ((3, 9), (3, 10))
         for allocator in ALLOCATORS[:1] if few else ALLOCATORS:

@@ -124,8 +124,7 @@ def populate():
         if not any(python.version[:2] == version for python in found):
             print("skipped: there is no %d.%d with debug information here (see NECROPY_ROOTS)" % version,
                   file=sys.stderr)
-    if support.SMALL:
-        found = found[:1]
+    found = support.usual(found)
     newest = {}  # of each minor version, release builds
     for python in found:
         elsewhere = python.root or python.debug
