@@ -64,6 +64,7 @@ enum gr_native_place {
     GR_NATIVE_STACK,    /* native stack or thread-local storage */
     GR_NATIVE_REGISTER, /* of a thread */
     GR_NATIVE_BLOCK,    /* block of the heap that belongs to no object */
+    GR_NATIVE_MAPPING,  /* other writable memory */
     GR_NATIVE_OBJECT,   /* member of an object that its type's tp_traverse does not visit */
     GR_NATIVE_NONE,     /* private to ledger.c */
 };

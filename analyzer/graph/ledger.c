@@ -24,6 +24,7 @@
 #define MOST_LOST 65536 /* references of an object that only the sweep found: else it is none */
 #define MAX_BODY 4096   /* bytes of an object that are looked at */
 #define HEADER 16
+#define LONGER 16 /* bytes of an object behind what its type says */
 
 struct ledger {
     struct gr_graph *graph;
@@ -260,13 +261,29 @@ static uint32_t known_references(const struct gr_graph *graph, uint32_t from, ui
     return count;
 }
 
+/* Bytes of an object that are looked at. Some of C extensions are longer than their type says, by
+ * what makes them owners of something (_cffi_backend's CData). */
+static int64_t body_size(const struct ledger *ledger, uint32_t v, const struct py_type *type)
+{
+    const struct gr_graph *graph = ledger->graph;
+    const struct df_module *module = df_module_at(ledger->py->dump->modules, type->dealloc);
+    bool foreign = module && module != ledger->py->module && !type->traverse;
+    int64_t size = type->basic_size + (foreign ? LONGER : 0);
+
+    if (v + 1 < graph->count && graph->address[v + 1] - graph->address[v] < (uint64_t)size)
+        size = (int64_t)(graph->address[v + 1] - graph->address[v]);
+    if (size < type->basic_size)
+        size = type->basic_size;
+    return size < MAX_BODY ? size : MAX_BODY;
+}
+
 /* Words of an object that nobody visits, beyond those that are the references found in it. */
 static void look_into(struct ledger *ledger, uint32_t v, const struct py_type *type, int64_t at)
 {
     const struct gr_graph *graph = ledger->graph;
     const struct df_aspace *space = ledger->py->dump->space;
     uint64_t address = graph->address[v], last = graph->address[graph->count - 1], word;
-    int64_t size = type->basic_size < MAX_BODY ? type->basic_size : MAX_BODY;
+    int64_t size = body_size(ledger, v, type);
     size_t first = ledger->natives.count;
     bool all = at == HEADER; /* else: members beyond those that the walker knows */
 

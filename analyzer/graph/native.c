@@ -8,6 +8,7 @@
 #include "analyzer/graph/native.h"
 
 #include <elf.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyzer/algo/csr.h"
@@ -140,6 +141,76 @@ static void scan_blocks(const struct scan *scan, const struct gr_sweep *sweep)
                    (struct gr_native){.place = GR_NATIVE_BLOCK, .block = sweep->foreign[i].start});
 }
 
+struct known { /* memory that is read elsewhere, or is nobody's business */
+    struct {
+        struct gr_span *items;
+        size_t count, capacity;
+    } spans;
+};
+
+static int by_start(const void *left, const void *right)
+{
+    const struct gr_span *a = left, *b = right;
+
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static void add_span(struct known *known, uint64_t start, uint64_t end)
+{
+    if (start < end)
+        DF_PUSH(&known->spans, (struct gr_span){start, end});
+}
+
+static void find_known(const struct py *py, const struct gr_sweep *sweep, struct known *known)
+{
+    const struct df_modules *modules = py->dump->modules;
+    const struct df_core *core = py->dump->core;
+
+    for (size_t i = 0; i < sweep->span_count; i++)
+        add_span(known, sweep->spans[i].start, sweep->spans[i].end);
+    for (uint32_t m = 0; m < modules->count; m++)
+        add_span(known, modules->items[m].start, modules->items[m].end);
+    for (uint32_t l = 0; l < core->lwp_count; l++) {
+        const struct df_segment *segment = df_core_segment(core, core->lwps[l].sp);
+
+        if (segment)
+            add_span(known, segment->address, segment->address + segment->memory_size);
+    }
+    if (known->spans.count)
+        qsort(known->spans.items, known->spans.count, sizeof(*known->spans.items), by_start);
+}
+
+/* Writable memory that is no allocator's, no file's and no thread's stack: stacks of coroutines
+ * that are switched in C, and their frames (greenlet). */
+static void scan_mappings(const struct scan *scan, const struct gr_sweep *sweep)
+{
+    const struct df_core *core = scan->py->dump->core;
+    struct known known = {0};
+    size_t next = 0;
+
+    if (!sweep)
+        return;
+    find_known(scan->py, sweep, &known);
+    for (uint32_t i = 0; i < core->segment_count; i++) {
+        const struct df_segment *segment = &core->segments[i];
+        uint64_t at = segment->address, end = segment->address + segment->file_size;
+
+        while ((segment->flags & PF_W) && at < end) {
+            uint64_t stop = end;
+
+            while (next < known.spans.count && known.spans.items[next].end <= at)
+                next++;
+            if (next < known.spans.count && known.spans.items[next].start < stop)
+                stop = known.spans.items[next].start;
+            if (at < stop)
+                read_words(scan, at, stop,
+                           (struct gr_native){.place = GR_NATIVE_MAPPING, .block = at});
+            at = stop < end ? known.spans.items[next].end : end;
+        }
+    }
+    free(known.spans.items);
+}
+
 void gr_native_scan(const struct py *py, const struct gr_sweep *sweep, uint64_t low, uint64_t high,
                     gr_native_visitor visit, void *context)
 {
@@ -149,6 +220,7 @@ void gr_native_scan(const struct py *py, const struct gr_sweep *sweep, uint64_t 
     scan_frames(&scan);
     scan_threads(&scan);
     scan_blocks(&scan, sweep);
+    scan_mappings(&scan, sweep);
 }
 
 struct found {
@@ -254,6 +326,9 @@ char *gr_native_name(const struct py *py, const struct gr_native *word)
                             py->dump->core->lwps[word->index].tid);
     case GR_NATIVE_FRAME:
         return df_xasprintf("value stack of frame %u", word->frame);
+    case GR_NATIVE_MAPPING:
+        return df_xasprintf("memory mapped at 0x%llx, +0x%llx", (unsigned long long)word->block,
+                            (unsigned long long)(word->address - word->block));
     case GR_NATIVE_OBJECT:
         return df_xasprintf("object 0x%llx, at offset %llu", (unsigned long long)word->block,
                             (unsigned long long)(word->address - word->block));
