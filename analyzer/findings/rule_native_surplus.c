@@ -152,8 +152,27 @@ static void tell_examples(struct fi_context *context, struct fi_finding *finding
     }
 }
 
+/* Cython's modules make constants (code objects, tuples, texts) and look wrappers up once, each
+ * with a reference that a C variable keeps, or nothing does: compilers remove variables that are
+ * never read. They are lost to the letter, and never grow. */
+static bool may_be_constants(const struct fi_context *context, const struct group *group)
+{
+    static const char *const kinds[] = {"code", "tuple", "str", "wrapper_descriptor",
+                                        "method_descriptor"};
+    const struct py_objects *objects = context->analysis->objects;
+    const char *name = py_type_at(objects, group->type)->name;
+    bool kind = false, cython = false;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        kind |= strcmp(name, kinds[i]) == 0;
+    for (uint32_t i = 0; kind && !cython && i < py_type_count(objects); i++)
+        cython = strstr(py_type_at(objects, i)->name, "cython_function_or_method") != NULL;
+    return kind && cython;
+}
+
 static enum fi_severity grade(const struct fi_context *context, const struct group *group)
 {
+    if (may_be_constants(context, group))
+        return FI_INFO;
     enum fi_severity severity = fi_severity_of(context, group->retained);
     return group->references >= GRAVE && severity == FI_INFO ? FI_WARNING : severity;
 }
@@ -183,6 +202,11 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
                     fi_pool_format(context->pool, "%s of the objects are held by nothing else: %s",
                                    fi_number_phrase(group->alone).text,
                                    fi_bytes_phrase(group->retained).text));
+    if (may_be_constants(context, group))
+        fi_evidence(
+            context, finding,
+            "modules made by Cython are loaded: these may be their constants, whose variables "
+            "the compiler has removed; only growth between two dumps would be a leak");
     tell_examples(context, finding, group);
     finding->advice = "Look for a Py_DECREF that is missing in the C code that makes or takes such "
                       "objects: on its error paths, after calls that return new references, before "
