@@ -434,12 +434,23 @@ py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type)
     return found ? found : size_default;
 }
 
+/* 3.13+ leaves out static types only where their type is `type` itself: not those of a metatype
+ * (NumPy's dtypes), which have no header either and yet have it counted. */
+static bool counts_head(struct py_objects *objects, const struct py_type *type, uint64_t object)
+{
+    const struct py_layout *layout = objects->reader.layout;
+    if (!(type->flags & PY_TPFLAGS_HAVE_GC) || layout->presize_by_type)
+        return type->flags & PY_TPFLAGS_HAVE_GC;
+    if (layout->attr_shape == PY_ATTR_INLINE)
+        return strcmp(type->name, "type") != 0 || py_has_gc_head(objects, object, type);
+    return py_is_gc(objects, object, type->index);
+}
+
 /* _PySys_GetSizeOf, Python/sysmodule.c; _PyType_PreHeaderSize, pycore_object.h */
 static uint64_t presize(struct py_objects *objects, const struct py_type *type, uint64_t object)
 {
     const struct py_layout *layout = objects->reader.layout;
-    bool gc = layout->presize_by_type ? type->flags & PY_TPFLAGS_HAVE_GC
-                                      : py_is_gc(objects, object, type->index);
+    bool gc = counts_head(objects, type, object);
     if (!gc && (type->flags & PY_TPFLAGS_TYPE))
         return 0;
     uint64_t size = gc ? layout->gc_head_size : 0;
