@@ -12,6 +12,7 @@
 #include "analyzer/graph/ledger.h"
 #include "analyzer/graph/number.h"
 #include "analyzer/graph/roots.h"
+#include "analyzer/graph/salvage.h"
 #include "analyzer/graph/sweep_internal.h"
 #include "dumpfmt/base/mem.h"
 
@@ -124,6 +125,8 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     gr_discovery_init(&discovery, objects, py, progress);
     gr_seeds_collect(&seeds, objects, py);
     err = discover(&discovery, &seeds);
+    if (!err)
+        err = gr_salvage(&discovery);
     if (!err)
         err = gr_sweep_run(&discovery, &graph->sweep);
     df_progress(progress, "numbering objects", 0, 0);

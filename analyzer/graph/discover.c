@@ -106,12 +106,18 @@ static bool visit_gc_object(void *context, uint64_t object)
     return !discovery->too_many;
 }
 
+static void damaged(struct gr_discovery *discovery, const char *what, uint64_t address)
+{
+    discovery->lists_damaged = true;
+    py_ledger_add(discovery->objects, what, address);
+}
+
 static void discover_gc_list(struct gr_discovery *discovery, uint64_t head, uint8_t flags)
 {
     struct gc_visit visit = {.discovery = discovery, .flags = flags};
 
     if (!py_gc_list(discovery->py, head, visit_gc_object, &visit) && !discovery->too_many)
-        py_ledger_add(discovery->objects, "collector lists damaged", head);
+        damaged(discovery, "collector lists damaged", head);
 }
 
 static bool is_new(void *context, uint64_t object)
@@ -146,8 +152,7 @@ void gr_discover_gc_lists(struct gr_discovery *discovery)
         if (gc->permanent)
             discover_gc_list(discovery, gc->permanent, GR_TRACKED | GR_FROZEN);
         if (!py_gc_pages(discovery->py, i, visit_page_object, discovery) && !discovery->too_many)
-            py_ledger_add(discovery->objects, "allocator pages damaged",
-                          discovery->py->interpreters[i].address);
+            damaged(discovery, "allocator pages damaged", discovery->py->interpreters[i].address);
         collecting |= gc->collecting;
     }
     if (collecting)

@@ -55,6 +55,7 @@ struct gr_discovery {
     size_t next; /* the first object that was not walked yet */
     struct py_refs refs;
     struct gr_deferred deferred;
+    bool lists_damaged; /* not all that the collector knows was found by its lists */
     bool too_many; /* a limit of 32-bit numbers was exceeded */
     uint64_t references_by_kind[PY_REF_KINDS];
 };

@@ -10,11 +10,13 @@
 #include <elf.h>
 #include <stdio.h>
 
-/* The name of a static type is in its module, whose file may not be at hand. */
+/* The name of a static type is in its module, whose file may not be at hand; that of a class in a
+ * str, which may be in memory that was cut off. */
 static bool is_absent_name(struct py_objects *objects, uint64_t address)
 {
-    const struct df_module *module = df_module_at(objects->py->dump->modules, address);
-    return module && !df_contiguous(objects->reader.space, address);
+    const struct df_range *range = df_aspace_range(objects->reader.space, address);
+    return (range && range->origin == DF_ABSENT) ||
+           df_module_at(objects->py->dump->modules, address);
 }
 
 static bool plausible_name(struct py_objects *objects, uint64_t address)
