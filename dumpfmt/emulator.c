@@ -268,7 +268,8 @@ enum df_call_status df_emulator_call(struct df_emulator *emulator, uint64_t func
     }
     shared->function = function;
     shared->argument_count = argument_count;
-    memcpy(shared->arguments, arguments, argument_count * sizeof(*arguments));
+    for (uint32_t i = 0; i < argument_count; i++)
+        shared->arguments[i] = arguments[i];
     emulator->written = true;
     enum outcome outcome = ask(emulator, EMU_CALL);
     if (outcome != OUTCOME_DONE)

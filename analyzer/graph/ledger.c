@@ -21,6 +21,7 @@
 #include "analyzer/algo/csr.h"
 #include "dumpfmt/base/mem.h"
 
+#define MOST_COUNTED (INT64_C(1) << 60)
 #define MOST_LOST 65536 /* references of an object that only the sweep found: else it is none */
 #define MAX_BODY 4096   /* bytes of an object that are looked at */
 #define HEADER 16
@@ -172,15 +173,22 @@ static int32_t clamp(int64_t value)
     return value > INT32_MAX ? INT32_MAX : value < INT32_MIN ? INT32_MIN : (int32_t)value;
 }
 
+/* A damaged count may be any number; what is found to refer to an object is far fewer. */
+static int64_t believable(int64_t count)
+{
+    return count > MOST_COUNTED ? MOST_COUNTED : count < -MOST_COUNTED ? -MOST_COUNTED : count;
+}
+
 static void balance(struct ledger *ledger, const int64_t *found)
 {
     struct gr_graph *graph = ledger->graph;
     struct gr_counts *counts = &graph->counts;
 
     for (uint32_t v = 0; v < graph->count; v++) {
-        int64_t left = graph->references[v] - found[v] - ledger->held[v];
-
-        if (graph->references[v] == INT64_MAX || (left && is_static(ledger, v)))
+        if (graph->references[v] == INT64_MAX)
+            continue;
+        int64_t left = believable(graph->references[v]) - found[v] - ledger->held[v];
+        if (left && is_static(ledger, v))
             continue;
         if (graph->source[v] == GR_FROM_SWEEP && left > MOST_LOST)
             continue;
