@@ -31,10 +31,14 @@ void gr_discovery_init(struct gr_discovery *discovery, struct py_objects *object
     *discovery = (struct gr_discovery){
         .py = py, .objects = objects, .reader = py_reader(py), .progress = progress};
     df_map_init(&discovery->numbers);
+    discovery->interned = df_xcalloc(py->interpreter_count + 1, sizeof(*discovery->interned));
+    for (uint32_t i = 0; i < py->interpreter_count; i++)
+        discovery->interned[i] = py_interned_strings(py, i);
 }
 
 void gr_discovery_deinit(struct gr_discovery *discovery)
 {
+    free(discovery->interned);
     df_map_deinit(&discovery->numbers);
     free(discovery->found.items);
     free(discovery->targets);
@@ -214,6 +218,15 @@ static void fetch_ref(const struct gr_discovery *discovery, const struct py_ref 
         __builtin_prefetch(&map->keys[df_map_slot_(map, ref->target)]);
 }
 
+/* The dict of interned strings does not count what it holds (Objects/unicodeobject.c). */
+static bool holds_weakly(const struct gr_discovery *discovery, uint64_t object)
+{
+    for (uint32_t i = 0; i < discovery->py->interpreter_count; i++)
+        if (object == discovery->interned[i])
+            return true;
+    return false;
+}
+
 /* Turns the references of a group of objects into edges. */
 static void absorb(struct gr_discovery *discovery, const struct run *runs, size_t count)
 {
@@ -222,11 +235,15 @@ static void absorb(struct gr_discovery *discovery, const struct run *runs, size_
     for (size_t i = 0; i < count && !discovery->too_many; i++) {
         uint32_t object = runs[i].object;
         size_t first = discovery->edge_count;
+        bool weakly = holds_weakly(discovery, discovery->found.items[object].address);
 
         for (size_t r = runs[i].first; r < runs[i].first + runs[i].count; r++) {
             if (r + FETCH_AHEAD < refs->count)
                 fetch_ref(discovery, &refs->items[r + FETCH_AHEAD]);
-            absorb_ref(discovery, object, &refs->items[r]);
+            struct py_ref ref = refs->items[r];
+            if (weakly)
+                ref.kind = PY_REF_WEAK;
+            absorb_ref(discovery, object, &ref);
         }
         discovery->found.items[object].first = (uint32_t)first;
         discovery->found.items[object].count = (uint32_t)(discovery->edge_count - first);

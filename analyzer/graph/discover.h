@@ -52,6 +52,8 @@ struct gr_discovery {
         size_t count, capacity;
     } native; /* targets of native references: roots */
 
+    uint64_t *interned; /* per interpreter: its dict of interned strings, 0 when unknown */
+
     size_t next; /* the first object that was not walked yet */
     struct py_refs refs;
     struct gr_deferred deferred;

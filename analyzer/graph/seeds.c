@@ -209,6 +209,10 @@ static void collect_interpreter(struct collect *c, uint32_t i)
              gr_texts_format(c->seeds->texts, "%ssys.__dict__", name), UINT32_MAX, UINT32_MAX);
     add_late(c, interpreter->builtins, GR_ROOT_INTERPRETER,
              gr_texts_format(c->seeds->texts, "%sbuiltins.__dict__", name), UINT32_MAX, UINT32_MAX);
+    /* It holds its strings weakly (discover.c). */
+    add_late(c, py_interned_strings(c->py, i), GR_ROOT_INTERPRETER,
+             gr_texts_format(c->seeds->texts, "%s<interpreter>.interned", name), UINT32_MAX,
+             UINT32_MAX);
 }
 
 static void collect_static_type(void *context, uint64_t type)
