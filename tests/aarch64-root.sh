@@ -6,7 +6,8 @@
 # an apt of its own; nothing is installed, neither here nor there. Default: bookworm python3.11.
 set -eu
 folder=$1 suite=${2:-bookworm} python=${3:-python3.11}
-mirror=${NECROPY_MIRROR:-http://deb.debian.org/debian}
+# The mirror of this machine's own apt.
+mirror=${NECROPY_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)}
 mkdir -p "$folder/usr/bin" "$folder/usr/lib" "$folder/tmp" "$folder/dev" "$folder/.apt" "$folder/.debs"
 folder=$(cd "$folder" && pwd)
 [[ $suite == bookworm ]] || ln -sfn usr/lib "$folder/lib" # since then packages have no /lib
