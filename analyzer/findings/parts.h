@@ -9,6 +9,7 @@
 #include "analyzer/findings/phrase.h"
 #include "analyzer/findings/pool.h"
 #include "analyzer/findings/verdict.h"
+#include "dumpfmt/base/map.h"
 
 struct fi_context {
     struct fi_analysis *analysis;
@@ -19,7 +20,8 @@ struct fi_context {
     /* Classes made twice (by a factory, by a reload) have one name and are one type to a person.
      * Per type: the first type of the same name, and its place in the order of names. */
     uint32_t *named, *rank;
-    bool merged; /* some types share a name */
+    bool merged;          /* some types share a name */
+    struct df_map claims; /* nodes that a rule has explained (rules.h), each plus 1 */
 };
 
 void fi_name_types(struct fi_context *context); /* fills named, rank, merged */

@@ -20,7 +20,7 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
 {
     const struct fi_verdict *verdict = context->verdict;
     struct fi_finding *finding = fi_finding_add(context, rule);
-    finding->severity = FI_WARNING;
+    finding->severity = FI_MEDIUM;
     finding->type = group->finalizers[0];
     finding->count = group->count;
     finding->shallow_bytes = finding->retained_bytes = group->bytes;

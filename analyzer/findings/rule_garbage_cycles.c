@@ -72,8 +72,8 @@ struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi
     const struct fi_type_row *type = garbage->type_count ? &garbage->types[0] : NULL;
     struct fi_finding *finding = fi_finding_add(context, rule);
     finding->severity = fi_severity_of(context, garbage->bytes);
-    if (much && finding->severity == FI_INFO)
-        finding->severity = FI_WARNING;
+    if (much && finding->severity == FI_LOW)
+        finding->severity = FI_MEDIUM;
     finding->type = type ? type->type : NULL;
     finding->count = garbage->objects;
     for (uint32_t i = 0; i < garbage->type_count; i++)

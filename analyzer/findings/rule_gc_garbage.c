@@ -29,9 +29,9 @@ struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rul
     bool saved = context->verdict->python.gc_debug_flags & DEBUG_SAVEALL;
     struct fi_holding items = fi_items(analysis, list);
     struct fi_finding *finding = fi_finding_add(context, rule);
-    finding->severity = saved ? fi_severity_of(context, analysis->retained[list]) : FI_ERROR;
-    if (finding->severity < FI_WARNING)
-        finding->severity = FI_WARNING;
+    finding->severity = saved ? fi_severity_of(context, analysis->retained[list]) : FI_HIGH;
+    if (finding->severity < FI_MEDIUM)
+        finding->severity = FI_MEDIUM;
     finding->holder = fi_holder_make(context, list);
     finding->count = count;
     finding->retained_bytes = analysis->retained[list];

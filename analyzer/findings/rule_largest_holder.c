@@ -150,7 +150,8 @@ struct df_err *fi_ask_largest_holder(struct fi_context *context, const struct fi
     for (uint32_t i = 0; i < count && told < MAX_FINDINGS && !err; i++) {
         if (analysis->retained[nodes[i]] < analysis->total_bytes / SHARE)
             break;
-        if (fi_is_namespace(analysis, nodes[i]) || fi_is_garbage(analysis, nodes[i]))
+        if (fi_is_namespace(analysis, nodes[i]) || fi_is_garbage(analysis, nodes[i]) ||
+            fi_is_claimed(context, nodes[i]))
             continue;
         err = report(context, rule, nodes[i]);
         told++;

@@ -172,9 +172,9 @@ static bool may_be_constants(const struct fi_context *context, const struct grou
 static enum fi_severity grade(const struct fi_context *context, const struct group *group)
 {
     if (may_be_constants(context, group))
-        return FI_INFO;
+        return FI_LOW;
     enum fi_severity severity = fi_severity_of(context, group->retained);
-    return group->references >= GRAVE && severity == FI_INFO ? FI_WARNING : severity;
+    return group->references >= GRAVE && severity == FI_LOW ? FI_MEDIUM : severity;
 }
 
 static void report(struct fi_context *context, const struct fi_rule *rule,

@@ -7,12 +7,12 @@
 #include <string.h>
 
 static const struct fi_rule rules[] = {
-    {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
-    {"shared-objects", "what is much, but held by several at once?", fi_ask_shared_objects},
     {"garbage-cycles", "what waits for the collector, and why?", fi_ask_garbage_cycles},
     {"finalizer-cycles", "which dead cycles have finalizers?", fi_ask_finalizer_cycles},
     {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},
     {"native-surplus", "which objects count references that nobody has?", fi_ask_native_surplus},
+    {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
+    {"shared-objects", "what is much, but held by several at once?", fi_ask_shared_objects},
 };
 
 #define FINDINGS_STEP 16
@@ -42,12 +42,44 @@ void fi_evidence(struct fi_context *context, struct fi_finding *finding, const c
     finding->evidence = larger;
 }
 
+void fi_claim(struct fi_context *context, uint32_t node)
+{
+    df_map_set(&context->claims, (uint64_t)node + 1, 1);
+}
+
+/* A node whose claim speaks for another: it holds nearly all of the other, or the other of it. */
+#define HEAVY_STEPS 4
+#define HEAVY 0.7
+
+bool fi_is_claimed(const struct fi_context *context, uint32_t node)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t at = node, count = analysis->graph->count;
+    for (int step = 0; step <= HEAVY_STEPS && at < count; step++, at = analysis->idom[at]) {
+        if ((double)analysis->retained[node] < HEAVY * (double)analysis->retained[at])
+            break;
+        if (df_map_get(&context->claims, (uint64_t)at + 1) != DF_MAP_NONE)
+            return true;
+    }
+    at = node;
+    for (int step = 0; step < HEAVY_STEPS; step++) {
+        if (analysis->child_start[at] == analysis->child_start[at + 1])
+            return false;
+        at = analysis->child[analysis->child_start[at]]; /* the biggest */
+        if ((double)analysis->retained[at] < HEAVY * (double)analysis->retained[node])
+            return false;
+        if (df_map_get(&context->claims, (uint64_t)at + 1) != DF_MAP_NONE)
+            return true;
+    }
+    return false;
+}
+
 enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes)
 {
     uint64_t heap = context->verdict->heap_bytes;
     if (bytes >= heap / 2)
-        return FI_ERROR;
-    return bytes >= heap / 5 ? FI_WARNING : FI_INFO;
+        return FI_HIGH;
+    return bytes >= heap / 5 ? FI_MEDIUM : FI_LOW;
 }
 
 static int place(const char *rule)
@@ -72,8 +104,13 @@ static int compare_findings(const void *left, const void *right)
 struct df_err *fi_fill_findings(struct fi_context *context)
 {
     struct fi_verdict *verdict = context->verdict;
-    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-        DF_TRY(rules[i].ask(context, &rules[i]));
+    struct df_err *err = NULL;
+    df_map_init(&context->claims);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && !err; i++)
+        err = rules[i].ask(context, &rules[i]);
+    df_map_deinit(&context->claims);
+    if (err)
+        return err;
     if (verdict->finding_count)
         qsort(verdict->findings, verdict->finding_count, sizeof(struct fi_finding),
               compare_findings);

@@ -18,6 +18,7 @@ struct fi_rule {
     struct df_err *(*ask)(struct fi_context *context, const struct fi_rule *rule);
 };
 
+/* In the order of the table: what knows a cause is asked before what only sees sizes. */
 struct df_err *fi_ask_largest_holder(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_shared_objects(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi_rule *rule);
@@ -32,6 +33,11 @@ struct df_err *fi_fill_findings(struct fi_context *context);
 struct fi_finding *fi_finding_add(struct fi_context *context, const struct fi_rule *rule);
 /* Adds a line of evidence. */
 void fi_evidence(struct fi_context *context, struct fi_finding *finding, const char *text);
+/* A rule that knows why a node holds so much says so; rules that stand behind it in the table and
+ * only see sizes then leave the node, and what is one heavy step of the dominator tree away from
+ * it (an instance and its dict, a wrapper and its cache), alone. */
+void fi_claim(struct fi_context *context, uint32_t node);
+bool fi_is_claimed(const struct fi_context *context, uint32_t node);
 /* How grave it is that so many bytes of the heap are in question. */
 enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes);
 

@@ -15,13 +15,13 @@
 struct fi_core {
     const char *path, *command, *executable, *machine, *captured_by;
     uint64_t bytes;
-    int32_t pid, signal; /* 0: unknown, none */
+    int32_t pid, signal;     /* 0: unknown, none */
     const char *signal_name; /* NULL when none */
-    const char *container; /* "zstd", "pipe", ...; NULL: a plain file */
+    const char *container;   /* "zstd", "pipe", ...; NULL: a plain file */
     bool truncated;
-    uint64_t lost_bytes;     /* of memory, that a truncated file does not have */
-    uint64_t lost_notes;     /* bytes of notes, the same */
-    uint64_t left_out_bytes; /* of writable memory, that were never written (coredump_filter) */
+    uint64_t lost_bytes;        /* of memory, that a truncated file does not have */
+    uint64_t lost_notes;        /* bytes of notes, the same */
+    uint64_t left_out_bytes;    /* of writable memory, that were never written (coredump_filter) */
     const char **missing_files; /* "path: reason" */
     uint32_t missing_file_count;
 };
@@ -60,7 +60,7 @@ struct fi_coverage {
     struct fi_count *conservative_types; /* name, objects */
     uint32_t conservative_type_count;
     bool complete;
-    const char *cut; /* what is not there of the core, a clause; NULL: it is whole */
+    const char *cut;           /* what is not there of the core, a clause; NULL: it is whole */
     const char *emulator_note; /* NULL when it ran */
     const char *verified; /* what fi_verify_make says in one line; NULL when it was not asked */
 };
@@ -78,7 +78,7 @@ struct fi_allocator { /* Python's own, for small blocks */
     uint64_t large_blocks; /* of malloc, as Python counts them; 0 when not known */
 };
 
-struct fi_memory { /* rows sum to total */
+struct fi_memory {  /* rows sum to total */
     uint64_t total; /* bytes of the core file */
     struct fi_memory_row *rows;
     uint32_t row_count;
@@ -98,10 +98,10 @@ struct fi_holder { /* a dominator */
     uint64_t shallow_bytes, retained_bytes, retained_objects;
 };
 
-struct fi_cycle_group { /* one shape of cycle: the multiset of its types */
+struct fi_cycle_group {    /* one shape of cycle: the multiset of its types */
     const char *signature; /* "2 × shop.Node", "shop.A, shop.B" */
     uint64_t count, objects, bytes;
-    bool garbage; /* nothing alive holds them */
+    bool garbage;            /* nothing alive holds them */
     const char **finalizers; /* types in it that define __del__ or have tp_del */
     uint32_t finalizer_count;
     uint64_t *example; /* addresses of one cycle, at most 16 */
@@ -115,7 +115,7 @@ struct fi_cycles {
 };
 
 struct fi_garbage {
-    uint64_t objects; /* what gc.collect() would return */
+    uint64_t objects;              /* what gc.collect() would return */
     uint64_t freed_objects, bytes; /* all that would be freed with them */
     uint64_t cycles;
     uint64_t with_finalizer, uncollectable, in_gc_garbage; /* objects; the last: len(gc.garbage) */
@@ -147,9 +147,13 @@ struct fi_thread {
     uint32_t frame_total; /* in the process */
 };
 
-enum fi_severity { FI_INFO, FI_WARNING, FI_ERROR };
+enum fi_severity {
+    FI_LOW,    /* worth knowing */
+    FI_MEDIUM, /* worth looking into */
+    FI_HIGH,   /* very probably why somebody took this core; a healthy heap has none */
+};
 
-struct fi_finding { /* a plain value with its evidence */
+struct fi_finding {   /* a plain value with its evidence */
     const char *rule; /* a row of rules.c: "largest-holder", "shared-objects", ... */
     enum fi_severity severity;
     const char *title; /* the sentence that a tired person understands */
@@ -178,11 +182,11 @@ struct fi_verdict {
     struct fi_finding *findings; /* most severe, then biggest first */
     uint32_t finding_count;
     uint64_t heap_bytes; /* shallow bytes of all objects */
-    void *pool; /* verdict.c's */
+    void *pool;          /* verdict.c's */
 };
 
 struct fi_verdict_options {
-    uint32_t limit; /* rows of lists that can be long (dominators, groups); 0: all */
+    uint32_t limit;                /* rows of lists that can be long (dominators, groups); 0: all */
     const char *command_line_core; /* path as the user gave it */
     bool verify;                   /* compare some objects of each type with their own code */
     const struct df_progress *progress;
@@ -205,8 +209,8 @@ struct fi_object {
     const char *type, *text, *path, *dominator_path, *source, *root, *verdict;
     bool tracked, finalized, immortal, garbage;
     struct fi_link *referents, *referrers;
-    uint32_t referent_count, referrer_count;             /* listed */
-    uint64_t referent_total, referrer_total;             /* in all: what was cut is said */
+    uint32_t referent_count, referrer_count; /* listed */
+    uint64_t referent_total, referrer_total; /* in all: what was cut is said */
     void *pool;
 };
 struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint32_t limit,
@@ -216,13 +220,14 @@ void fi_object_free(struct fi_object *object);
 /* One way from a root: `path`. */
 struct fi_step {
     uint64_t address; /* 0: stands for the middle of a very long route (text says of how many) */
-    const char *type, *label, *text; /* label: how the step before refers to it; the root's: its reason */
+    const char *type, *label,
+        *text; /* label: how the step before refers to it; the root's: its reason */
     uint64_t size, retained_bytes;
 };
 struct fi_route {
     struct fi_step *steps; /* root first */
     uint32_t step_count;
-    const char *path;      /* as Python would write it */
+    const char *path; /* as Python would write it */
 };
 struct fi_routes {
     struct fi_route *shortest; /* counted: distinct shapes, most frequent first when many targets */
@@ -230,7 +235,7 @@ struct fi_routes {
     uint32_t count;
     struct fi_route dominators; /* of the first target */
     uint64_t targets;
-    uint32_t total;        /* shapes in all: count of them are listed */
+    uint32_t total; /* shapes in all: count of them are listed */
     void *pool;
 };
 struct df_err *fi_routes_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,
@@ -239,18 +244,18 @@ void fi_routes_free(struct fi_routes *routes);
 
 /* A part of the graph for the eyes: `backrefs` and `refs`. */
 struct fi_picture_node {
-    uint64_t address;    /* of the object, or of one of the folded ones */
+    uint64_t address; /* of the object, or of one of the folded ones */
     const char *type, *text;
     uint64_t size, retained_bytes;
-    uint64_t folded;     /* how many objects it stands for; 1 for one */
+    uint64_t folded;                 /* how many objects it stands for; 1 for one */
     bool target, root, garbage, cut; /* cut: has more neighbours than shown */
-    uint64_t hidden;     /* how many neighbours are not shown */
-    const char *root_path; /* reason, for roots */
+    uint64_t hidden;                 /* how many neighbours are not shown */
+    const char *root_path;           /* reason, for roots */
     uint32_t depth;
 };
 struct fi_picture_edge {
-    uint32_t from, to;   /* holder to held, node numbers of the picture */
-    const char *label;   /* ".attr", "[key]", ... ; with several: the first and "+2" */
+    uint32_t from, to; /* holder to held, node numbers of the picture */
+    const char *label; /* ".attr", "[key]", ... ; with several: the first and "+2" */
     uint64_t count;
 };
 struct fi_picture {
@@ -262,7 +267,7 @@ struct fi_picture {
     void *pool;
 };
 struct fi_picture_options {
-    bool backwards;      /* what holds it, else what it holds */
+    bool backwards;                /* what holds it, else what it holds */
     uint32_t max_depth, max_nodes; /* 0: 8 and 80 */
 };
 struct df_err *fi_picture_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,

@@ -225,7 +225,7 @@ static json_t *holder(const struct fi_holder *holder)
 static json_t *findings(const struct fi_verdict *verdict)
 {
     static const char *const severities[] = {
-        [FI_INFO] = "info", [FI_WARNING] = "warning", [FI_ERROR] = "error"};
+        [FI_LOW] = "low", [FI_MEDIUM] = "medium", [FI_HIGH] = "high"};
     json_t *array = json_array();
     for (uint32_t i = 0; i < verdict->finding_count; i++) {
         const struct fi_finding *finding = &verdict->findings[i];

@@ -10,9 +10,9 @@ static void finding(struct rp_paper *paper, const struct fi_finding *finding)
     static const struct {
         const char *mark;
         enum rp_ink ink;
-    } looks[] = {[FI_INFO] = {"info   ", RP_BLUE},
-                 [FI_WARNING] = {"warning", RP_YELLOW},
-                 [FI_ERROR] = {"error  ", RP_RED}};
+    } looks[] = {[FI_LOW] = {"low    ", RP_BLUE},
+                 [FI_MEDIUM] = {"medium ", RP_YELLOW},
+                 [FI_HIGH] = {"high   ", RP_RED}};
     fputs("  ", paper->stream);
     rp_put(paper, looks[finding->severity].ink, looks[finding->severity].mark);
     rp_wrap_at(paper, 2 + 7, "  ", RP_BOLD, finding->title);

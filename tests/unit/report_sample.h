@@ -41,7 +41,7 @@ static struct fi_thread sample_threads[] = {
 static const char *sample_evidence[] = {"it is the only way to 90 001 objects"};
 static struct fi_finding sample_findings[] = {{
     .rule = "largest-holder",
-    .severity = FI_ERROR,
+    .severity = FI_HIGH,
     .title = "30 000 `ui.Widget` (24.1 MB, 83 % of the heap) are held by "
              "`ui.events.bus.listeners`, a list",
     .type = "ui.Widget",

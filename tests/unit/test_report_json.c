@@ -78,7 +78,7 @@ static void whole_report(void **state)
     assert_true(json_is_null(at(report, "threads.0.frames.1.line")));
     check_text(report, "threads.0.frames.0.locals.0.text", "<list of 3>");
     assert_true(json_is_null(at(report, "threads.1.name")));
-    check_text(report, "findings.0.severity", "error");
+    check_text(report, "findings.0.severity", "high");
     check_text(report, "findings.0.holder.path", "ui.events.bus.listeners");
     json_decref(report);
 }

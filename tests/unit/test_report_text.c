@@ -34,7 +34,7 @@ static void answer_comes_first(void **state)
         "24.1 MB of 29.0 MB is held by `ui.events.bus.listeners`, a list of 30 000 `Widget`.\n"
         "\n"
         "Findings\n"
-        "  error    30 000 `ui.Widget` (24.1 MB, 83 % of the heap) are held by "
+        "  high     30 000 `ui.Widget` (24.1 MB, 83 % of the heap) are held by "
         "`ui.events.bus.listeners`, a\n"
         "           list\n"
         "           · it is the only way to 90 001 objects\n"
