@@ -36,12 +36,19 @@ static const struct exclusion {
     {"delete_later", PART},
     {"trash", COMPONENT},
     /* Borrowed: the method cache's values ("borrowed reference or NULL", pycore_typeobject.h; the
-     * names are owned), functions by version (pycore_function.h), builtins that the specialiser
-     * compares with (pycore_pylifecycle), a name while slots are updated (typeobject.c). */
+     * names are owned), functions by version (pycore_function.h), types by version (3.14+,
+     * set_version_unlocked), builtins that the specialiser compares with (pycore_pylifecycle), a
+     * name while slots are updated, object.__reduce__ (3.12: object___reduce_ex___impl; later
+     * _PyTypes_InitTypes: all typeobject.c and object.c), the code that was last traced (3.11,
+     * initialize_trace_info), the executor that is being entered (3.14+, ceval.c takes its own). */
     {"type_cache.hashtable[].value", SUFFIX},
     {"func_state", COMPONENT},
     {"callable_cache", COMPONENT},
     {"type_slots_pname", COMPONENT},
+    {"objreduce", COMPONENT},
+    {"type_version_cache", COMPONENT},
+    {"trace_info", COMPONENT},
+    {"current_executor", COMPONENT},
     /* Heads of lists that do not count: weak references, executors. */
     {"tp_weaklist", COMPONENT},
     {"executor_list_head", COMPONENT},
