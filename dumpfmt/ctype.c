@@ -10,6 +10,7 @@
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/ctype_cache.h"
+#include "dumpfmt/ctype_selves.h"
 #include "dumpfmt/ctype_table.h"
 #include "dumpfmt/dwarf.h"
 
@@ -22,6 +23,10 @@ struct df_ctypes {
     bool dwarf_failed;      /* and could not be */
     bool cached, incomplete;
     char *file;
+    struct df_ct_selves selves;
+    bool selves_loaded;
+    char *cache_directory, *build_id; /* NULL: no cache */
+    uint64_t source;
 };
 
 /* The debug information is closed again: a process has many modules, and few functions are asked
@@ -55,6 +60,7 @@ struct df_err *df_ctypes_open(const char *file, const char *build_id, const char
         return df_err_new(DF_ERR_IO, "%s: %s", file, strerror(errno));
     struct df_ctypes *types = df_xcalloc(1, sizeof(*types));
     types->file = df_xstrdup(file);
+    df_ct_selves_init(&types->selves);
     uint64_t source = (uint64_t)status.st_size;
     bool cacheable = build_id && cache_directory;
     if (cacheable && df_ct_cache_load(cache_directory, build_id, source, &types->table)) {
@@ -68,6 +74,11 @@ struct df_err *df_ctypes_open(const char *file, const char *build_id, const char
         if (cacheable && !types->incomplete) /* the rest may be installed yet */
             df_ct_cache_store(cache_directory, build_id, source, &types->table);
     }
+    if (cacheable && !types->incomplete) {
+        types->cache_directory = df_xstrdup(cache_directory);
+        types->build_id = df_xstrdup(build_id);
+        types->source = source;
+    }
     *ret = types;
     return NULL;
 }
@@ -76,6 +87,11 @@ void df_ctypes_close(struct df_ctypes *types)
 {
     if (!types)
         return;
+    if (types->cache_directory)
+        df_ct_selves_store(&types->selves, types->cache_directory, types->build_id, types->source);
+    df_ct_selves_deinit(&types->selves);
+    free(types->cache_directory);
+    free(types->build_id);
     df_dwarf_close(types->dwarf);
     df_ct_table_deinit(&types->table);
     free(types->file);
@@ -268,16 +284,29 @@ static const char *name_of_size(const struct df_ctypes *types, const char *name,
     return type && type->size == size ? types->table.strings + type->name : NULL;
 }
 
-const char *df_ctypes_self_struct(struct df_ctypes *types, uint64_t function, uint64_t size)
+static struct df_dwarf *open_dwarf(struct df_ctypes *types)
 {
     if (!types->dwarf && !types->dwarf_failed) {
         struct df_err *err = df_dwarf_open(types->file, &types->dwarf);
         types->dwarf_failed = err;
         df_err_free(err);
     }
-    if (!types->dwarf)
+    return types->dwarf;
+}
+
+const char *df_ctypes_self_struct(struct df_ctypes *types, uint64_t function, uint64_t size)
+{
+    const char *known = NULL;
+    if (types->cache_directory && !types->selves_loaded) {
+        df_ct_selves_load(&types->selves, types->cache_directory, types->build_id, types->source);
+        types->selves_loaded = true;
+    }
+    if (df_ct_selves_get(&types->selves, function, size, &known))
+        return known ? name_of_size(types, known, size) : NULL;
+    if (!open_dwarf(types))
         return NULL;
     DF_CLEANUP_FREE char *name = df_dwarf_self_struct(types->dwarf, function, size);
+    df_ct_selves_add(&types->selves, function, size, name);
     return name ? name_of_size(types, name, size) : NULL;
 }
 

@@ -83,7 +83,8 @@ bool df_ctypes_variable(const struct df_ctypes *types, const char *name, uint64_
                         uint64_t *ret_size);
 /* For a function (its link-time address), the struct that its first parameter or a local variable
  * points to, best match first, whose size is `size` bytes: how to find the struct behind a
- * tp_traverse. NULL when there is none. (Not cached; reads DWARF on each call.) */
+ * tp_traverse. NULL when there is none. Answers are cached too; others are looked for in the DWARF.
+ */
 const char *df_ctypes_self_struct(struct df_ctypes *types, uint64_t function, uint64_t size);
 
 /* The user's cache directory for this tool ($XDG_CACHE_HOME or ~/.cache, then /necropy), malloc'ed;

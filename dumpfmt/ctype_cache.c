@@ -13,14 +13,14 @@
 #include "dumpfmt/base/io.h"
 #include "dumpfmt/base/mem.h"
 
-/* The cache file of a build-id, malloc'ed; NULL when it is none: it becomes part of a path. */
-static char *cache_path(const char *directory, const char *build_id)
+/* A cache file of a build-id, malloc'ed; NULL when it is none: it becomes part of a path. */
+static char *cache_path(const char *directory, const char *build_id, const char *suffix)
 {
     size_t length = strlen(build_id);
     if (length < 2 || length >= DF_CT_BUILD_ID ||
         strspn(build_id, "0123456789abcdefABCDEF") != length)
         return NULL;
-    return df_xasprintf("%s/%s.ctypes", directory, build_id);
+    return df_xasprintf("%s/%s.%s", directory, build_id, suffix);
 }
 
 /* All of a regular file in a malloc'ed block. Read, not mapped: another process may cut it short.
@@ -55,12 +55,18 @@ static void *read_all(const char *path, uint64_t *ret_bytes)
     return block;
 }
 
+void *df_ct_cache_read(const char *directory, const char *build_id, const char *suffix,
+                       uint64_t *ret_bytes)
+{
+    DF_CLEANUP_FREE char *path = cache_path(directory, build_id, suffix);
+    return path ? read_all(path, ret_bytes) : NULL;
+}
+
 bool df_ct_cache_load(const char *directory, const char *build_id, uint64_t source,
                       struct df_ct_table *ret)
 {
-    DF_CLEANUP_FREE char *path = cache_path(directory, build_id);
     uint64_t bytes = 0;
-    void *block = path ? read_all(path, &bytes) : NULL;
+    void *block = df_ct_cache_read(directory, build_id, "ctypes", &bytes);
     struct df_ct_table table;
     if (!block || !df_ct_table_adopt(block, bytes, &table))
         return false;
@@ -84,23 +90,31 @@ static void make_directory(const char *directory)
     mkdir(directory, 0700);
 }
 
-static struct df_err *write_table(const char *path, const struct df_ct_table *table)
+static struct df_err *write_block(const char *path, const void *block, uint64_t bytes)
 {
     struct df_output *output;
     DF_TRY(df_output_open(path, &output));
-    fwrite(table->image, 1, table->bytes, output->stream); /* the commit checks */
+    fwrite(block, 1, bytes, output->stream); /* the commit checks */
     return df_output_commit(output);
+}
+
+void df_ct_cache_write(const char *directory, const char *build_id, const char *suffix,
+                       const void *block, uint64_t bytes)
+{
+    DF_CLEANUP_FREE char *path = cache_path(directory, build_id, suffix);
+    if (!path)
+        return;
+    make_directory(directory);
+    df_err_free(write_block(path, block, bytes));
 }
 
 void df_ct_cache_store(const char *directory, const char *build_id, uint64_t source,
                        struct df_ct_table *table)
 {
-    DF_CLEANUP_FREE char *path = cache_path(directory, build_id);
-    if (!path)
+    if (strlen(build_id) >= sizeof(table->image->build_id))
         return;
     memcpy(table->image->build_id, build_id, strlen(build_id) + 1);
     table->image->source = source;
     df_ct_table_seal(table);
-    make_directory(directory);
-    df_err_free(write_table(path, table));
+    df_ct_cache_write(directory, build_id, "ctypes", table->image, table->bytes);
 }

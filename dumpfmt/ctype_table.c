@@ -17,10 +17,9 @@ static_assert(sizeof(struct df_ct_name) == 8 && sizeof(struct df_ct_enumerator) 
 static_assert(sizeof(struct df_ct_variable) == 24, "rows");
 
 /* Finds damage, not malice. Four multiplications a cache line: a megabyte takes 0.2 ms. */
-static uint64_t checksum(const struct df_ct_header *image, uint64_t bytes)
+uint64_t df_ct_checksum(const void *image, size_t start, uint64_t bytes)
 {
-    size_t start = offsetof(struct df_ct_header, checksum) + sizeof(image->checksum);
-    const uint8_t *data = (const uint8_t *)image;
+    const uint8_t *data = image;
     uint64_t hash = UINT64_C(0xCBF29CE484222325) ^ bytes;
     while (start < bytes) {
         uint64_t word = 0;
@@ -30,6 +29,12 @@ static uint64_t checksum(const struct df_ct_header *image, uint64_t bytes)
         start += sizeof(word);
     }
     return hash;
+}
+
+static uint64_t checksum(const struct df_ct_header *image, uint64_t bytes)
+{
+    return df_ct_checksum(image, offsetof(struct df_ct_header, checksum) + sizeof(image->checksum),
+                          bytes);
 }
 
 /* Points the tables into the image; false when the counts do not add up to its size. */

@@ -81,6 +81,8 @@ bool df_ct_table_adopt(void *image, uint64_t bytes, struct df_ct_table *ret);
 void df_ct_table_deinit(struct df_ct_table *table);
 /* To be called when the header was changed. */
 void df_ct_table_seal(struct df_ct_table *table);
+/* Of the bytes from `start` on. */
+uint64_t df_ct_checksum(const void *image, size_t start, uint64_t bytes);
 
 const struct df_ctype *df_ct_find(const struct df_ct_table *table, const char *name);
 const struct df_ct_enumerator *df_ct_find_enumerator(const struct df_ct_table *table,

@@ -164,9 +164,14 @@ struct py_layout {
 /* Fills a layout from the debug information of the module that holds the interpreter (and, for
  * structures of extension modules, of those). On success every field that `necessary` code needs
  * exists, or the error names the first one that does not. `cache_directory` as for
- * df_ctypes_open. The layout is deinitialised with py_layout_deinit. */
+ * df_ctypes_open. The layout is deinitialised with py_layout_deinit, *ret_types (the interpreter's,
+ * which others may want too; also after an error) closed with df_ctypes_close. */
 struct df_err *py_layout_from_dwarf(struct df_dump *dump, struct df_module *python,
-                                    const char *cache_directory, struct py_layout *ret);
+                                    const char *cache_directory, struct py_layout *ret,
+                                    struct df_ctypes **ret_types);
+/* The C types of a module, or why there are none. */
+struct df_err *py_open_types(const struct df_module *module, const char *cache_directory,
+                             struct df_ctypes **ret);
 void py_layout_deinit(struct py_layout *layout);
 
 const char *py_source_name(enum py_source source);    /* "dwarf", ... */

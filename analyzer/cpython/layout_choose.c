@@ -248,7 +248,8 @@ struct df_err *py_choose_layout(struct py *py, const struct py_options *options)
 {
     struct df_err *err = NULL;
     if (!options->no_debug_info && py->runtime && py->module->debug_file) {
-        err = py_layout_from_dwarf(py->dump, py->module, options->cache_directory, &py->layout);
+        err = py_layout_from_dwarf(py->dump, py->module, options->cache_directory, &py->layout,
+                                   &py->types);
         if (!err) {
             py->layout_source = py_source_name(PY_SOURCE_DWARF);
             add_extensions(py);

@@ -51,8 +51,8 @@ static void build_id_text(const struct df_module *module, char buffer[2 * DF_BUI
            (module->build_id.size < DF_BUILD_ID_MAX ? module->build_id.size : DF_BUILD_ID_MAX)] = 0;
 }
 
-static struct df_err *open_types(const struct df_module *module, const char *cache_directory,
-                                 struct df_ctypes **ret)
+struct df_err *py_open_types(const struct df_module *module, const char *cache_directory,
+                             struct df_ctypes **ret)
 {
     char build_id[2 * DF_BUILD_ID_MAX + 1];
     build_id_text(module, build_id);
@@ -86,7 +86,7 @@ static struct df_ctypes *open_extension(const struct source *source, const char 
     }
     const struct df_module *module = find_extension(source->dump->modules, name);
     if (module)
-        df_err_free(open_types(module, source->cache_directory, &types));
+        df_err_free(py_open_types(module, source->cache_directory, &types));
     return types;
 }
 
@@ -257,13 +257,15 @@ struct df_err *py_layout_from_files(const struct py_layout_files *files, struct 
 }
 
 struct df_err *py_layout_from_dwarf(struct df_dump *dump, struct df_module *python,
-                                    const char *cache_directory, struct py_layout *ret)
+                                    const char *cache_directory, struct py_layout *ret,
+                                    struct df_ctypes **ret_types)
 {
     struct source source = {.dump = dump, .cache_directory = cache_directory};
     struct py_layout layout = {0};
-    DF_TRY(open_types(python, cache_directory, &source.python));
+    DF_TRY(py_open_types(python, cache_directory, &source.python));
     layout.version = py_find_version(dump, python);
     fill(&layout, &source);
+    *ret_types = DF_TAKE(source.python);
     close_types(&source);
     const struct df_symbol *lookup = py_local_symbol(python, "lookdict");
     layout.general_lookup = lookup ? lookup->address : 0;

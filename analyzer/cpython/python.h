@@ -65,6 +65,8 @@ struct py {
     const char *layout_source; /* "dwarf", ... */
     char *layout_note;         /* which known layout serves, and what did not fit; NULL */
     bool no_debug_info;        /* as the options said */
+    char *cache_directory;     /* likewise; NULL: no cache */
+    struct df_ctypes *types;   /* of `module`; NULL when there are none */
     struct py_interpreter *interpreters; /* main interpreter first */
     uint32_t interpreter_count;
     struct py_thread *threads; /* by interpreter, in the runtime's order (newest first) */

@@ -218,6 +218,8 @@ struct df_err *py_open(struct df_dump *dump, const struct py_options *options, s
     struct py_options defaults = {0};
     py->dump = dump;
     py->no_debug_info = options && options->no_debug_info;
+    if (options && options->cache_directory)
+        py->cache_directory = df_xstrdup(options->cache_directory);
     df_map_init(&py->static_types);
     df_map_init(&py->counts.objects);
     struct df_err *err = open_python(py, options ? options : &defaults);
@@ -238,6 +240,8 @@ void py_close(struct py *py)
     free(py->interpreters);
     free(py->version_text);
     free(py->layout_note);
+    free(py->cache_directory);
+    df_ctypes_close(py->types);
     df_map_deinit(&py->static_types);
     df_map_deinit(&py->counts.objects);
     free(py->counts.items);

@@ -15,6 +15,7 @@
 struct debug_module {
     const struct df_module *module;
     struct df_ctypes *types; /* NULL when it has none */
+    bool owned;              /* else struct py's */
 };
 
 struct owned_field {
@@ -49,7 +50,8 @@ void py_debug_close(struct py_debug *debug)
     if (!debug)
         return;
     for (size_t i = 0; i < debug->count; i++)
-        df_ctypes_close(debug->items[i].types);
+        if (debug->items[i].owned)
+            df_ctypes_close(debug->items[i].types);
     free(debug->items);
     for (size_t i = 0; i < debug->structs.count; i++)
         free(debug->structs.items[i].owned.items);
@@ -73,10 +75,12 @@ static struct df_ctypes *module_types(struct py_objects *objects, const struct d
     for (size_t i = 0; i < debug->count; i++)
         if (debug->items[i].module == module)
             return debug->items[i].types;
-    struct df_ctypes *types = NULL;
-    if (module->debug_file && !objects->py->no_debug_info && debug->count < MAX_DEBUG_MODULES)
-        df_err_free(df_ctypes_open(module->debug_file, NULL, NULL, &types));
-    DF_PUSH(debug, (struct debug_module){.module = module, .types = types});
+    const struct py *py = objects->py;
+    struct df_ctypes *types = module == py->module ? py->types : NULL;
+    bool owned = !types;
+    if (owned && module->debug_file && !py->no_debug_info && debug->count < MAX_DEBUG_MODULES)
+        df_err_free(py_open_types(module, py->cache_directory, &types));
+    DF_PUSH(debug, (struct debug_module){.module = module, .types = types, .owned = owned});
     return types;
 }
 

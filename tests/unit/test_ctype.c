@@ -22,6 +22,7 @@
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/ctype.h"
 #include "dumpfmt/ctype_cache.h"
+#include "dumpfmt/ctype_selves.h"
 
 #define BUILD_ID "0123456789abcdef0123456789abcdef01234567"
 
@@ -624,6 +625,65 @@ static void test_cache_damaged(void **state)
     assert_true(serves(library, cache, entry, good, size));
 }
 
+static const char *ask_self(const char *library, const char *cache, uint64_t function)
+{
+    static char answer[64];
+    struct df_ctypes *types = open_types(library, cache);
+    const char *name = df_ctypes_self_struct(types, function, sizeof(Everything));
+    snprintf(answer, sizeof(answer), "%s", name ? name : "none");
+    df_ctypes_close(types);
+    return answer;
+}
+
+/* Which structs functions work on is remembered beside the table, and that one has none; a damaged
+ * or forged file changes no answer. */
+static void test_selves(void **state)
+{
+    (void)state;
+    DF_CLEANUP_FREE char *library = compile("-g", "selves.so");
+    DF_CLEANUP_FREE char *cache = in_directory("selves");
+    DF_CLEANUP_FREE char *entry = df_xasprintf("%s/%s.selves", cache, BUILD_ID);
+    if (!library)
+        skip();
+    void *loaded = dlopen(library, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(loaded);
+    uint64_t function = link_time(loaded, dlsym(loaded, "traverse_parameter"));
+    assert_string_equal(ask_self(library, cache, function), "struct everything");
+    assert_string_equal(ask_self(library, cache, 1), "none");
+    size_t size, again;
+    DF_CLEANUP_FREE uint8_t *good = read_file(entry, &size);
+
+    struct df_ct_selves selves;
+    const char *name = NULL;
+    struct stat status;
+    assert_int_equal(stat(library, &status), 0);
+    df_ct_selves_init(&selves);
+    df_ct_selves_load(&selves, cache, BUILD_ID, (uint64_t)status.st_size);
+    assert_int_equal(selves.rows.count, 2);
+    assert_true(df_ct_selves_get(&selves, function, sizeof(Everything), &name));
+    assert_string_equal(name, "struct everything");
+    assert_true(df_ct_selves_get(&selves, 1, sizeof(Everything), &name));
+    assert_null(name);
+    assert_false(df_ct_selves_get(&selves, function, 8, &name));
+    /* an answer that differs shows that the file serves, and that its name must be of the size */
+    df_ct_selves_add(&selves, 2, sizeof(Everything), "struct everything");
+    df_ct_selves_add(&selves, 3, sizeof(Everything), "struct point");
+    df_ct_selves_store(&selves, cache, BUILD_ID, (uint64_t)status.st_size);
+    df_ct_selves_deinit(&selves);
+    assert_string_equal(ask_self(library, cache, 2), "struct everything");
+    assert_string_equal(ask_self(library, cache, 3), "none");
+
+    for (size_t at = 0; at < size; at += 7) {
+        good[at] ^= 1 << at % 8;
+        write_file(entry, good, at % 2 ? size : at);
+        assert_string_equal(ask_self(library, cache, function), "struct everything");
+        good[at] ^= 1 << at % 8;
+        free(read_file(entry, &again)); /* replaced by a good one */
+        assert_true(again > sizeof(struct df_ct_self));
+    }
+    dlclose(loaded);
+}
+
 /* Everything that can be asked of a table, following what it says. */
 static void exercise(const struct df_ctypes *types, const struct df_ct_table *table)
 {
@@ -822,9 +882,9 @@ int main(void)
         cmocka_unit_test(test_flavours),        cmocka_unit_test(test_spread),
         cmocka_unit_test(test_parts_missing),   cmocka_unit_test(test_no_debug_information),
         cmocka_unit_test(test_cache_serves),    cmocka_unit_test(test_cache_damaged),
-        cmocka_unit_test(test_cache_hostile),   cmocka_unit_test(test_endless_nesting),
-        cmocka_unit_test(test_damaged_dwarf),   cmocka_unit_test(test_damaged_parts),
-        cmocka_unit_test(test_cache_directory),
+        cmocka_unit_test(test_cache_hostile),   cmocka_unit_test(test_selves),
+        cmocka_unit_test(test_endless_nesting), cmocka_unit_test(test_damaged_dwarf),
+        cmocka_unit_test(test_damaged_parts),   cmocka_unit_test(test_cache_directory),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
