@@ -13,6 +13,14 @@ static const struct fi_rule rules[] = {
     {"native-surplus", "which objects count references that nobody has?", fi_ask_native_surplus},
     {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
     {"shared-objects", "what is much, but held by several at once?", fi_ask_shared_objects},
+    {"duplicate-values", "which texts, bytes and tuples are there many times?",
+     fi_ask_duplicate_values},
+    {"sparse-containers", "which containers have room for far more than they hold?",
+     fi_ask_sparse_containers},
+    {"instance-dicts", "whose instances have each a dict of their own?", fi_ask_instance_dicts},
+    {"pinned-memory", "which small views keep large memory?", fi_ask_pinned_memory},
+    {"allocator-waste", "how much do the allocators keep that nobody uses?",
+     fi_ask_allocator_waste},
 };
 
 #define FINDINGS_STEP 16

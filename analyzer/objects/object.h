@@ -179,6 +179,12 @@ typedef void (*py_buffer_visitor)(void *context, uint64_t address, uint64_t size
  * allocated block; size 0: not known. Shared tables are visited for each that shares them. */
 void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type,
                 py_buffer_visitor visitor, void *context);
+/* Its objects are NumPy arrays. */
+bool py_type_is_array(const struct py_objects *objects, uint32_t type);
+/* A NumPy array that shows memory of another object: how many bytes its elements have, and that
+ * object, its base. False for everything else, arrays that own their memory too. */
+bool py_array_view(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret_bytes,
+                   uint64_t *ret_base);
 /* Bytes between the start of an object's memory and the object. False when unreadable. */
 bool py_presize(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret);
 

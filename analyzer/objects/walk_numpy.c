@@ -266,3 +266,31 @@ bool py_numpy_data(struct py_objects *objects, uint64_t object, uint64_t *ret_ad
     objects->reader.fault = false;
     return good;
 }
+
+bool py_type_is_array(const struct py_objects *objects, uint32_t type)
+{
+    for (int depth = 0; type != PY_NO_TYPE && depth < PY_MAX_MRO; depth++) {
+        if (strcmp(objects->types[type]->name, "numpy.ndarray") == 0)
+            return true;
+        type = objects->types[type]->base_index;
+    }
+    return false;
+}
+
+bool py_array_view(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret_bytes,
+                   uint64_t *ret_base)
+{
+    struct numpy numpy = begin(objects);
+    if (!py_type_is_array(objects, type))
+        return false;
+    uint64_t descr = pointer(&numpy, object, ARRAY_DESCR), count;
+    const struct descr_form *form = descr ? form_of(&numpy, descr) : NULL;
+    *ret_base = pointer(&numpy, object, ARRAY_BASE);
+    bool good = form && *ret_base && !(number(&numpy, object, ARRAY_FLAGS, 4) & OWNDATA) &&
+                count_elements(&numpy, object, &count) &&
+                !__builtin_mul_overflow(count, number(&numpy, descr, form->size, form->size_bytes),
+                                        ret_bytes);
+    good &= !objects->reader.fault;
+    objects->reader.fault = false;
+    return good;
+}
