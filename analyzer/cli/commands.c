@@ -21,6 +21,11 @@ const struct cli_command cli_commands[] = {
     {"garbage", "CORE", cli_section, "jl", "what gc.collect() would have freed", NULL},
     {"threads", "CORE", cli_section, "jl", "Python threads, frames and their locals", NULL},
     {"memory", "CORE", cli_section, "jl", "where the core's bytes went, and what was read", NULL},
+    {"allocations", "CORE", cli_allocations, "gtjl",
+     "which lines allocated what, where tracemalloc was on",
+     "The list is that of tracemalloc.take_snapshot().statistics(GROUP): each size, count and "
+     "place\n"
+     "in it. With --type only the memory of such objects is counted."},
     {"show", "CORE ADDRESS", cli_show, "jl", "one object: text, size, what it refers to, who to it",
      "ADDRESS is what id() gives: decimal, or hexadecimal with 0x."},
     {"path", "CORE (ADDRESS | --type T)", cli_path, "jlt", "the ways from roots to an object",
@@ -33,7 +38,8 @@ const struct cli_command cli_commands[] = {
      "ndjson: one object a line, with its references by kind."},
     {"verify", "CORE", cli_verify, "Ajl",
      "how exact this is: the process's own tp_traverse code, run, against our walkers",
-     "Some objects of each type are compared, with --all every one. Exit status 4: some disagree, or\n"
+     "Some objects of each type are compared, with --all every one. Exit status 4: some disagree, "
+     "or\n"
      "could not be run."},
     {"layout", "CORE", cli_layout, "j", "where CPython keeps what: each field, value and source",
      NULL},

@@ -14,6 +14,7 @@ int cli_section(const struct cli_options *options); /* findings, types, retained
 int cli_show(const struct cli_options *options);
 int cli_path(const struct cli_options *options);
 int cli_picture(const struct cli_options *options); /* backrefs, refs */
+int cli_allocations(const struct cli_options *options);
 int cli_layout(const struct cli_options *options);
 int cli_verify(const struct cli_options *options);
 int cli_export(const struct cli_options *options);

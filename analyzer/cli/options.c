@@ -29,6 +29,7 @@ static const struct row {
     {'A', "all", NULL, false, "every object, not some of each type"},
     {'v', "verify", NULL, false, "say how exact it is: run the process's own tp_traverse code"},
     {'t', "type", "T", false, "all objects of a type, by its name: shop.models.Row"},
+    {'g', "group", "GROUP", false, "by what to add up: lineno, filename or traceback"},
     {'a', "address", "A", false, "the object at an address"},
     {'f', "format", "FORMAT", false, "what to write: ndjson"},
     {'o', "output", "FILE", true, "write to FILE instead of standard output"},
@@ -231,6 +232,9 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return options->verify = true;
     case 't':
         options->type = value;
+        return true;
+    case 'g':
+        options->group = value;
         return true;
     case 'a':
         options->address = value;

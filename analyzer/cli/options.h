@@ -50,7 +50,7 @@ struct cli_options {
     const char *json_path; /* NULL or "-": standard output */
     bool has_limit;
     uint32_t limit; /* 0: all */
-    const char *type, *address, *output, *format;
+    const char *type, *address, *output, *format, *group;
     bool all, verify;
     uint32_t max_depth, max_nodes; /* 0: default */
 };

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "analyzer/cpython/tracemalloc.h"
 #include "analyzer/findings/ways.h"
 #include "dumpfmt/base/mem.h"
 
@@ -280,5 +281,6 @@ void fi_analysis_destroy(struct fi_analysis *analysis)
     free(analysis->cycle_start);
     free(analysis->cycle_member);
     free(analysis->verdict);
+    py_tracemalloc_close(analysis->traced);
     free(analysis);
 }

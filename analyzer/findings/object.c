@@ -221,6 +221,7 @@ struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint3
     fill_referents(&m);
     fill_referrers(&m);
     fill_natives(&m, limit);
+    fi_allocated_fill(analysis, m.pool, node, &m.object->allocated, &m.object->allocated_count);
     free(m.refs.items);
     *ret = m.object;
     return NULL;

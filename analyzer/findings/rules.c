@@ -117,6 +117,8 @@ struct df_err *fi_fill_findings(struct fi_context *context)
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && !err; i++)
         err = rules[i].ask(context, &rules[i]);
     df_map_deinit(&context->claims);
+    if (!err)
+        err = fi_add_allocation_sites(context);
     if (err)
         return err;
     if (verdict->finding_count)

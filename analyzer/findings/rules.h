@@ -43,6 +43,9 @@ void fi_evidence(struct fi_context *context, struct fi_finding *finding, const c
  * it (an instance and its dict, a wrapper and its cache), alone. */
 void fi_claim(struct fi_context *context, uint32_t node);
 bool fi_is_claimed(const struct fi_context *context, uint32_t node);
+/* Adds to each finding about objects of a type the line that allocated most of them, where
+ * tracemalloc was on (allocated.c). After the rules. */
+struct df_err *fi_add_allocation_sites(struct fi_context *context);
 /* How grave it is that so many bytes of the heap are in question. */
 enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes);
 

@@ -8,6 +8,7 @@
 #ifndef FI_VERDICT_H
 #define FI_VERDICT_H
 
+#include "analyzer/findings/allocations.h"
 #include "analyzer/findings/analysis.h"
 
 #define FI_SCHEMA_VERSION 1
@@ -210,6 +211,8 @@ struct fi_object {
     bool tracked, finalized, immortal, garbage;
     struct fi_link *referents, *referrers;
     uint32_t referent_count, referrer_count; /* listed */
+    struct fi_allocated *allocated; /* its blocks of memory that tracemalloc knows */
+    uint32_t allocated_count;
     uint64_t referent_total, referrer_total; /* in all: what was cut is said */
     void *pool;
 };

@@ -16,6 +16,25 @@ static json_t *links(const struct fi_link *rows, uint32_t count)
     return array;
 }
 
+static json_t *allocated(const struct fi_object *object)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < object->allocated_count; i++) {
+        const struct fi_allocated *block = &object->allocated[i];
+        json_t *traceback = json_array();
+        for (uint32_t j = block->frame_count; j-- > 0;) /* Python's order: the oldest call first */
+            json_array_append_new(traceback,
+                                  json_pack("{so so}", "file", rp_json_text(block->frames[j].file),
+                                            "line", rp_json_number(block->frames[j].line)));
+        json_array_append_new(
+            array,
+            json_pack("{so so so so}", "what", rp_json_text(block->what), "size",
+                      rp_json_number(block->size), "traceback", traceback, "frame_total",
+                      block->frame_total ? rp_json_number(block->frame_total) : json_null()));
+    }
+    return array;
+}
+
 struct df_err *rp_object_json(FILE *stream, const struct fi_object *object)
 {
     bool immortal = object->immortal || object->references == INT64_MAX;
@@ -32,6 +51,7 @@ struct df_err *rp_object_json(FILE *stream, const struct fi_object *object)
         "garbage", object->garbage);
     if (!value)
         return df_err_nomem();
+    json_object_set_new(value, "allocated", allocated(object));
     json_object_set_new(value, "referents", links(object->referents, object->referent_count));
     json_object_set_new(value, "referent_total", rp_json_number(object->referent_total));
     json_object_set_new(value, "referrers", links(object->referrers, object->referrer_count));

@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "analyzer/findings/allocations.h"
 #include "analyzer/findings/verdict.h"
 #include "analyzer/findings/verify.h"
 
@@ -42,6 +43,11 @@ struct df_err *rp_verify_text(FILE *stream, const struct fi_verify *verify,
                               const struct rp_style *style);
 /* limit: types at most; 0: all */
 struct df_err *rp_verify_json(FILE *stream, const struct fi_verify *verify, uint32_t limit);
+/* limit: rows at most; 0: all */
+struct df_err *rp_allocations_text(FILE *stream, const struct fi_allocations *allocations,
+                                   const struct rp_style *style);
+struct df_err *rp_allocations_json(FILE *stream, const struct fi_allocations *allocations,
+                                   uint32_t limit);
 struct df_err *rp_picture_dot(FILE *stream, const struct fi_picture *picture);
 struct df_err *rp_picture_json(FILE *stream, const struct fi_picture *picture);
 /* The export of design: an object a line. Reads the analysis' arrays only, no core. */

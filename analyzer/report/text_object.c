@@ -48,6 +48,42 @@ static void links(struct rp_paper *paper, const char *title, const struct fi_lin
     rp_left_out(paper, count, total, "(--limit N)");
 }
 
+/* "shop/models.py:12 ← shop/app.py:40": where its memory was allocated, and by whom it was called;
+ * a further block only where it says something else. */
+static char *allocated_text(const struct fi_allocated *block)
+{
+    char *text = df_xstrdup("");
+    for (uint32_t i = 0; i < block->frame_count; i++) {
+        char *longer = df_xasprintf("%s%s%s:%" PRIu32, text, i ? " ← " : "", block->frames[i].file,
+                                    block->frames[i].line);
+        free(text);
+        text = longer;
+    }
+    if (block->frame_total <= block->frame_count)
+        return text;
+    char *longer = df_xasprintf("%s ← %s more", text,
+                                fi_number_phrase(block->frame_total - block->frame_count).text);
+    free(text);
+    return longer;
+}
+
+static void allocated(struct rp_paper *paper, const struct fi_object *object)
+{
+    DF_CLEANUP_FREE char *before = NULL;
+    for (uint32_t i = 0; i < object->allocated_count; i++) {
+        const struct fi_allocated *block = &object->allocated[i];
+        char *text = allocated_text(block);
+        if (!before || strcmp(before, text) != 0) {
+            DF_CLEANUP_FREE char *line = i || strcmp(block->what, "object") != 0
+                                             ? df_xasprintf("its %s: %s", block->what, text)
+                                             : df_xstrdup(text);
+            row(paper, before ? "" : "allocated", RP_CYAN, line);
+        }
+        free(before);
+        before = text;
+    }
+}
+
 struct df_err *rp_object_text(FILE *stream, const struct fi_object *object,
                               const struct rp_style *style)
 {
@@ -66,6 +102,7 @@ struct df_err *rp_object_text(FILE *stream, const struct fi_object *object,
     row(&paper, "path", RP_CYAN, object->path);
     if (object->path && object->dominator_path && strcmp(object->path, object->dominator_path) != 0)
         row(&paper, "dominators", RP_CYAN, object->dominator_path);
+    allocated(&paper, object);
     row(&paper, "root", RP_PLAIN, object->root);
     row(&paper, "collector", object->garbage ? RP_YELLOW : RP_PLAIN, object->verdict);
     row(&paper, "known from", RP_PLAIN, object->source);

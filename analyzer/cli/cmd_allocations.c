@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ * cmd_allocations.c: `allocations`: which lines allocated what, as far as tracemalloc had written
+ * it down. Without --type the interpreter alone is needed, no graph.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/cli/commands.h"
+#include "analyzer/cli/output.h"
+#include "analyzer/cli/select.h"
+
+struct job {
+    const struct cli_options *options;
+    struct fi_allocations *allocations;
+};
+
+static struct df_err *write_allocations(FILE *stream, void *context)
+{
+    struct job *job = context;
+    struct rp_style style = cli_style(job->options, 0);
+    return job->options->json ? rp_allocations_json(stream, job->allocations, style.limit)
+                              : rp_allocations_text(stream, job->allocations, &style);
+}
+
+static bool parse_group(const char *word, enum fi_allocation_group *ret)
+{
+    for (enum fi_allocation_group group = FI_BY_LINE; group <= FI_BY_TRACEBACK; group++)
+        if (!strcmp(word, fi_allocation_group_name(group))) {
+            *ret = group;
+            return true;
+        }
+    return false;
+}
+
+static struct df_err *make(struct cli_session *session, struct fi_allocations_options *wanted,
+                           struct job *job)
+{
+    uint32_t *nodes = NULL;
+    if (wanted->type)
+        DF_TRY(cli_select_type(session->analysis, wanted->type, &nodes, &wanted->node_count));
+    wanted->nodes = nodes;
+    df_progress(&session->progress.progress, "reading traces", 0, 0);
+    struct df_err *err =
+        fi_allocations_make(session->py, session->analysis, wanted, &job->allocations);
+    cli_progress_clear(&session->progress);
+    free(nodes);
+    return err ? err : cli_write(job->options->json_path, write_allocations, job);
+}
+
+static int status_of(const struct job *job, const struct cli_session *session)
+{
+    int status = session->analysis ? cli_finish(job->options, session) : CLI_DONE;
+    if (status == CLI_DONE && job->allocations->damaged)
+        status = cli_complain(CLI_PARTIAL,
+                              "%s: %" PRIu64 " entries of tracemalloc's tables could not be read",
+                              job->options->core, job->allocations->damaged);
+    return status;
+}
+
+int cli_allocations(const struct cli_options *options)
+{
+    struct cli_session session;
+    struct job job = {.options = options};
+    struct fi_allocations_options wanted = {.type = options->type};
+    if (options->group && !parse_group(options->group, &wanted.group))
+        return cli_complain(CLI_USAGE, "`--group` takes lineno, filename or traceback");
+    struct df_err *err =
+        options->type ? cli_open(options, &session) : cli_open_python(options, &session);
+    if (err)
+        return cli_fail(err);
+    err = make(&session, &wanted, &job);
+    int status = err ? cli_fail(err) : status_of(&job, &session);
+    fi_allocations_free(job.allocations);
+    cli_close(&session);
+    return status;
+}

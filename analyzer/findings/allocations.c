@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT
+ * allocations.c: what Snapshot.statistics of Lib/tracemalloc.py would have said.
+ *
+ * The rules (Snapshot._group_by, Statistic._sort_key, the same from 3.8 to 3.15): blocks of all
+ * domains count alike; a line is the most recent frame of a traceback; tracebacks with equal frames
+ * are one, however many frames were cut off behind them; rows are sorted by size, count and
+ * traceback, all descending, tracebacks as tuples of (file, line) with the oldest call first. Files
+ * are numbered as their names sort, so that numbers are compared in place of texts.
+ */
+#include "analyzer/findings/allocations.h"
+
+#include <stdlib.h>
+
+#include "analyzer/findings/pool.h"
+#include "dumpfmt/base/mem.h"
+
+struct grouping {
+    const struct py_tracemalloc *traced;
+    enum fi_allocation_group group;
+    uint32_t *group_of; /* per traceback */
+    uint32_t *first;    /* per group: one of its tracebacks */
+    uint64_t *size, *count;
+    uint32_t groups;
+};
+
+/* Frame i of a traceback in the order and the form that the group compares: the oldest first. */
+static struct py_trace_frame frame_at(const struct grouping *g, const struct py_trace_stack *stack,
+                                      uint32_t i)
+{
+    uint32_t last = g->group == FI_BY_TRACEBACK ? stack->count - 1 : 0;
+    struct py_trace_frame frame = g->traced->frames[stack->first + last - i];
+
+    if (g->group == FI_BY_FILE)
+        frame.line = 0;
+    return frame;
+}
+
+static uint32_t frame_count(const struct grouping *g, const struct py_trace_stack *stack)
+{
+    return g->group == FI_BY_TRACEBACK ? stack->count : 1;
+}
+
+static int compare_stacks(const struct grouping *g, uint32_t left, uint32_t right)
+{
+    const struct py_trace_stack *a = &g->traced->stacks[left], *b = &g->traced->stacks[right];
+    uint32_t a_count = frame_count(g, a), b_count = frame_count(g, b);
+
+    for (uint32_t i = 0; i < a_count && i < b_count; i++) {
+        struct py_trace_frame x = frame_at(g, a, i), y = frame_at(g, b, i);
+
+        if (x.file != y.file)
+            return x.file < y.file ? -1 : 1;
+        if (x.line != y.line)
+            return x.line < y.line ? -1 : 1;
+    }
+    return (a_count > b_count) - (a_count < b_count);
+}
+
+static int by_frames(const void *left, const void *right, void *context)
+{
+    return compare_stacks(context, *(const uint32_t *)left, *(const uint32_t *)right);
+}
+
+/* Groups are numbered in ascending order of their tracebacks. */
+static struct df_err *make_groups(struct grouping *g)
+{
+    DF_CLEANUP_FREE uint32_t *order = NULL;
+    uint32_t count = g->traced->stack_count;
+
+    DF_TRY(df_array(count, sizeof(*order), &order));
+    DF_TRY(df_array(count, sizeof(*g->group_of), &g->group_of));
+    DF_TRY(df_array(count, sizeof(*g->first), &g->first));
+    DF_TRY(df_array(count, sizeof(*g->size), &g->size));
+    DF_TRY(df_array(count, sizeof(*g->count), &g->count));
+    for (uint32_t i = 0; i < count; i++)
+        order[i] = i;
+    qsort_r(order, count, sizeof(*order), by_frames, g);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!i || compare_stacks(g, order[i - 1], order[i]))
+            g->first[g->groups++] = order[i];
+        g->group_of[order[i]] = g->groups - 1;
+    }
+    return NULL;
+}
+
+static void add(struct grouping *g, const struct py_trace *trace)
+{
+    uint32_t group = g->group_of[trace->stack];
+
+    g->size[group] += trace->size;
+    g->count[group]++;
+}
+
+static int by_rank(const void *left, const void *right, void *context)
+{
+    const struct grouping *g = context;
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+
+    if (g->size[a] != g->size[b])
+        return g->size[a] > g->size[b] ? -1 : 1;
+    if (g->count[a] != g->count[b])
+        return g->count[a] > g->count[b] ? -1 : 1;
+    return (a < b) - (a > b);
+}
+
+static struct fi_allocation_row make_row(const struct grouping *g, struct fi_pool *pool,
+                                         uint32_t group)
+{
+    const struct py_trace_stack *stack = &g->traced->stacks[g->first[group]];
+    struct fi_allocation_row row = {
+        .size = g->size[group], .count = g->count[group], .frame_count = frame_count(g, stack)};
+
+    row.frames = fi_pool_array(pool, row.frame_count, sizeof(*row.frames));
+    for (uint32_t i = 0; i < row.frame_count; i++) {
+        struct py_trace_frame frame = frame_at(g, stack, i);
+
+        row.frames[i] = (struct fi_allocation_frame){
+            .file = fi_pool_text(pool, g->traced->files[frame.file]), .line = frame.line};
+    }
+    return row;
+}
+
+static struct df_err *make_rows(struct grouping *g, struct fi_allocations *ret)
+{
+    DF_CLEANUP_FREE uint32_t *order = NULL;
+
+    DF_TRY(df_array(g->groups, sizeof(*order), &order));
+    for (uint32_t i = 0; i < g->groups; i++)
+        if (g->count[i])
+            order[ret->row_count++] = i;
+    if (ret->row_count)
+        qsort_r(order, ret->row_count, sizeof(*order), by_rank, g);
+    ret->rows = fi_pool_array(ret->pool, ret->row_count, sizeof(*ret->rows));
+    for (uint32_t i = 0; i < ret->row_count; i++) {
+        ret->rows[i] = make_row(g, ret->pool, order[i]);
+        ret->size += ret->rows[i].size;
+        ret->count += ret->rows[i].count;
+    }
+    return NULL;
+}
+
+static void add_all(struct grouping *g)
+{
+    for (size_t i = 0; i < g->traced->trace_count; i++)
+        add(g, &g->traced->traces[i]);
+}
+
+static void add_objects(struct grouping *g, struct fi_analysis *analysis,
+                        const struct fi_allocations_options *options, struct fi_allocations *ret)
+{
+    for (uint32_t i = 0; i < options->node_count; i++) {
+        const struct py_trace *trace = fi_allocation_of(analysis, options->nodes[i]);
+
+        if (trace)
+            add(g, trace);
+        else
+            ret->untraced++;
+    }
+}
+
+static struct df_err *fill(struct fi_analysis *analysis, const struct py_tracemalloc *traced,
+                           const struct fi_allocations_options *options, struct fi_allocations *ret)
+{
+    struct grouping g = {.traced = traced, .group = options->group};
+    struct df_err *err = make_groups(&g);
+
+    if (!err && options->type)
+        add_objects(&g, analysis, options, ret);
+    else if (!err)
+        add_all(&g);
+    if (!err)
+        err = make_rows(&g, ret);
+    free(g.group_of);
+    free(g.first);
+    free(g.size);
+    free(g.count);
+    return err;
+}
+
+static const char *why_nothing(enum py_tracing state)
+{
+    switch (state) {
+    case PY_TRACING_ON:
+        return NULL;
+    case PY_TRACING_OFF:
+        return "tracemalloc was not on in this process, so where memory was allocated was not "
+               "written down: start it with PYTHONTRACEMALLOC=10 in the environment, or with "
+               "python -X tracemalloc=10";
+    case PY_TRACING_LOST:
+        return "tracemalloc was on, but its tables are not found in this core: install the debug "
+               "package of the interpreter, or give --debug-dir";
+    default:
+        return "whether tracemalloc was on cannot be told without the symbols of the interpreter: "
+               "give --sysroot or --executable, or install its debug package";
+    }
+}
+
+static struct fi_allocations *create(const struct py_tracemalloc *traced,
+                                     const struct fi_allocations_options *options)
+{
+    struct fi_pool *pool = fi_pool_create();
+    struct fi_allocations *made = fi_pool_array(pool, 1, sizeof(*made));
+
+    *made = (struct fi_allocations){
+        .tracing = traced->state == PY_TRACING_ON,
+        .note = why_nothing(traced->state),
+        .max_frames = traced->max_frames,
+        .traced_bytes = traced->traced_bytes,
+        .peak_bytes = traced->peak_bytes,
+        .blocks = traced->trace_count,
+        .damaged = traced->damaged,
+        .group = options->group,
+        .type = fi_pool_text(pool, options->type),
+        .objects = options->node_count,
+        .pool = pool,
+    };
+    return made;
+}
+
+struct df_err *fi_allocations_make(const struct py *py, struct fi_analysis *analysis,
+                                   const struct fi_allocations_options *options,
+                                   struct fi_allocations **ret)
+{
+    struct py_tracemalloc *own = NULL;
+    const struct py_tracemalloc *traced = analysis ? fi_traced(analysis) : NULL;
+
+    if (!traced) {
+        DF_TRY(py_tracemalloc_open(py, &own));
+        traced = own;
+    }
+    struct fi_allocations *made = create(traced, options);
+    struct df_err *err = made->tracing ? fill(analysis, traced, options, made) : NULL;
+
+    py_tracemalloc_close(own);
+    if (err)
+        fi_allocations_free(made);
+    else
+        *ret = made;
+    return err;
+}
+
+void fi_allocations_free(struct fi_allocations *allocations)
+{
+    if (allocations)
+        fi_pool_destroy(allocations->pool);
+}
+
+const char *fi_allocation_group_name(enum fi_allocation_group group)
+{
+    static const char *const names[] = {
+        [FI_BY_LINE] = "lineno", [FI_BY_FILE] = "filename", [FI_BY_TRACEBACK] = "traceback"};
+
+    return names[group];
+}
