@@ -17,6 +17,7 @@
 enum row {
     OBJECTS,
     BUFFERS,
+    ARRAYS,
     NATIVE_OF_OBJECTS,
     KEPT,
     FRAMES,
@@ -37,6 +38,7 @@ enum row {
 static const char *const names[ROWS] = {
     [OBJECTS] = "Python objects",
     [BUFFERS] = "tables, items and texts of Python objects",
+    [ARRAYS] = "data of NumPy arrays",
     [NATIVE_OF_OBJECTS] = "C memory that Python objects hold",
     [KEPT] = "dead objects kept for reuse",
     [FRAMES] = "frames of Python code",
@@ -204,6 +206,53 @@ static void add_sweep(struct ledger *ledger, const struct gr_sweep *sweep)
     share_spans(ledger, sweep);
 }
 
+static void add_size(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
+{
+    (void)address;
+    if (kind == PY_BUFFER_ITEMS &&
+        __builtin_add_overflow(*(uint64_t *)context, size, (uint64_t *)context))
+        *(uint64_t *)context = UINT64_MAX;
+}
+
+/* What arrays own is among the buffers of objects: it gets a row of its own. */
+static void split_arrays(struct ledger *ledger, const struct fi_analysis *analysis)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t types = py_type_count(analysis->objects), arrays = 0;
+    uint8_t *is_array = df_xcalloc(types, 1);
+    for (uint32_t i = 0; i < types; i++)
+        arrays += is_array[i] = py_type_is_array(analysis->objects, i);
+    uint64_t bytes = 0;
+    for (uint32_t node = 0; arrays && node < graph->count; node++)
+        if (is_array[graph->type[node]])
+            py_buffers(analysis->objects, graph->address[node], graph->type[node], add_size,
+                       &bytes);
+    ledger->bytes[ARRAYS] = bytes < ledger->bytes[BUFFERS] ? bytes : ledger->bytes[BUFFERS];
+    ledger->bytes[BUFFERS] -= ledger->bytes[ARRAYS];
+    free(is_array);
+}
+
+/* "RSS is 2 GB, Python says 300 MB": who has the rest. */
+static const char *summarise(struct fi_context *context, const uint64_t *bytes)
+{
+    static const uint8_t rows[][4] = {{OBJECTS, BUFFERS, ARRAYS, NATIVE_OF_OBJECTS},
+                                      {KEPT, BLOCKS_FREE, POOLS, MALLOC_FREE},
+                                      {NATIVE_OF_DATA, NATIVE_OF_STACKS, MALLOC, FRAMES},
+                                      {STACKS, DATA, FILES, HEADERS}};
+    uint64_t sums[4] = {0}, total = context->verdict->memory.total;
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++)
+            sums[i] += bytes[rows[i][k]];
+    return fi_pool_format(
+        context->pool,
+        "Python's objects and what belongs to them are %s of it (%s); allocators keep %s free; "
+        "other C code has %s; %s are the program's files, variables and stacks; of %s nothing is "
+        "known.",
+        fi_bytes_phrase(sums[0]).text, fi_percent_phrase(sums[0], total).text,
+        fi_bytes_phrase(sums[1]).text, fi_bytes_phrase(sums[2]).text, fi_bytes_phrase(sums[3]).text,
+        fi_bytes_phrase(bytes[UNKNOWN]).text);
+}
+
 /* Segments that share bytes of the file would count them twice: the sum is cut to the file. */
 static void balance(uint64_t *rows, uint64_t total)
 {
@@ -227,6 +276,7 @@ static void publish(struct fi_context *context, const struct ledger *ledger)
             memory->rows[memory->row_count++] = (struct fi_memory_row){
                 .name = names[i], .bytes = ledger->bytes[i], .blocks = ledger->blocks[i]};
     memory->unknown = ledger->bytes[UNKNOWN];
+    memory->summary = summarise(context, ledger->bytes);
     if (!sweep)
         return;
     memory->note = sweep->malloc_note;
@@ -251,6 +301,7 @@ struct df_err *fi_fill_memory(struct fi_context *context)
     ledger.objects = objects;
     if (graph->sweep)
         add_sweep(&ledger, graph->sweep);
+    split_arrays(&ledger, context->analysis);
     count_objects(&ledger, graph);
     for (uint32_t i = 0; i < dump->core->segment_count; i++)
         add_segment(&ledger, i, &carry);

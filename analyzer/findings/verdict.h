@@ -85,7 +85,8 @@ struct fi_memory {  /* rows sum to total */
     uint32_t row_count;
     uint64_t unknown; /* bytes of the row of that name */
     struct fi_allocator allocator;
-    const char *note; /* why malloc's memory was not read, or not all; NULL */
+    const char *note;    /* why malloc's memory was not read, or not all; NULL */
+    const char *summary; /* whose the bytes are, in a sentence */
 };
 
 struct fi_type_row {

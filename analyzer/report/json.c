@@ -106,8 +106,9 @@ static json_t *memory(const struct fi_memory *memory)
             json_object_set_new(part, "blocks", rp_json_number(row->blocks));
         json_array_append_new(parts, part);
     }
-    return json_pack("{so so so so so}", "bytes", rp_json_number(memory->total), "parts", parts,
-                     "unknown_bytes", rp_json_number(memory->unknown), "python_allocator",
+    return json_pack("{so so so so so so}", "bytes", rp_json_number(memory->total), "parts", parts,
+                     "summary", rp_json_text(memory->summary), "unknown_bytes",
+                     rp_json_number(memory->unknown), "python_allocator",
                      allocator(&memory->allocator), "note", rp_json_text(memory->note));
 }
 

@@ -165,6 +165,8 @@ void rp_text_memory(struct rp_paper *paper, const struct fi_verdict *verdict)
         df_xasprintf("the %s of the core file", fi_bytes_phrase(memory->total).text);
     rp_heading(paper, "Memory", note);
     rp_table_print(paper, &table);
+    if (memory->summary)
+        rp_wrap(paper, "  ", RP_PLAIN, memory->summary);
     if (memory->note)
         rp_wrap(paper, "  ", RP_PLAIN, memory->note);
 }
