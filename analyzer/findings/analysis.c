@@ -236,11 +236,12 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
     return NULL;
 }
 
-struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
-                          const struct df_progress *progress, struct fi_analysis **ret)
+struct df_err *fi_type_facts(struct py *py, struct py_objects *objects,
+                             const struct gr_graph *graph, struct fi_type_fact **ret,
+                             uint32_t *ret_count)
 {
-    DF_CLEANUP_FREE struct fi_type_fact *facts = NULL;
     uint32_t type_count = py_type_count(objects);
+    struct fi_type_fact *facts;
 
     DF_TRY(df_array(type_count, sizeof(*facts), &facts));
     for (uint32_t i = 0; i < type_count; i++) {
@@ -258,6 +259,18 @@ struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_g
                       (is_dict && py->layout.untrack == PY_UNTRACKS_DICTS_TUPLES),
         };
     }
+    *ret = facts;
+    *ret_count = type_count;
+    return NULL;
+}
+
+struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
+                          const struct df_progress *progress, struct fi_analysis **ret)
+{
+    DF_CLEANUP_FREE struct fi_type_fact *facts = NULL;
+    uint32_t type_count;
+
+    DF_TRY(fi_type_facts(py, objects, graph, &facts, &type_count));
     DF_TRY(fi_analyse_graph(graph, type_count, facts, progress, ret));
     (*ret)->py = py;
     (*ret)->objects = objects;

@@ -48,6 +48,10 @@ struct fi_type_fact {
     bool tuple;    /* its objects are tuples, and of no subclass */
     bool atomic;   /* a collection passes over those that refer to nothing that it tracks */
 };
+/* The facts of all types that there are, malloc'ed. */
+struct df_err *fi_type_facts(struct py *py, struct py_objects *objects,
+                             const struct gr_graph *graph, struct fi_type_fact **ret,
+                             uint32_t *ret_count);
 /* That part alone, for tests on literal arrays; facts: one for each type. */
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
                                 const struct fi_type_fact *facts,

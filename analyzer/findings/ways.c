@@ -19,6 +19,7 @@
 #include "dumpfmt/base/mem.h"
 
 #define MAX_DELAY 3
+#define LAST_WAVE 4
 
 struct search {
     const struct gr_graph *graph;
@@ -101,8 +102,46 @@ static void search_run(struct search *s)
     }
 }
 
-struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
-                       uint32_t *parent, uint32_t *distance)
+/* The order in which roots are exhausted for a tree that is to be the same in another dump: what
+ * running code holds for a moment comes after what modules hold for good. */
+static uint32_t root_wave(uint8_t kind)
+{
+    switch (kind) {
+    case GR_ROOT_MODULE:
+        return 0;
+    case GR_ROOT_STATIC_TYPE:
+    case GR_ROOT_INTERPRETER:
+        return 1;
+    case GR_ROOT_FRAME:
+        return 2;
+    case GR_ROOT_NATIVE:
+    case GR_ROOT_SURPLUS:
+        return 3;
+    default:
+        return LAST_WAVE;
+    }
+}
+
+static void search_run_steadily(struct search *s)
+{
+    uint32_t head = 0, last = 0;
+
+    for (uint32_t wave = 0; wave <= LAST_WAVE; wave++) {
+        for (uint32_t i = 0; i < s->graph->root_node_count; i++)
+            if (root_wave(s->graph->root_kind[s->graph->root_nodes[i]]) == wave)
+                search_enter(s, s->graph->root_nodes[i], AL_ROOT);
+        for (; head < s->tail; head++)
+            search_expand(s, s->queue[head], false);
+    }
+    for (; last < s->tail; last++) {
+        search_expand(s, s->queue[last], true);
+        for (; head < s->tail; head++)
+            search_expand(s, s->queue[head], false);
+    }
+}
+
+static struct df_err *search(const struct gr_graph *graph, const struct fi_type_fact *facts,
+                             uint32_t *parent, uint32_t *distance, void (*run)(struct search *))
 {
     DF_CLEANUP_FREE uint32_t *queue = NULL;
     struct search s = {.graph = graph, .facts = facts, .parent = parent};
@@ -111,13 +150,25 @@ struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *
     s.queue = queue;
     memset(parent, 0xff, (size_t)graph->count * sizeof(*parent));
     memset(distance, 0xff, (size_t)graph->count * sizeof(*distance));
-    search_run(&s);
+    run(&s);
     for (uint32_t i = 0; i < s.tail; i++) {
         uint32_t v = queue[i];
 
         distance[v] = parent[v] == AL_ROOT ? 0 : distance[parent[v]] + 1;
     }
     return NULL;
+}
+
+struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
+                       uint32_t *parent, uint32_t *distance)
+{
+    return search(graph, facts, parent, distance, search_run);
+}
+
+struct df_err *fi_ways_steady(const struct gr_graph *graph, const struct fi_type_fact *facts,
+                              uint32_t *parent, uint32_t *distance)
+{
+    return search(graph, facts, parent, distance, search_run_steadily);
 }
 
 /* The module root that holds `v` through its dict by the tree, NULL when it is held otherwise. */

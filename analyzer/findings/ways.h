@@ -10,6 +10,10 @@
 /* Fills parent and distance (caller-allocated, one element a node) as analysis.h describes them. */
 struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
                        uint32_t *parent, uint32_t *distance);
+/* The same for comparing dumps: all that modules reach hangs under modules, whatever code was running
+ * when the process was dumped; then come the interpreter, frames, C code, garbage. */
+struct df_err *fi_ways_steady(const struct gr_graph *graph, const struct fi_type_fact *facts,
+                              uint32_t *parent, uint32_t *distance);
 /* Moves what several modules refer to under the module that it says it is from. */
 void fi_ways_home(struct fi_analysis *analysis);
 
