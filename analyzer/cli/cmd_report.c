@@ -31,6 +31,7 @@ static struct df_err *write_json(FILE *stream, void *context)
     at_most(&cut.dominator_count, limit);
     at_most(&cut.cycles.group_count, limit);
     at_most(&cut.garbage.type_count, limit);
+    at_most(&cut.tasks.group_count, limit);
     at_most(&cut.finding_count, limit);
     return rp_json(stream, &cut, job->section);
 }
@@ -91,7 +92,7 @@ int cli_section(const struct cli_options *options)
     } sections[] = {
         {"findings", RP_FINDINGS}, {"types", RP_TYPES},     {"retained", RP_RETAINED},
         {"cycles", RP_CYCLES},     {"garbage", RP_GARBAGE}, {"threads", RP_THREADS},
-        {"memory", RP_MEMORY},
+        {"tasks", RP_TASKS},       {"memory", RP_MEMORY},
     };
     for (size_t i = 0; i < sizeof(sections) / sizeof(sections[0]); i++)
         if (!strcmp(options->command->name, sections[i].name))

@@ -20,6 +20,7 @@ const struct cli_command cli_commands[] = {
     {"cycles", "CORE", cli_section, "jl", "reference cycles by shape, alive and dead", NULL},
     {"garbage", "CORE", cli_section, "jl", "what gc.collect() would have freed", NULL},
     {"threads", "CORE", cli_section, "jl", "Python threads, frames and their locals", NULL},
+    {"tasks", "CORE", cli_section, "jl", "asyncio tasks: state, stack, what they wait for", NULL},
     {"memory", "CORE", cli_section, "jl", "where the core's bytes went, and what was read", NULL},
     {"allocations", "CORE", cli_allocations, "gtjl",
      "which lines allocated what, where tracemalloc was on",

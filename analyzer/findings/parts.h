@@ -11,6 +11,11 @@
 #include "analyzer/findings/verdict.h"
 #include "dumpfmt/base/map.h"
 
+/* A task of asyncio: its node, and the row of its group in the verdict (UINT32_MAX: not listed). */
+struct fi_task_row {
+    uint32_t node, group;
+};
+
 struct fi_context {
     struct fi_analysis *analysis;
     struct fi_verdict *verdict;
@@ -21,6 +26,8 @@ struct fi_context {
      * Per type: the first type of the same name, and its place in the order of names. */
     uint32_t *named, *rank;
     bool merged;          /* some types share a name */
+    struct fi_task_row *tasks; /* fi_fill_tasks's, for the rules */
+    uint32_t task_count;
     struct df_map claims; /* nodes that a rule has explained (rules.h), each plus 1 */
 };
 
@@ -34,6 +41,7 @@ struct df_err *fi_fill_holders(struct fi_context *context);
 struct df_err *fi_fill_cycles(struct fi_context *context);
 struct df_err *fi_fill_garbage(struct fi_context *context);
 void fi_fill_threads(struct fi_context *context);
+struct df_err *fi_fill_tasks(struct fi_context *context);
 
 /* Nodes where memory accumulates, distinct and biggest first; see holders.c. Malloc'ed. */
 struct df_err *fi_accumulation_points(const struct fi_analysis *analysis, uint32_t limit,

@@ -17,6 +17,7 @@ static struct df_err *fill(struct fi_context *context)
     DF_TRY(fi_fill_cycles(context));
     DF_TRY(fi_fill_garbage(context));
     fi_fill_threads(context);
+    DF_TRY(fi_fill_tasks(context));
     return fi_fill_findings(context);
 }
 

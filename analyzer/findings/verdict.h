@@ -149,6 +149,27 @@ struct fi_thread {
     uint32_t frame_total; /* in the process */
 };
 
+struct fi_task_group { /* asyncio tasks that are alike: state, coroutines, lines */
+    const char *state; /* "waiting", "ready", "running", "not started"; "finished", "failed",
+                          "cancelled" */
+    const char *coroutine;  /* qualified name; NULL when it has none */
+    uint64_t count, retained_bytes;
+    uint64_t orphans;       /* of those that wait: nothing else knows what they wait for */
+    struct fi_frame *stack; /* without locals: the task's coroutine first, then what it awaits */
+    uint32_t stack_count;
+    const char *awaits; /* "an asyncio.Queue to give something"; NULL when it waits for nothing */
+    const char *error;  /* text of one's exception; NULL when there is none */
+    const char **names; /* of some */
+    uint64_t *examples; /* addresses of the same */
+    uint32_t example_count;
+};
+
+struct fi_tasks {
+    uint64_t count, pending, finished, failed, cancelled;
+    struct fi_task_group *groups; /* pending first, then by number */
+    uint32_t group_count, group_total; /* groups that are not in the list: the difference */
+};
+
 enum fi_severity {
     FI_LOW,    /* worth knowing */
     FI_MEDIUM, /* worth looking into */
@@ -181,6 +202,7 @@ struct fi_verdict {
     struct fi_garbage garbage;
     struct fi_thread *threads;
     uint32_t thread_count;
+    struct fi_tasks tasks;
     struct fi_finding *findings; /* most severe, then biggest first */
     uint32_t finding_count;
     uint64_t heap_bytes; /* shallow bytes of all objects */

@@ -276,6 +276,7 @@ struct df_err *rp_json(FILE *stream, const struct fi_verdict *verdict, enum rp_s
     add(report, wanted, SECTION(RP_CYCLES), "cycles", cycles(&verdict->cycles));
     add(report, wanted, SECTION(RP_GARBAGE), "garbage", garbage(&verdict->garbage));
     add(report, wanted, SECTION(RP_THREADS), "threads", threads(verdict));
+    add(report, wanted, SECTION(RP_TASKS), "tasks", rp_json_tasks(&verdict->tasks));
     add(report, wanted, SECTION(RP_FINDINGS), "findings", findings(verdict));
     return rp_json_write(stream, report);
 }

@@ -21,6 +21,7 @@ enum rp_section {
     RP_CYCLES,
     RP_GARBAGE,
     RP_THREADS,
+    RP_TASKS,
     RP_MEMORY,
 };
 

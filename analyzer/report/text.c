@@ -74,6 +74,7 @@ static void report(struct rp_paper *paper, const struct fi_verdict *verdict)
     if (verdict->garbage.objects || verdict->garbage.in_gc_garbage)
         rp_text_garbage(paper, verdict);
     rp_text_threads(paper, verdict, false);
+    rp_text_tasks(paper, verdict, false);
     rp_text_memory(paper, verdict);
     rp_text_coverage(paper, verdict, false);
 }
@@ -104,6 +105,9 @@ struct df_err *rp_text(FILE *stream, const struct fi_verdict *verdict, enum rp_s
         break;
     case RP_THREADS:
         rp_text_threads(&paper, verdict, true);
+        break;
+    case RP_TASKS:
+        rp_text_tasks(&paper, verdict, true);
         break;
     case RP_MEMORY:
         rp_text_memory(&paper, verdict);
