@@ -232,25 +232,17 @@ static void split_arrays(struct ledger *ledger, const struct fi_analysis *analys
     free(is_array);
 }
 
-/* "RSS is 2 GB, Python says 300 MB": who has the rest. */
+/* "RSS is 2 GB, Python says 300 MB": the two sums that the question is about. */
 static const char *summarise(struct fi_context *context, const uint64_t *bytes)
 {
-    static const uint8_t rows[][4] = {{OBJECTS, BUFFERS, ARRAYS, NATIVE_OF_OBJECTS},
-                                      {KEPT, BLOCKS_FREE, POOLS, MALLOC_FREE},
-                                      {NATIVE_OF_DATA, NATIVE_OF_STACKS, MALLOC, FRAMES},
-                                      {STACKS, DATA, FILES, HEADERS}};
-    uint64_t sums[4] = {0}, total = context->verdict->memory.total;
-    for (int i = 0; i < 4; i++)
-        for (int k = 0; k < 4; k++)
-            sums[i] += bytes[rows[i][k]];
+    uint64_t total = context->verdict->memory.total;
+    uint64_t objects = bytes[OBJECTS] + bytes[BUFFERS] + bytes[ARRAYS] + bytes[NATIVE_OF_OBJECTS];
+    uint64_t kept = bytes[KEPT] + bytes[BLOCKS_FREE] + bytes[POOLS] + bytes[MALLOC_FREE];
     return fi_pool_format(
         context->pool,
-        "Python's objects and what belongs to them are %s of it (%s); allocators keep %s free; "
-        "other C code has %s; %s are the program's files, variables and stacks; of %s nothing is "
-        "known.",
-        fi_bytes_phrase(sums[0]).text, fi_percent_phrase(sums[0], total).text,
-        fi_bytes_phrase(sums[1]).text, fi_bytes_phrase(sums[2]).text, fi_bytes_phrase(sums[3]).text,
-        fi_bytes_phrase(bytes[UNKNOWN]).text);
+        "%s (%s) are Python's objects and what belongs to them; allocators keep %s free.",
+        fi_bytes_phrase(objects).text, fi_percent_phrase(objects, total).text,
+        fi_bytes_phrase(kept).text);
 }
 
 /* Segments that share bytes of the file would count them twice: the sum is cut to the file. */
