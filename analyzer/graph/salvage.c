@@ -16,6 +16,7 @@
 
 #define ROUNDS 8
 #define MAX_COUNT (INT64_C(1) << 30)    /* frozen objects have 999 999 999 (3.11) */
+#define STATIC_COUNT (INT64_C(1) << 29) /* less than those have, in every version */
 #define STACK_SIZE (UINT64_C(8) << 20)  /* ulimit -s */
 #define BELOW_STACK (UINT64_C(1) << 20) /* frames of deeper calls that returned */
 #define FILTER_BITS (1u << 16)
@@ -66,6 +67,14 @@ static bool is_there(const struct salvage *salvage, uint64_t address, uint64_t s
     return df_ptr(salvage->reader.space, address, size) != NULL;
 }
 
+/* The runtime's own tables have counts beside types too; its objects are frozen. */
+static bool is_in_runtime(const struct salvage *salvage, uint64_t address)
+{
+    const struct py *py = salvage->discovery->py;
+    uint32_t size = PY_SIZEOF(salvage->reader.layout, runtime);
+    return size != PY_ABSENT && address >= py->runtime && address - py->runtime < size;
+}
+
 /* A dict's entry begins with the hash of its key; that of a type is its address, less 4 bits. */
 static bool count_fits(struct salvage *salvage, uint64_t object, uint64_t type)
 {
@@ -76,6 +85,8 @@ static bool count_fits(struct salvage *salvage, uint64_t object, uint64_t type)
     if ((half && (word >> 32 & 0xffff)) || word == type >> 4)
         return false;
     if (!(word & 7) && is_there(salvage, word, 8)) /* of a free block: the next one */
+        return false;
+    if (is_in_runtime(salvage, object) && count < STATIC_COUNT)
         return false;
     return count == INT64_MAX || (count > 0 && count <= MAX_COUNT);
 }
@@ -122,19 +133,23 @@ static uint64_t extent(struct salvage *salvage, uint64_t object, const struct py
     if (type->item_size <= 0 || type->flags & PY_TPFLAGS_UNICODE ||
         py_size(salvage->discovery->objects, object, type->index, &size) != PY_OK)
         return (uint64_t)(type->basic_size > 16 ? type->basic_size : 16);
-    uint64_t head = salvage->reader.layout->gc_head_size;
+    struct py_objects *objects = salvage->discovery->objects;
+    uint64_t head =
+        py_is_gc(objects, object, type->index) ? salvage->reader.layout->gc_head_size : 0;
     return size > head + 16 ? size - head : 16;
 }
 
-/* Whether a tuple begins 16 bytes before, dead or alive: then this is its length and first item. */
-static bool is_in_tuple(struct salvage *salvage, uint64_t object)
+/* Whether an object of variable size begins 16 bytes before, dead or alive: then this is its length
+ * and what follows, such as the first item of a tuple or the digits of an int that is an address.
+ */
+static bool is_length(struct salvage *salvage, uint64_t object)
 {
     struct py_objects *objects = salvage->discovery->objects;
     uint64_t type;
     if (!df_u64(salvage->reader.space, object - 8, &type) || !is_type(salvage, type))
         return false;
     uint32_t index = py_type_index(objects, type);
-    return index != PY_NO_TYPE && py_type_at(objects, index)->flags & PY_TPFLAGS_TUPLE;
+    return index != PY_NO_TYPE && py_type_at(objects, index)->item_size > 0;
 }
 
 /* The number of a type whose object begins here, PY_NO_TYPE when none does. */
@@ -143,7 +158,7 @@ static uint32_t object_at(struct salvage *salvage, uint64_t object, uint64_t typ
     struct py_objects *objects = salvage->discovery->objects;
     uint32_t index = py_type_index(objects, type);
     uint64_t size;
-    if (index == PY_NO_TYPE || !count_fits(salvage, object, type) || is_in_tuple(salvage, object))
+    if (index == PY_NO_TYPE || !count_fits(salvage, object, type) || is_length(salvage, object))
         return PY_NO_TYPE;
     int64_t basic = py_type_at(objects, index)->basic_size;
     bool text = py_type_at(objects, index)->flags & PY_TPFLAGS_UNICODE; /* of one without text */
