@@ -173,6 +173,25 @@ static void object_shapes(struct py_layout *layout, const struct df_ctypes *type
     layout->presize_dict_words = layout->attr_shape == PY_ATTR_DICT ? 0 : 2;
 }
 
+/* What repr changed without a change of layout. An unknown version is taken for the newest. */
+void py_layout_texts(struct py_layout *layout)
+{
+    /* Modules/unicodedata_db.h, UNIDATA_VERSION */
+    static const struct {
+        uint8_t minor; /* of the first Python with it */
+        uint16_t unicode;
+    } databases[] = {{15, 0x1100}, {14, 0x1000}, {13, 0x0f01}, {12, 0x0f00},
+                     {11, 0x0e00}, {9, 0x0d00},  {0, 0x0c01}};
+    uint32_t minor = layout->version ? layout->version >> 16 & 0xff : 0xff;
+    size_t row = 0;
+    while (databases[row].minor > minor)
+        row++;
+    layout->unicode_version = databases[row].unicode;
+    layout->odict_shows_pairs = minor < 12;
+    layout->bytearray_escapes = minor < 15;
+    layout->namespace_sorts = minor < 9;
+}
+
 void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types)
 {
     layout->free_threaded = PY_HAS(layout, object, ob_tid);
@@ -182,6 +201,7 @@ void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types)
                           (types && df_ctypes_variable(types, "_Py_RefTotal", &address, &size));
     object_shapes(layout, types);
     frame_shapes(layout, types);
+    py_layout_texts(layout);
     layout->gc_shape = layout->free_threaded ? PY_GC_PAGES : PY_GC_LISTS;
     /* update_refs, Python/gc_free_threading.c; in 3.14, whose frames changed too, dicts stay. */
     if (layout->free_threaded)

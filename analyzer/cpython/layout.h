@@ -129,6 +129,11 @@ struct py_layout {
                                   (3.11, 3.12): static types have it counted */
     bool zero_has_digit;         /* int.__sizeof__ counts a digit for 0 (3.11+) */
     uint32_t presize_dict_words; /* words of the pre-header without the GC head: 0 or 2 */
+    uint16_t unicode_version;    /* of the character database, 0x0f01: 15.1; what repr calls printable */
+    bool odict_shows_pairs;      /* repr: OrderedDict([('a', 1)]) (up to 3.11) */
+    bool bytearray_escapes;      /* repr escapes a single quote whatever the text is quoted with (up to
+                                    3.14) */
+    bool namespace_sorts;        /* repr of types.SimpleNamespace is by name (up to 3.8) */
     int8_t frame_state_created, frame_state_suspended, frame_state_executing, frame_state_completed,
         frame_state_cleared; /* gi_frame_state values */
     uint8_t owner_thread, owner_generator, owner_frame_object,

@@ -19,6 +19,9 @@ bool py_next_alternative(const char **cursor, char *buffer, size_t size);
 /* Decides the shapes from what exists; version may be 0 (unknown). See layout.c. */
 void py_layout_shapes(struct py_layout *layout, const struct df_ctypes *types);
 
+/* What repr prints in this version; again when the version is known better. */
+void py_layout_texts(struct py_layout *layout);
+
 /* Finds the members of the runtime's structures that own objects (slots.c). */
 void py_layout_slots(struct py_layout *layout, const struct df_ctypes *types);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/cpython/layout_internal.h"
 #include "analyzer/cpython/python_internal.h"
 #include "dumpfmt/base/mem.h"
 
@@ -143,6 +144,7 @@ static void read_version(struct py *py)
     int64_t number;
     if (py_int(&reader, py_dict_get(&reader, sysdict, "hexversion"), &number) && number >> 24 == 3)
         py->layout.version = (uint32_t)number;
+    py_layout_texts(&py->layout);
     char *text = py_str(&reader, py_dict_get(&reader, sysdict, "version"), 32, NULL);
     if (text && *text >= '0' && *text <= '9') {
         text[strcspn(text, " ")] = 0;

@@ -71,6 +71,24 @@ static bool int_digits(struct py_reader *reader, uint64_t object, uint64_t *ret_
     return true;
 }
 
+bool py_int_digits(struct py_reader *reader, uint64_t object, struct py_digits *ret)
+{
+    bool before = reader->fault;
+    reader->fault = false;
+    *ret = (struct py_digits){0};
+    if (!object || !(py_flags_of(reader, object) & PY_TPFLAGS_LONG) ||
+        !PY_HAS(reader->layout, long, ob_digit))
+        return reader->fault = before, false;
+    ret->address = PY_AT(reader->layout, object, long, ob_digit);
+    ret->bytes = reader->layout->size[PY_F_long_ob_digit] == 2 ? 2 : 4; /* PYLONG_BITS_IN_DIGIT */
+    ret->bits = ret->bytes == 2 ? 15 : 30;
+    bool fine = int_digits(reader, object, &ret->count, &ret->negative) && !reader->fault &&
+                ret->count <= PY_MAX_TUPLE &&
+                py_readable(reader, ret->address, ret->count * ret->bytes);
+    reader->fault = before;
+    return fine;
+}
+
 bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret)
 {
     uint64_t count, magnitude = 0;

@@ -92,6 +92,16 @@ bool py_str_equals(struct py_reader *reader, uint64_t object, const char *text);
  * not ready. */
 bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
                  uint64_t *ret_length, uint32_t *ret_kind);
+/* A code point as repr sees it: printed, or escaped (printable.c). */
+bool py_printable(const struct py_layout *layout, uint32_t code_point);
+/* The digits of an int of any size: where they are, how many, how many bits each has (15 or 30, in 2
+ * or 4 bytes), and the sign. False when it is none, or its digits cannot be read. */
+struct py_digits {
+    uint64_t address, count;
+    uint32_t bits, bytes;
+    bool negative;
+};
+bool py_int_digits(struct py_reader *reader, uint64_t object, struct py_digits *ret);
 /* An int that fits 64 bits; false otherwise. */
 bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret);
 /* A tuple's items: their address and number; false when it does not look like one. */

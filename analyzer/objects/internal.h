@@ -108,6 +108,8 @@ enum py_status py_walk_list(struct py_objects *, const struct py_type *, uint64_
 enum py_status py_walk_set(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);
 enum py_status py_walk_dict(struct py_objects *, const struct py_type *, uint64_t,
                             struct py_refs *);
+enum py_status py_walk_defaultdict(struct py_objects *, const struct py_type *, uint64_t,
+                                   struct py_refs *);
 enum py_status py_walk_odict(struct py_objects *, const struct py_type *, uint64_t,
                              struct py_refs *);
 enum py_status py_walk_deque(struct py_objects *, const struct py_type *, uint64_t,
@@ -127,6 +129,10 @@ enum py_status py_walk_void_scalar(struct py_objects *, const struct py_type *, 
 /* The memory of an array that owns it; false when it owns none. */
 bool py_numpy_data(struct py_objects *objects, uint64_t object, uint64_t *ret_address,
                    uint64_t *ret_size);
+/* An array's dimensions (of which `room` at most are stored), the kind of its elements ('f': floats;
+ * numpy.dtype.kind) and their size; 0 of either when the dtype cannot be read. */
+uint32_t py_numpy_shape(struct py_objects *objects, uint64_t object, uint64_t *ret_dimensions,
+                        uint32_t room, char *ret_kind, uint64_t *ret_item);
 enum py_status py_walk_frame(struct py_objects *, const struct py_type *, uint64_t,
                              struct py_refs *);
 enum py_status py_walk_generator(struct py_objects *, const struct py_type *, uint64_t,

@@ -45,6 +45,63 @@ uint64_t py_attribute(struct py_objects *objects, uint64_t object, const char *n
     return found;
 }
 
+struct attribute_visit {
+    struct py_objects *objects;
+    bool (*visit)(void *context, uint64_t name, const char *slot, uint64_t value);
+    void *context;
+};
+
+static bool visit_slots(const struct attribute_visit *v, const struct py_type *type, uint64_t object)
+{
+    struct py_refs refs = {0};
+    bool more = true;
+    py_walk_instance(v->objects, type, object, &refs);
+    for (size_t i = 0; i < refs.count && more; i++) {
+        if (refs.items[i].label != PY_LABEL_SLOT)
+            continue;
+        DF_CLEANUP_FREE char *slot =
+            df_cstring(v->objects->reader.space, refs.items[i].argument, 200);
+        more = v->visit(v->context, 0, slot ? slot : "?", refs.items[i].target);
+    }
+    free(refs.items);
+    return more;
+}
+
+static bool visit_values(const struct attribute_visit *v, const struct py_attributes *attributes)
+{
+    for (uint64_t i = 0; i < attributes->value_count && attributes->values; i++) {
+        uint64_t value = py_word(&v->objects->reader, attributes->values + i * 8);
+        uint64_t name = value ? py_shared_key(v->objects, attributes->keys, i) : 0;
+        if (name && !v->visit(v->context, name, NULL, value))
+            return false;
+    }
+    return true;
+}
+
+void py_attributes(struct py_objects *objects, uint64_t object,
+                   bool (*visit)(void *context, uint64_t name, const char *slot, uint64_t value),
+                   void *context)
+{
+    struct attribute_visit v = {objects, visit, context};
+    struct py_reader *reader = &objects->reader;
+    struct py_attributes attributes;
+    struct py_dict_cursor cursor;
+    uint64_t name, value;
+    uint32_t index = py_object_type(objects, object);
+    if (index == PY_NO_TYPE)
+        return;
+    const struct py_type *type = objects->types[index];
+    if (type->python_class && !visit_slots(&v, type, object))
+        return;
+    py_instance_attributes(objects, type, object, &attributes);
+    if (visit_values(&v, &attributes) && attributes.dict &&
+        py_dict_begin(reader, attributes.dict, &cursor))
+        while (py_dict_next(reader, &cursor, &name, &value))
+            if (!visit(context, name, NULL, value))
+                break;
+    reader->fault = false;
+}
+
 uint64_t py_module(struct py_objects *objects, const char *name)
 {
     if (!objects->py->interpreter_count || !objects->py->interpreters[0].modules)

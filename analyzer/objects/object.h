@@ -110,6 +110,8 @@ struct py_type {
     const void *data;         /* the walker's own */
     struct py_learned *learned; /* learned.c's: NULL until an object of it was emulated */
     uint16_t buffer_rules;    /* of buffers.c; 0: not asked yet */
+    const struct py_text_row *text; /* of text.c: who writes its objects; NULL: not asked yet */
+    bool own_repr;            /* a class with a __repr__ in Python comes before that row's */
 };
 
 #define PY_NO_TYPE UINT32_MAX
@@ -198,15 +200,31 @@ enum {
 bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type);
 uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t type);
 
-/* A short text of an object, as repr would begin: "'abc'", "42", "<dict of 3>", "<Row at 0x7f…>".
- * Malloc'ed UTF-8, at most `max` characters or so, never NULL. */
+/* A short text of an object, as repr would begin: "'abc'", "42", "[1, 2, … 298 more]", "<shop.Row
+ * id=3>". Malloc'ed UTF-8, at most `max` characters or so, never NULL; whatever the dump has, no
+ * control characters. What differs from repr: no addresses; functions and code with their file and
+ * line, files, locks and tasks with what their structures tell. */
 char *py_text(struct py_objects *objects, uint64_t object, size_t max);
+/* The same with limits of one's own. */
+struct py_text_options {
+    uint64_t max_characters; /* 0: as many as it takes, within reason */
+    uint32_t max_depth;      /* containers within one another; 0: as many as there are, within reason */
+    bool brief;              /* for a line among others: little work, files without their folders */
+};
+char *py_text_as(struct py_objects *objects, uint64_t object,
+                 const struct py_text_options *options);
 /* A label as Python would write it, to be put behind its holder: ".name", "[3]", "['k17']",
  * ".__dict__", " local x"; malloc'ed, "" for none. `object` is the holder. */
 char *py_label_text(struct py_objects *objects, uint64_t object, const struct py_ref *ref);
 
 /* The value of an attribute kept in an instance's dict, inline values or slots; 0 when absent. */
 uint64_t py_attribute(struct py_objects *objects, uint64_t object, const char *name);
+/* Visits the attributes of an object that have a value: slots, then its dict or inline values. The
+ * name is a str object, or (slots) a C string that is valid during the call. Ends when visit
+ * returns false. */
+void py_attributes(struct py_objects *objects, uint64_t object,
+                   bool (*visit)(void *context, uint64_t name, const char *slot, uint64_t value),
+                   void *context);
 /* The module object of a name in the main interpreter's sys.modules; 0 when absent. */
 uint64_t py_module(struct py_objects *objects, const char *name);
 /* The name of a thread as threading knows it, malloc'ed; NULL when it knows none. */

@@ -31,6 +31,7 @@ enum {
     VOID_DESCR = 16,    /* after ob_size and obval */
     VOID_BASE = 32,
     DESCR_TYPE = 0,
+    DESCR_KIND = 8,
     DESCR_TYPE_NUMBER = 12,
     DESCR_BASIC_1 = 80 /* the size of numpy.dtype, 1.x */
 };
@@ -293,4 +294,21 @@ bool py_array_view(struct py_objects *objects, uint64_t object, uint32_t type, u
     good &= !objects->reader.fault;
     objects->reader.fault = false;
     return good;
+}
+
+uint32_t py_numpy_shape(struct py_objects *objects, uint64_t object, uint64_t *ret_dimensions,
+                        uint32_t room, char *ret_kind, uint64_t *ret_item)
+{
+    struct numpy numpy = begin(objects);
+    uint64_t descr = pointer(&numpy, object, ARRAY_DESCR);
+    const struct descr_form *form = descr ? form_of(&numpy, descr) : NULL;
+    uint32_t count = (uint32_t)number(&numpy, object, ARRAY_ND, 4);
+    uint64_t dimensions = pointer(&numpy, object, ARRAY_DIMENSIONS);
+    *ret_kind = form ? (char)number(&numpy, descr, DESCR_KIND, 1) : 0;
+    *ret_item = form ? number(&numpy, descr, form->size, form->size_bytes) : 0;
+    count = count <= MAX_DIMENSIONS ? count : 0;
+    for (uint32_t i = 0; i < count && i < room; i++)
+        ret_dimensions[i] = py_word(numpy.reader, dimensions + i * 8);
+    objects->reader.fault = false;
+    return count;
 }
