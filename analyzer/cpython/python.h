@@ -180,6 +180,11 @@ void py_state_roots(const struct py *py,
 /* The same slots, by their addresses. */
 void py_state_words(const struct py *py,
                     void (*visit)(void *context, uint64_t slot, uint64_t object), void *context);
+/* References that this version of CPython takes and never gives back (losses.c): one of `object`;
+ * py_loss_text says of a number what it is, a noun phrase. */
+void py_losses(const struct py *py,
+               void (*visit)(void *context, uint64_t object, uint32_t number), void *context);
+const char *py_loss_text(uint32_t number);
 /* The dict of interned strings of an interpreter (an index), which counts neither keys nor values;
  * 0 when it has none or it cannot be told. */
 uint64_t py_interned_strings(const struct py *py, uint32_t interpreter);

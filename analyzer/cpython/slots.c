@@ -40,7 +40,9 @@ static const struct exclusion {
      * set_version_unlocked), builtins that the specialiser compares with (pycore_pylifecycle), a
      * name while slots are updated, object.__reduce__ (3.12: object___reduce_ex___impl; later
      * _PyTypes_InitTypes: all typeobject.c and object.c), the code that was last traced (3.11,
-     * initialize_trace_info), the executor that is being entered (3.14+, ceval.c takes its own). */
+     * initialize_trace_info), the executor that is being entered (3.14+, ceval.c takes its own),
+     * constants of the bytecode (3.14+, pycore_init_builtins), atexit for its function (up to 3.9,
+     * _Py_PyAtExit). */
     {"type_cache.hashtable[].value", SUFFIX},
     {"func_state", COMPONENT},
     {"callable_cache", COMPONENT},
@@ -48,6 +50,8 @@ static const struct exclusion {
     {"objreduce", COMPONENT},
     {"type_version_cache", COMPONENT},
     {"trace_info", COMPONENT},
+    {"common_consts", COMPONENT},
+    {"pyexitmodule", COMPONENT},
     {"current_executor", COMPONENT},
     /* Heads of lists that do not count: weak references, executors. */
     {"tp_weaklist", COMPONENT},

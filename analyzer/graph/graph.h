@@ -66,6 +66,7 @@ enum gr_native_place {
     GR_NATIVE_BLOCK,    /* block of the heap that belongs to no object */
     GR_NATIVE_MAPPING,  /* other writable memory */
     GR_NATIVE_OBJECT,   /* member of an object that its type's tp_traverse does not visit */
+    GR_NATIVE_LOST,     /* no word: CPython itself forgets to give a reference back */
     GR_NATIVE_NONE,     /* private to ledger.c */
 };
 
@@ -73,7 +74,7 @@ struct gr_native { /* a word outside of Python's objects that is an object's add
     uint32_t node;
     uint8_t place;  /* enum gr_native_place */
     uint32_t index; /* of the module; of the LWP (stack, register); of the Python thread (frame); the
-                       node (object) */
+                       node (object); of the loss (py_loss_text) */
     uint32_t frame;
     uint64_t address; /* of the word; number of the register */
     uint64_t block;   /* start of the heap block, of the object */
@@ -85,6 +86,7 @@ struct gr_counts {
     uint64_t checked;          /* objects whose references were added up */
     uint64_t surplus;          /* have more references than were found */
     uint64_t unexplained;      /* of those: no native words explain the surplus */
+    uint64_t lost;             /* references that CPython itself forgets to give back */
     uint64_t deficit;          /* have fewer references than were found */
     uint32_t deficit_examples[8];
     uint32_t deficit_example_count;

@@ -133,6 +133,46 @@ static void hold_frame(struct ledger *ledger, const struct py_frame *frame)
     ledger->reader.fault = false;
 }
 
+/* A dict that the sweep has guessed may be none. */
+static void hold_key(struct ledger *ledger, uint32_t dict, uint64_t key)
+{
+    uint32_t node = gr_node(ledger->graph, key);
+
+    if (ledger->graph->source[dict] != GR_FROM_SWEEP)
+        hold(ledger, 0, key);
+    else if (node != AL_NONE)
+        ledger->maybe[node]++;
+}
+
+/* Keys of a table that several dicts share are owned by the table, once. The class that made it has
+ * it in the graph, until it makes another one or is gone: what then is left of a table is nobody's
+ * in particular (new_keys_object, make_keys_shared, Objects/dictobject.c). */
+static void hold_keys(struct ledger *ledger)
+{
+    struct gr_graph *graph = ledger->graph;
+    struct py_refs refs = {0};
+    struct df_map seen;
+    bool added;
+
+    df_map_init(&seen);
+    for (uint32_t pass = 0; pass < 2; pass++)
+        for (uint32_t v = 0; v < graph->count; v++) {
+            uint64_t flags = py_type_at(ledger->objects, graph->type[v])->flags;
+            uint64_t keys = 0;
+
+            if (flags & (pass ? PY_TPFLAGS_DICT : PY_TPFLAGS_TYPE))
+                keys = py_shared_keys(ledger->objects, graph->address[v]);
+            if (!keys || (df_map_add(&seen, keys, 0, &added), !added) || !pass)
+                continue;
+            refs.count = 0;
+            py_own_keys(ledger->objects, keys, &refs);
+            for (size_t i = 0; i < refs.count; i++)
+                hold_key(ledger, v, refs.items[i].target);
+        }
+    free(refs.items);
+    df_map_deinit(&seen);
+}
+
 static void hold_frames(struct ledger *ledger)
 {
     if (ledger->py->layout.frame_shape == PY_FRAME_OBJECTS)
@@ -246,6 +286,19 @@ static void explain(void *context, uint64_t target, const struct gr_native *word
     DF_PUSH(&ledger->natives, copy);
 }
 
+/* What CPython itself forgets is nobody's leak. */
+static void explain_loss(void *context, uint64_t object, uint32_t number)
+{
+    struct ledger *ledger = context;
+    uint32_t node = gr_node(ledger->graph, object);
+
+    if (node == AL_NONE || ledger->graph->surplus[node] <= 0)
+        return;
+    DF_PUSH(&ledger->natives,
+            (struct gr_native){.node = node, .place = GR_NATIVE_LOST, .index = number});
+    ledger->graph->counts.lost++;
+}
+
 static int by_node(const void *left, const void *right)
 {
     const struct gr_native *a = left, *b = right;
@@ -356,6 +409,7 @@ static void find_words(struct ledger *ledger)
         return;
     gr_native_scan(ledger->py, graph->sweep, graph->address[0],
                    graph->address[graph->count - 1] + 1, explain, ledger);
+    py_losses(ledger->py, explain_loss, ledger);
     find_members(ledger);
     graph->natives = ledger->natives.items;
     graph->native_count = ledger->natives.count;
@@ -406,6 +460,7 @@ static struct df_err *add_up(struct ledger *ledger)
     find_own(ledger);
     py_state_words(ledger->py, hold_slot, ledger);
     hold_frames(ledger);
+    hold_keys(ledger);
     release_interned(ledger, found);
     balance(ledger, found);
     return NULL;

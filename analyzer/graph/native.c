@@ -252,6 +252,15 @@ static void keep(void *context, uint64_t target, const struct gr_native *word)
     DF_PUSH(&found->words, copy);
 }
 
+static void keep_loss(void *context, uint64_t object, uint32_t number)
+{
+    struct found *found = context;
+
+    if (object == found->graph->address[found->node])
+        DF_PUSH(&found->words,
+                (struct gr_native){.node = found->node, .place = GR_NATIVE_LOST, .index = number});
+}
+
 struct gr_native *gr_native_find(const struct py *py, const struct gr_graph *graph, uint32_t node,
                                  size_t *ret_count)
 {
@@ -259,6 +268,7 @@ struct gr_native *gr_native_find(const struct py *py, const struct gr_graph *gra
     uint64_t address = graph->address[node];
 
     gr_native_scan(py, graph->sweep, address, address + 1, keep, &found);
+    py_losses(py, keep_loss, &found);
     *ret_count = found.words.count;
     return found.words.items;
 }
@@ -326,6 +336,8 @@ char *gr_native_name(const struct py *py, const struct gr_native *word)
                             py->dump->core->lwps[word->index].tid);
     case GR_NATIVE_FRAME:
         return df_xasprintf("value stack of frame %u", word->frame);
+    case GR_NATIVE_LOST:
+        return df_xasprintf("lost by CPython itself: %s", py_loss_text(word->index));
     case GR_NATIVE_MAPPING:
         return df_xasprintf("memory mapped at 0x%llx, +0x%llx", (unsigned long long)word->block,
                             (unsigned long long)(word->address - word->block));

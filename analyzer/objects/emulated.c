@@ -8,6 +8,7 @@
 #include "analyzer/objects/learned.h"
 
 #define T_OBJECT 6
+#define MAX_MEMBER_NAME 64
 #define T_OBJECT_EX 16
 #define MAX_MEMBERS 1024
 #define MAX_LABELLED 4096 /* references of one object that get names from its words */
@@ -84,6 +85,12 @@ static const struct py_type *emulated_part(struct py_objects *objects, const str
     return type->python_class ? py_instance_base(objects, type) : type;
 }
 
+static bool is_borrowed(struct py_objects *objects, const struct py_type *type, uint64_t name)
+{
+    DF_CLEANUP_FREE char *text = df_cstring(objects->reader.space, name, MAX_MEMBER_NAME);
+    return text && py_is_borrowed_member(type, text);
+}
+
 size_t py_push_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
                        enum py_ref_kind ref_kind, struct py_refs *refs)
 {
@@ -99,7 +106,8 @@ size_t py_push_members(struct py_objects *objects, const struct py_type *type, u
             if (!name)
                 break;
             if ((kind == T_OBJECT || kind == T_OBJECT_EX) && class->basic_size >= 8 &&
-                offset <= (uint64_t) class->basic_size - 8)
+                offset <= (uint64_t) class->basic_size - 8 &&
+                (ref_kind != PY_REF_OWNED || !is_borrowed(objects, class, name)))
                 py_push(refs, py_word(reader, object + offset), ref_kind, PY_LABEL_SLOT, name);
             member += PY_SIZEOF(layout, memberdef);
         }

@@ -174,6 +174,8 @@ void py_instance_attributes(struct py_objects *objects, const struct py_type *ty
 uint64_t py_shared_key(struct py_objects *objects, uint64_t keys, uint64_t i);
 /* Number of entries that a keys object says it has (bounded); 0 when implausible. */
 uint64_t py_keys_entries(struct py_objects *objects, uint64_t keys);
+/* Whether a member of a type's structure counts no reference (borrowed.c). */
+bool py_is_borrowed_member(const struct py_type *type, const char *member);
 
 /* sizes.c */
 py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type);

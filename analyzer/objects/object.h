@@ -190,6 +190,11 @@ bool py_array_view(struct py_objects *objects, uint64_t object, uint32_t type, u
 /* Bytes between the start of an object's memory and the object. False when unreadable. */
 bool py_presize(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret);
 
+/* The table of keys that a class or a split dict shares with others (a keys object); 0 for others.
+ * What owns its keys is the table, not the object: py_own_keys pushes them. */
+uint64_t py_shared_keys(struct py_objects *objects, uint64_t object);
+void py_own_keys(struct py_objects *objects, uint64_t keys, struct py_refs *refs);
+
 /* Flags of an object, from its collector header. */
 enum {
     PY_FLAG_TRACKED = 1,   /* in a collector list */

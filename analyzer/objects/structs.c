@@ -194,12 +194,11 @@ struct nested {
     uint64_t offset;
 };
 
-/* Heads of lists of weak references are pointers to objects, and not counted; nor is a
- * _localdummy's localdict ("Borrowed reference!", Modules/_threadmodule.c). */
+/* Heads of lists of weak references are pointers to objects, and not counted. */
 static bool is_borrowed(const struct py_type *type, uint64_t offset, const char *name)
 {
     return (int64_t)offset == type->weaklist_offset || !name || strstr(name, "weakref") ||
-           strcmp(name, "localdict") == 0;
+           py_is_borrowed_member(type, name);
 }
 
 static void add_owned(struct type_struct *found, const struct py_type *type,

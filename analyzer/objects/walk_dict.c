@@ -99,6 +99,30 @@ uint64_t py_shared_key(struct py_objects *objects, uint64_t keys, uint64_t i)
     return key;
 }
 
+uint64_t py_shared_keys(struct py_objects *objects, uint64_t object)
+{
+    struct py_reader *reader = &objects->reader;
+    uint64_t type_flags = py_flags_of(reader, object), keys = 0;
+    bool fault = reader->fault;
+    if ((type_flags & PY_TPFLAGS_TYPE) &&
+        (PY_PTR(reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE))
+        keys = PY_PTR(reader, object, heaptype, ht_cached_keys);
+    else if ((type_flags & PY_TPFLAGS_DICT) && PY_PTR(reader, object, dict, ma_values))
+        keys = PY_PTR(reader, object, dict, ma_keys);
+    reader->fault = fault;
+    return keys;
+}
+
+void py_own_keys(struct py_objects *objects, uint64_t keys, struct py_refs *refs)
+{
+    uint64_t count = py_keys_entries(objects, keys);
+    for (uint64_t i = 0; i < count && i < PY_MAX_SHARED_KEYS; i++) {
+        uint64_t key = py_shared_key(objects, keys, i);
+        if (key)
+            py_push(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
+    }
+}
+
 uint64_t py_keys_size(struct py_objects *objects, uint64_t keys)
 {
     struct py_reader *reader = &objects->reader;

@@ -8,14 +8,6 @@
  */
 #include "analyzer/objects/internal.h"
 
-static void own_shared_keys(struct py_objects *objects, uint64_t type, struct py_refs *refs)
-{
-    uint64_t keys = PY_PTR(&objects->reader, type, heaptype, ht_cached_keys);
-    uint64_t count = py_keys_entries(objects, keys);
-    for (uint64_t i = 0; i < count && i < PY_MAX_SHARED_KEYS; i++)
-        py_push(refs, py_shared_key(objects, keys, i), PY_REF_OWNED, PY_LABEL_KEY, 0);
-}
-
 enum py_status py_walk_type(struct py_objects *objects, const struct py_type *type, uint64_t object,
                             struct py_refs *refs)
 {
@@ -36,7 +28,7 @@ enum py_status py_walk_type(struct py_objects *objects, const struct py_type *ty
         py_push_field(refs, PY_PTR(reader, object, heaptype, ht_qualname), PY_REF_OWNED,
                       "__qualname__");
         py_push_field(refs, PY_PTR(reader, object, heaptype, ht_slots), PY_REF_OWNED, "__slots__");
-        own_shared_keys(objects, object, refs);
+        py_own_keys(objects, py_shared_keys(objects, object), refs);
     }
     uint64_t subclasses = py_type_subclasses(objects->py, object);
     if (subclasses && py_object_type(objects, subclasses) != PY_NO_TYPE)
