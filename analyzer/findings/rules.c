@@ -11,6 +11,7 @@ static const struct fi_rule rules[] = {
     {"finalizer-cycles", "which dead cycles have finalizers?", fi_ask_finalizer_cycles},
     {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},
     {"native-surplus", "which objects count references that nobody has?", fi_ask_native_surplus},
+    {"piled-up-tasks", "which tasks, coroutines and generators pile up?", fi_ask_piled_up_tasks},
     {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
     {"shared-objects", "what is much, but held by several at once?", fi_ask_shared_objects},
     {"duplicate-values", "which texts, bytes and tuples are there many times?",

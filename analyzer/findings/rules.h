@@ -25,6 +25,7 @@ struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi
 struct df_err *fi_ask_finalizer_cycles(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_piled_up_tasks(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_duplicate_values(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi_rule *rule);
