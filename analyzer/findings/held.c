@@ -14,6 +14,11 @@
 #include "dumpfmt/base/mem.h"
 
 #define GLUE_DEPTH 3
+#define CROWD 16        /* elements of a container that make it one of many things, */
+#define CROWD_LEAST 200 /* and in all of them */
+#define MAX_INNER 5000  /* containers in a container that are looked into */
+#define INNER_DEPTH 3
+#define ROWS 50 /* dicts of equal length that make a table */
 
 static bool is_or_derives(const struct fi_analysis *analysis, const struct py_type *type,
                           const char *const *names)
@@ -31,7 +36,8 @@ static bool is_or_derives(const struct fi_analysis *analysis, const struct py_ty
 
 static bool is_container(const struct fi_analysis *analysis, const struct py_type *type)
 {
-    static const char *const names[] = {"set", "frozenset", "collections.deque", NULL};
+    static const char *const names[] = {"set", "frozenset", "collections.deque",
+                                        "functools._lru_cache_wrapper", NULL};
     return (type->flags & (PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE | PY_TPFLAGS_DICT)) ||
            is_or_derives(analysis, type, names);
 }
@@ -222,6 +228,18 @@ static struct fi_holding heaviest_class(const struct fi_analysis *analysis,
     return best;
 }
 
+/* Dicts and tuples are also records: many of them with several objects each are what a person would
+ * count, not the objects. */
+static bool are_records(const struct fi_analysis *analysis, const struct fi_holding *items,
+                        uint64_t objects)
+{
+    if (items->type == PY_NO_TYPE)
+        return false;
+    const struct py_type *type = py_type_at(analysis->objects, items->type);
+    return (type->flags & (PY_TPFLAGS_DICT | PY_TPFLAGS_TUPLE)) &&
+           objects > items->count + items->count / 5 && objects < items->count * CROWD;
+}
+
 static struct fi_holding choose(struct below *below, uint32_t node, struct fi_holding items)
 {
     const struct fi_analysis *analysis = below->analysis;
@@ -229,7 +247,8 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     if (class.type != PY_NO_TYPE && class.retained >= analysis->retained[node] / 2) {
         uint64_t held = count_held(below, node, class.type);
         class.count = held > class.count ? held : class.count;
-        return class;
+        if (!are_records(analysis, &items, class.count))
+            return class;
     }
     if (items.type != PY_NO_TYPE)
         return items;
@@ -242,9 +261,105 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     return any;
 }
 
-struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret)
+/* Do these look like the rows of a table: many dicts, one as long as the other? */
+static bool all_as_long(const struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count)
+{
+    const struct gr_graph *graph = analysis->graph;
+    const struct py_type *type = py_type_at(analysis->objects, graph->type[nodes[0]]);
+    if (!(type->flags & PY_TPFLAGS_DICT) || count < ROWS)
+        return false;
+    uint32_t length = graph->start[nodes[0] + 1] - graph->start[nodes[0]];
+    for (uint32_t i = 1; i < count; i++)
+        if (graph->start[nodes[i] + 1] - graph->start[nodes[i]] != length)
+            return false;
+    return true;
+}
+
+struct level { /* the containers of one depth below a holder */
+    uint32_t *items;
+    size_t count, capacity;
+};
+
+/* The elements of the containers of one level: those that are containers become the next one. */
+static struct fi_holding sum_level(const struct fi_analysis *analysis, const struct level *level,
+                                   struct level *below)
+{
+    const struct gr_graph *graph = analysis->graph;
+    struct py_refs refs = {0};
+    struct tally tally;
+    tally_init(&tally, py_type_count(analysis->objects));
+    for (size_t i = 0; i < level->count; i++) {
+        refs.count = 0;
+        py_walk_one(analysis->objects, graph->address[level->items[i]], &refs);
+        for (size_t k = 0; k < refs.count; k++) {
+            uint32_t item =
+                is_element(&refs.items[k]) ? gr_node(graph, refs.items[k].target) : AL_NONE;
+            if (item == AL_NONE)
+                continue;
+            uint32_t type = graph->type[item];
+            tally.count[type]++;
+            tally.shallow[type] += graph->size[item];
+            tally.retained[type] += analysis->idom[item] == AL_NONE ? 0 : analysis->retained[item];
+            if (below->count <= MAX_INNER)
+                DF_PUSH(below, item);
+        }
+    }
+    struct fi_holding heavy = heaviest(&tally);
+    heavy.items = false;
+    tally_deinit(&tally);
+    free(refs.items);
+    return heavy;
+}
+
+/* The containers of a level that are of the type which holds most; false when they are no crowd's
+ * few containers. */
+static bool keep_inner(const struct fi_analysis *analysis, struct level *level, uint32_t type)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint64_t crowd = 0;
+    size_t kept = 0;
+    if (level->count > MAX_INNER || !is_container(analysis, py_type_at(analysis->objects, type)))
+        return false;
+    for (size_t i = 0; i < level->count; i++) {
+        if (graph->type[level->items[i]] != type)
+            continue;
+        crowd += graph->start[level->items[i] + 1] - graph->start[level->items[i]];
+        level->items[kept++] = level->items[i];
+    }
+    level->count = kept;
+    return kept && crowd >= CROWD * kept && crowd >= CROWD_LEAST &&
+           !all_as_long(analysis, level->items, (uint32_t)kept);
+}
+
+/* A dict of 40 lists with 750 entries each holds 30 000 of these. */
+static void look_inside(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *items,
+                        uint64_t *ret_inner)
+{
+    struct level level = {0}, below = {0};
+    DF_PUSH(&level, node);
+    sum_level(analysis, &level, &below);
+    for (int depth = 0; depth < INNER_DEPTH && keep_inner(analysis, &below, items->type); depth++) {
+        struct level swap = level;
+        level = below;
+        below = swap;
+        below.count = 0;
+        struct fi_holding inner = sum_level(analysis, &level, &below);
+        if (inner.type == PY_NO_TYPE || inner.count < CROWD_LEAST)
+            break;
+        *ret_inner = level.count;
+        *items = inner;
+    }
+    free(level.items);
+    free(below.items);
+}
+
+struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret,
+                       uint64_t *ret_inner)
 {
     struct fi_holding items = fi_items(analysis, node);
+    *ret_inner = 0;
+    if (items.type != PY_NO_TYPE)
+        look_inside(analysis, node, &items, ret_inner);
     if (items.type != PY_NO_TYPE && py_type_at(analysis->objects, items.type)->python_class) {
         *ret = items;
         return NULL;

@@ -29,6 +29,8 @@ struct fi_context {
     struct fi_task_row *tasks; /* fi_fill_tasks's, for the rules */
     uint32_t task_count;
     struct df_map claims; /* nodes that a rule has explained (rules.h), each plus 1 */
+    struct fi_suspect *suspects; /* biggest first (suspects.h) */
+    uint32_t suspect_count;
 };
 
 void fi_name_types(struct fi_context *context); /* fills named, rank, merged */
@@ -63,8 +65,10 @@ struct fi_holding {
 };
 /* A container's elements: keys, types and the like left out. */
 struct fi_holding fi_items(const struct fi_analysis *analysis, uint32_t node);
-/* Looks through bound methods, tuples and other glue, for classes that Python code defined. */
-struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret);
+/* Looks through bound methods, tuples and other glue, for classes that Python code defined, and
+ * through a few containers that hold many alike: *ret_inner is their number, 0 when not. */
+struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *ret,
+                       uint64_t *ret_inner);
 /* "a dict of 30 000 `Row`", "an empty list", "a `shop.Cache`", "a module". */
 const char *fi_describe(struct fi_context *context, uint32_t node);
 

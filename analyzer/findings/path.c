@@ -26,6 +26,7 @@ struct writer {
     uint64_t repeats;
     struct py_refs refs;
     bool attributes; /* the last node is the dict of attributes of what is written */
+    bool per_thread; /* the last node keeps a dict for each thread, of what is written */
     bool cell;       /* the last node is the cell of the variable that is written */
 };
 
@@ -96,11 +97,28 @@ static void write_value(struct writer *w, const struct py_ref *ref, char *text)
         write_text(w, text);
 }
 
+/* A threading.local keeps the attributes that it has in each thread in a dict, found by a weak
+ * reference to something of that thread's (Modules/_threadmodule.c, localobject). To a program they
+ * are attributes of the one object. */
+static bool skip_local(struct writer *w, uint32_t holder, uint32_t held)
+{
+    if (w->per_thread) {
+        w->per_thread = false;
+        w->attributes = strcmp(fi_type(w->analysis, held)->name, "dict") == 0;
+        return w->attributes;
+    }
+    w->per_thread = strcmp(fi_type(w->analysis, holder)->name, "_thread._local") == 0 &&
+                    strcmp(fi_type(w->analysis, held)->name, "dict") == 0;
+    return w->per_thread;
+}
+
 static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
 {
     DF_CLEANUP_FREE char *text = NULL;
     const struct py_ref *ref;
 
+    if (skip_local(w, holder, held))
+        return;
     fi_walk(w->analysis, holder, &w->refs);
     ref = fi_best_ref(&w->refs, w->analysis->graph->address[held]);
     if (!ref) { /* the holder could be walked only by other means */
@@ -173,7 +191,7 @@ char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint
     chain_fill(&chain, analysis, node, dominators ? analysis->idom : analysis->parent);
     write_top(&w, chain.items[chain.count - 1], dominators, max_hops);
     write_hops(&w, &chain, max_hops);
-    if (w.attributes)
+    if (w.attributes || w.per_thread)
         write_text(&w, ".__dict__");
     flush_hop(&w);
     free(chain.items);

@@ -129,6 +129,10 @@ static void report(struct search *search, const struct fi_rule *rule, uint32_t t
     const struct group *group = &search->groups[type];
     uint32_t count;
     struct knower *knowers = find_knowers(search, type, &count);
+    if (count && fi_is_claimed(context, knowers[0].node)) { /* another rule has told of them */
+        free(knowers);
+        return;
+    }
     struct fi_finding *finding = fi_finding_add(context, rule);
     finding->severity = fi_severity_of(context, group->retained);
     finding->type = fi_pool_text(context->pool, py_type_at(context->analysis->objects, type)->name);

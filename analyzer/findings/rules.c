@@ -2,6 +2,7 @@
  * rules.c: the table, and what rules share.
  */
 #include "analyzer/findings/rules.h"
+#include "analyzer/findings/suspects.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,21 @@ static const struct fi_rule rules[] = {
     {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},
     {"native-surplus", "which objects count references that nobody has?", fi_ask_native_surplus},
     {"piled-up-tasks", "which tasks, coroutines and generators pile up?", fi_ask_piled_up_tasks},
+    {"frameworks", "what do libraries keep that is known to grow?", fi_ask_frameworks},
+    {"atexit-callbacks", "who registers with atexit at every request?", fi_ask_atexit},
+    {"runtime-classes", "which classes were made again and again at run time?",
+     fi_ask_runtime_classes},
+    {"unbounded-cache", "which caches never forget?", fi_ask_unbounded_cache},
+    {"queue", "which queues fill faster than they are emptied?", fi_ask_queue},
+    {"listeners", "who was told to call back, and is never told to stop?", fi_ask_listeners},
+    {"thread-local", "what do thread locals keep?", fi_ask_thread_local},
+    {"closure-capture", "which functions keep alive what they captured?",
+     fi_ask_closure_capture},
+    {"thread-frame", "what do variables of functions that have not returned keep?",
+     fi_ask_thread_frame},
+    {"growing-container", "which containers keep many objects that are alike?",
+     fi_ask_growing_container},
+    {"large-object", "which single objects are a large part of the heap?", fi_ask_large_object},
     {"largest-holder", "what holds a large part of the heap?", fi_ask_largest_holder},
     {"shared-objects", "what is much, but held by several at once?", fi_ask_shared_objects},
     {"duplicate-values", "which texts, bytes and tuples are there many times?",
@@ -91,10 +107,11 @@ enum fi_severity fi_severity_of(const struct fi_context *context, uint64_t bytes
     return bytes >= heap / 5 ? FI_MEDIUM : FI_LOW;
 }
 
+/* Names that rows of a rule's own table give their findings stand behind. */
 static int place(const char *rule)
 {
     int at = 0;
-    while (rules[at].name != rule)
+    while (at < (int)(sizeof(rules) / sizeof(rules[0])) && strcmp(rules[at].name, rule) != 0)
         at++;
     return at;
 }
@@ -114,6 +131,7 @@ struct df_err *fi_fill_findings(struct fi_context *context)
 {
     struct fi_verdict *verdict = context->verdict;
     struct df_err *err = NULL;
+    DF_TRY(fi_find_suspects(context));
     df_map_init(&context->claims);
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && !err; i++)
         err = rules[i].ask(context, &rules[i]);

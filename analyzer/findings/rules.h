@@ -19,6 +19,17 @@ struct fi_rule {
 };
 
 /* In the order of the table: what knows a cause is asked before what only sees sizes. */
+struct df_err *fi_ask_frameworks(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_atexit(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_runtime_classes(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_unbounded_cache(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_queue(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_listeners(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_thread_local(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_closure_capture(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_thread_frame(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_growing_container(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_large_object(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_largest_holder(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_shared_objects(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi_rule *rule);

@@ -98,6 +98,8 @@ struct fi_holder { /* a dominator */
     uint64_t address;
     const char *type, *path, *text;
     uint64_t shallow_bytes, retained_bytes, retained_objects;
+    uint64_t semantic_bytes; /* of a finding: with what only caches, bystanders and other holders
+                                that the finding names know too */
 };
 
 struct fi_cycle_group {    /* one shape of cycle: the multiset of its types */
@@ -157,10 +159,10 @@ struct fi_task_group { /* asyncio tasks that are alike: state, coroutines, lines
     uint64_t orphans;       /* of those that wait: nothing else knows what they wait for */
     struct fi_frame *stack; /* without locals: the task's coroutine first, then what it awaits */
     uint32_t stack_count;
-    const char *awaits; /* "an asyncio.Queue to give something"; NULL when it waits for nothing */
-    const char *error;  /* text of one's exception; NULL when there is none */
-    const char **names; /* of some */
-    uint64_t *examples; /* addresses of the same */
+    const char *awaits;      /* "an asyncio.Queue to give something"; NULL when it waits for nothing */
+    const char *error;       /* text of one's exception; NULL when there is none */
+    const char **names;      /* of some */
+    uint64_t *examples;      /* addresses of the same */
     uint32_t example_count;
 };
 

@@ -123,6 +123,7 @@ static const struct py_known known[] = {
     {"weakproxy", py_walk_row, &weakref_row, PY_F_weakref_wr_callback},
     {"weakcallableproxy", py_walk_row, &weakref_row, PY_F_weakref_wr_callback},
     {"collections.deque", py_walk_deque, NULL, PY_F_dequeblock_data},
+    {"collections.defaultdict", py_walk_defaultdict, NULL, PY_F_defaultdict_default_factory},
     {"collections.OrderedDict", py_walk_odict, NULL, PY_F_odictnode_key},
     {"functools._lru_cache_wrapper", py_walk_lru, NULL, PY_F_lrulink_next},
     {"functools.partial", py_walk_row, &partial_row, PY_F_partial_fn},

@@ -259,3 +259,16 @@ enum py_status py_walk_odict(struct py_objects *objects, const struct py_type *t
     enum py_status table = py_walk_dict(objects, type, object, refs);
     return nodes != PY_OK ? nodes : table;
 }
+
+/* defdict_traverse (Modules/_collectionsmodule.c): its type when that is on the heap (3.12+), the
+ * factory, then dict_traverse. */
+enum py_status py_walk_defaultdict(struct py_objects *objects, const struct py_type *type,
+                                   uint64_t object, struct py_refs *refs)
+{
+    struct py_reader *reader = &objects->reader;
+    if (type->flags & PY_TPFLAGS_HEAPTYPE)
+        py_push(refs, py_type_of(reader, object), PY_REF_REFERENT, PY_LABEL_TYPE, 0);
+    py_push_field(refs, PY_PTR(reader, object, defaultdict, default_factory), PY_REF_REFERENT,
+                  "default_factory");
+    return py_walk_dict(objects, type, object, refs);
+}

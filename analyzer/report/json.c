@@ -219,8 +219,15 @@ static json_t *holder(const struct fi_holder *holder)
 {
     if (!holder->path)
         return json_null();
-    return json_pack("{so so so}", "path", rp_json_text(holder->path), "address",
-                     rp_json_address(holder->address), "type", rp_json_text(holder->type));
+    json_t *made =
+        json_pack("{so so so}", "path", rp_json_text(holder->path), "address",
+                  rp_json_address(holder->address), "type", rp_json_text(holder->type));
+    if (holder->semantic_bytes) {
+        json_object_set_new(made, "retained_bytes", rp_json_number(holder->retained_bytes));
+        json_object_set_new(made, "semantic_retained_bytes",
+                            rp_json_number(holder->semantic_bytes));
+    }
+    return made;
 }
 
 static json_t *findings(const struct fi_verdict *verdict)

@@ -35,7 +35,7 @@ static void process(struct rp_paper *paper, const struct fi_verdict *verdict)
 static char *answer(const struct fi_verdict *verdict)
 {
     const struct fi_finding *first = verdict->finding_count ? &verdict->findings[0] : NULL;
-    if (first && !strcmp(first->rule, "largest-holder"))
+    if (first && first->holder.path && first->holder.text && first->count > 1)
         return df_xasprintf("%s of %s is held by `%s`, %s.",
                             fi_bytes_phrase(first->retained_bytes).text,
                             fi_bytes_phrase(verdict->heap_bytes).text, first->holder.path,

@@ -13,8 +13,8 @@ static struct fi_type_row sample_types[] = {
 };
 static struct fi_holder sample_holders[] = {
     {0x7f0000001000, "list", "ui.events.bus.listeners", "a list of 30 000 `Widget`", 240056,
-     24100000, 90001},
-    {0x7f0000002000, "module", "logging", "a module", 72, 900000, 8000},
+     24100000, 90001, 0},
+    {0x7f0000002000, "module", "logging", "a module", 72, 900000, 8000, 0},
 };
 static const char *sample_finalizers[] = {"shop.Node"};
 static uint64_t sample_example[] = {0x7f0000003000, 0x7f0000003040};

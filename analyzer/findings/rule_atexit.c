@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * rule_atexit.c: who registers at every request what is to be done at the end of the process?
+ *
+ * Up to 3.13 atexit keeps its callbacks in a table of C, whose entries are roots of their own
+ * ("<interpreter>.atexit.callbacks[17].func"); from 3.14 on in a list, which is a suspect like any
+ * other (rule_frameworks.c).
+ */
+#include "analyzer/findings/accuse.h"
+
+#include <string.h>
+
+#define LEAST 100
+#define SHARE 66 /* 1.5 % of the heap */
+
+static const char table[] = "atexit.callbacks[";
+
+static bool is_entry(const struct gr_root *root)
+{
+    const char *at = root ? strstr(root->path, table) : NULL;
+    return at && at - root->path < 40; /* behind the interpreter's name, not in some key */
+}
+
+/* What a callback is about: the object that a method is bound to. */
+static uint32_t subject(const struct fi_analysis *analysis, uint32_t callback)
+{
+    const struct gr_graph *graph = analysis->graph;
+    if (strcmp(fi_type_name(analysis, callback), "method") != 0)
+        return callback;
+    for (uint32_t e = graph->start[callback]; e < graph->start[callback + 1]; e++)
+        if (strcmp(fi_type_name(analysis, graph->target[e]), "function") != 0)
+            return graph->target[e];
+    return callback;
+}
+
+static void accuse(struct fi_context *context, const struct fi_rule *rule, uint32_t first,
+                   uint64_t count, uint64_t retained)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t about = subject(analysis, first);
+    struct fi_finding *finding = fi_finding_add(context, rule);
+    finding->holder = fi_holder_make(context, first);
+    finding->holder.path = "<interpreter>.atexit.callbacks";
+    finding->holder.text = "the callbacks that were registered with atexit";
+    finding->holder.retained_bytes = finding->holder.semantic_bytes = retained;
+    finding->type = fi_pool_text(context->pool, fi_type_name(analysis, about));
+    finding->count = count;
+    finding->shallow_bytes = analysis->graph->size[about] * count;
+    finding->retained_bytes = retained;
+    finding->severity = fi_gravity(context, retained, count);
+    finding->title = fi_pool_format(
+        context->pool,
+        "%s callbacks registered with atexit (%s, %s of the heap) wait for the end "
+        "of the process, such as of `%s`",
+        fi_number_phrase(count).text, fi_bytes_phrase(retained).text,
+        fi_percent_phrase(retained, context->verdict->heap_bytes).text, finding->type);
+    fi_evidence(context, finding,
+                fi_pool_format(context->pool, "each keeps about %s alive",
+                               fi_bytes_phrase(retained / count).text));
+    finding->advice = "Register one callback for the process, not one for each object; call "
+                      "atexit.unregister() when an object is done, or use weakref.finalize.";
+    finding->signature =
+        fi_pool_format(context->pool, "%s:%s:%s", rule->name, finding->holder.path, finding->type);
+}
+
+struct df_err *fi_ask_atexit(struct fi_context *context, const struct fi_rule *rule)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    uint64_t count = 0, retained = 0;
+    uint32_t first = AL_NONE;
+    for (uint32_t i = 0; i < graph->root_node_count; i++) {
+        uint32_t node = graph->root_nodes[i];
+        const struct gr_root *root = gr_root_of(graph, node);
+        if (!is_entry(root) || analysis->idom[node] != AL_ROOT)
+            continue;
+        retained += analysis->retained[node];
+        if (!strstr(root->path, "].func"))
+            continue;
+        count++;
+        if (first == AL_NONE || !strcmp(fi_type_name(analysis, node), "method"))
+            first = node;
+    }
+    if (count >= LEAST && retained >= analysis->total_bytes / SHARE)
+        accuse(context, rule, first, count, retained);
+    return NULL;
+}
