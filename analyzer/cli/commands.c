@@ -31,6 +31,9 @@ const struct cli_command cli_commands[] = {
      "ADDRESS is what id() gives: decimal, or hexadecimal with 0x."},
     {"path", "CORE (ADDRESS | --type T)", cli_path, "jlt", "the ways from roots to an object",
      NULL},
+    {"diff", "OLD NEW [NEWER...]", cli_diff, "jl", "what grew between dumps of one service",
+     "The dumps may be of different processes of the same service, oldest first. With more than two,\n"
+     "what grew in each step comes first: three dumps tell a leak from a cache that filled."},
     {"backrefs", "CORE (--type T | --address A)", cli_picture, "taodnj",
      "a picture of what holds the objects", PICTURE_HELP},
     {"refs", "CORE (--type T | --address A)", cli_picture, "taodnj",

@@ -18,5 +18,6 @@ int cli_allocations(const struct cli_options *options);
 int cli_layout(const struct cli_options *options);
 int cli_verify(const struct cli_options *options);
 int cli_export(const struct cli_options *options);
+int cli_diff(const struct cli_options *options);
 
 #endif

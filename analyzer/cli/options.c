@@ -282,16 +282,35 @@ static int complain_option(const struct cli_command *command, char **argv, int g
                         command ? command->name : "", command ? " " : "");
 }
 
+/* `diff`: as many cores as are given, two at least. */
+static int add_core(struct cli_options *options, const char *core)
+{
+    if (options->core_count == CLI_MAX_CORES)
+        return cli_complain(CLI_USAGE, "`%s` takes %d cores at most", options->command->name,
+                            CLI_MAX_CORES);
+    if (!options->core_count)
+        options->core = core;
+    options->cores[options->core_count++] = core;
+    return CLI_DONE;
+}
+
 static int positionals(int argc, char **argv, struct cli_options *options)
 {
     const struct cli_command *command = options->command;
     const char **places[] = {&options->core, &options->argument};
     bool second = strstr(command->arguments, "ADDRESS") != NULL;
-    int used = 0;
+    bool several = !strncmp(command->arguments, "OLD", 3);
+    int used = 0, status;
     for (int i = optind + 1; i < argc; i++) {
         /* `types CORE --json -`: the file of an option whose value may be left out */
         if (options->json && !options->json_path && !strcmp(argv[i], "-")) {
             options->json_path = argv[i];
+            continue;
+        }
+        if (several) {
+            status = add_core(options, argv[i]);
+            if (status != CLI_DONE)
+                return status;
             continue;
         }
         if (used == (second ? 2 : 1))
@@ -301,6 +320,10 @@ static int positionals(int argc, char **argv, struct cli_options *options)
     }
     if (!options->core)
         return cli_complain(CLI_USAGE, "`%s` needs a core file; see `necropy %s --help`",
+                            command->name, command->name);
+    if (several && options->core_count < 2)
+        return cli_complain(CLI_USAGE,
+                            "`%s` needs two core files at least; see `necropy %s --help`",
                             command->name, command->name);
     return CLI_DONE;
 }

@@ -31,11 +31,14 @@ struct cli_command {
 enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
 
 #define CLI_MAX_DEBUG_DIRECTORIES 64
+#define CLI_MAX_CORES 16
 
 struct cli_options {
     const struct cli_command *command;
     const char *core;     /* positional */
     const char *argument; /* second positional: an address; NULL */
+    const char *cores[CLI_MAX_CORES]; /* of a command that takes several: all of them, core first */
+    uint32_t core_count;
 
     const char *sysroot, *executable;
     const char *debug_directories[CLI_MAX_DEBUG_DIRECTORIES];

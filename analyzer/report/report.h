@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "analyzer/findings/diff.h"
 #include "analyzer/findings/allocations.h"
 #include "analyzer/findings/verdict.h"
 #include "analyzer/findings/verify.h"
@@ -51,6 +52,10 @@ struct df_err *rp_allocations_json(FILE *stream, const struct fi_allocations *al
                                    uint32_t limit);
 struct df_err *rp_picture_dot(FILE *stream, const struct fi_picture *picture);
 struct df_err *rp_picture_json(FILE *stream, const struct fi_picture *picture);
+struct df_err *rp_diff_text(FILE *stream, const struct fi_diff *diff,
+                            const struct rp_style *style);
+/* limit: rows of each list; 0: all. The schema is diff.schema.json. */
+struct df_err *rp_diff_json(FILE *stream, const struct fi_diff *diff, uint32_t limit);
 /* The export of design: an object a line. Reads the analysis' arrays only, no core. */
 struct df_err *rp_ndjson(FILE *stream, const struct fi_analysis *analysis,
                          const struct df_progress *progress);

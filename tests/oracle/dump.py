@@ -149,8 +149,8 @@ class Living:
         programs = self._seen("programs") if self.root else PROGRAMS
         known = os.path.exists(os.path.join(PROGRAMS, program + ".py"))  # "zoo", "apps/django_site"
         path = os.path.join(programs, program + ".py") if known else program
-        environment = dict(os.environ, PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", MALLOC_ARENA_MAX="2",
-                           **(env or {}))
+        environment = dict(os.environ, PYTHONHASHSEED="0", PYTHONDONTWRITEBYTECODE="1", MALLOC_ARENA_MAX="2")
+        environment.update(env or {})
         for name, value in (("NECROPY_TRUTH", self.truth), ("NECROPY_COLLECT", self.collect)):
             environment.pop(name, None)
             if value:
@@ -196,6 +196,11 @@ class Living:
         self.process.kill()
         error = self.process.communicate()[1].decode(errors="replace")
         raise RuntimeError("the program did not get ready: " + error[-2000:])
+
+    def go_on(self):
+        """Tell it to do more, by SIGUSR1, and wait until it is ready again."""
+        os.kill(self.pid, signal.SIGUSR1)
+        self._wait()
 
     def gcore(self):
         """A core by gdb, the process lives on."""
