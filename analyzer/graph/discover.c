@@ -241,10 +241,13 @@ static void absorb(struct gr_discovery *discovery, const struct run *runs, size_
             if (r + FETCH_AHEAD < refs->count)
                 fetch_ref(discovery, &refs->items[r + FETCH_AHEAD]);
             struct py_ref ref = refs->items[r];
+            if (weakly && ref.kind != PY_REF_REFERENT)
+                continue; /* a key, which is the value too */
             if (weakly)
                 ref.kind = PY_REF_WEAK;
             absorb_ref(discovery, object, &ref);
         }
+        discovery->found.items[object].flags |= weakly ? GR_UNCOUNTED : 0;
         discovery->found.items[object].first = (uint32_t)first;
         discovery->found.items[object].count = (uint32_t)(discovery->edge_count - first);
     }

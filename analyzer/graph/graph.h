@@ -33,6 +33,7 @@ enum { /* node flags */
        GR_FROZEN = 8,         /* in the permanent generation */
        GR_HAS_FINALIZER = 16, /* tp_finalize of a Python __del__, or tp_del */
        GR_GC = 32,            /* the collector's kind of object */
+       GR_UNCOUNTED = 64,     /* does not count what tp_traverse visits: its edges are weak */
 };
 
 enum gr_root_kind {

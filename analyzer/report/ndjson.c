@@ -163,10 +163,11 @@ static void put_list(struct writer *writer, const struct gr_graph *graph, uint32
 
 static void put_weak(struct writer *writer, const struct gr_graph *graph, uint32_t node)
 {
+    const char *name = graph->flags[node] & GR_UNCOUNTED ? ",\"referents\":[" : ",\"weak\":[";
     uint32_t first = graph->weak_start[node], last = graph->weak_start[node + 1];
     for (uint32_t edge = first; edge < last; edge++) {
         if (edge == first)
-            PUT(writer, ",\"weak\":[");
+            put(writer, name, strlen(name));
         else
             PUT(writer, ",");
         put_address(writer, graph->address[graph->weak_target[edge]]);

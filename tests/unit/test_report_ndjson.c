@@ -71,6 +71,15 @@ static void objects_are_lines(void **state)
     assert_string_equal(text, expected);
     free(text);
 
+    flags[1] |= GR_UNCOUNTED; /* a dict of interned strings: its weak edges are tp_traverse's */
+    text = NULL;
+    stream = open_memstream(&text, &length);
+    assert_ok(rp_ndjson(stream, &analysis, NULL));
+    fclose(stream);
+    assert_non_null(strstr(text, "\"finalized\":true,\"referents\":[\"0x1000\"]}\n"));
+    assert_null(strstr(text, "\"weak\""));
+    free(text);
+
     stream = fopen("/dev/full", "w");
     if (!stream)
         skip();
