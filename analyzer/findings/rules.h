@@ -37,6 +37,12 @@ struct df_err *fi_ask_finalizer_cycles(struct fi_context *context, const struct 
 struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_piled_up_tasks(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_unclosed_files(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_unclosed_sockets(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_open_connections(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_open_cursors(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_unwaited_children(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_open_mappings(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_duplicate_values(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi_rule *rule);
