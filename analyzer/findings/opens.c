@@ -105,9 +105,11 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
     const char *keeper = fi_pile_keeper(context, pile);
     finding->severity =
         fi_at_least(grade(words, pile, &facts), fi_severity_of(context, pile->retained));
-    finding->title = fi_pool_format(context->pool, "%s %s %s%s%s",
-                                    fi_number_phrase(pile->count).text, words->thing, words->state,
-                                    keeper ? "; they are kept by " : "", keeper ? keeper : "");
+    const char *kind =
+        words->kind == PY_OPEN_CONNECTION ? fi_pool_format(context->pool, " (`%s`)", type) : "";
+    finding->title = fi_pool_format(
+        context->pool, "%s %s%s %s%s%s", fi_number_phrase(pile->count).text, words->thing, kind,
+        words->state, keeper ? "; they are kept by " : "", keeper ? keeper : "");
     tell(context, finding, words, &facts);
     if (pile->shared && keeper)
         fi_evidence(context, finding, "others hold them too");

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT
+ * rule_retained_tracebacks.c: which exceptions are kept, and with them frames and their locals?
+ *
+ * An exception refers to its traceback, this to a frame for each call that it passed, and these to
+ * all locals of the calls, and to the frames that called them. Kept for a log line, it keeps what
+ * the request worked on. The same for tracebacks and frames that are kept by themselves.
+ */
+#include "analyzer/findings/piles.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/findings/hops.h"
+#include "analyzer/objects/traceback.h"
+#include "dumpfmt/base/mem.h"
+
+#define LEAST 50            /* so many, or */
+#define SHARE 20            /* one that keeps a twentieth of the heap */
+#define MANY 1000           /* are no coincidence */
+#define MAX_DEPTH 1000      /* entries of one traceback */
+#define MAX_ENTRIES 2000000 /* of all */
+#define SAMPLE 200          /* exceptions whose frames are looked at */
+#define MAX_VARIABLES 64    /* that are told apart in the sample */
+#define TOLD 3
+#define MAX_HOLDERS 64
+
+struct variable {
+    uint64_t code;
+    char *name;
+    uint64_t bytes, count;
+    uint32_t type;
+};
+
+struct sample {
+    struct fi_context *context;
+    struct variable variables[MAX_VARIABLES];
+    uint32_t count;
+    uint64_t code; /* of the frame that is looked at */
+    uint64_t frames;
+};
+
+static void add_local(void *data, const char *name, uint64_t object)
+{
+    struct sample *sample = data;
+    const struct fi_analysis *analysis = sample->context->analysis;
+    uint32_t node = gr_node(analysis->graph, object), at = 0;
+    if (node == AL_NONE)
+        return;
+    while (at < sample->count && (sample->variables[at].code != sample->code ||
+                                  strcmp(sample->variables[at].name, name) != 0))
+        at++;
+    if (at == MAX_VARIABLES)
+        return;
+    struct variable *variable = &sample->variables[at];
+    if (at == sample->count) {
+        sample->count++;
+        *variable = (struct variable){.code = sample->code, .name = df_xstrdup(name)};
+    }
+    variable->bytes += analysis->retained[node];
+    variable->count++;
+    variable->type = analysis->graph->type[node];
+}
+
+/* The frames of one traceback: counted, and (look) their locals. The line where it was raised. */
+static uint32_t walk(struct sample *sample, uint64_t traceback, bool look,
+                     struct py_traceback *ret_last)
+{
+    struct py_objects *objects = sample->context->analysis->objects;
+    uint32_t depth = 0;
+    struct py_traceback entry;
+    while (traceback && depth < MAX_DEPTH && sample->frames < MAX_ENTRIES &&
+           py_traceback_read(objects, traceback, &entry)) {
+        depth++;
+        sample->frames++;
+        sample->code = entry.frame.code;
+        if (look && entry.frame.code && entry.frame.locals_dict != entry.frame.globals)
+            py_frame_locals(objects, &entry.frame, add_local, sample);
+        *ret_last = entry;
+        traceback = entry.next;
+    }
+    return depth;
+}
+
+static int compare_variables(const void *left, const void *right)
+{
+    const struct variable *a = left, *b = right;
+    if (a->bytes != b->bytes)
+        return a->bytes > b->bytes ? -1 : 1;
+    return strcmp(a->name, b->name);
+}
+
+static void tell_variables(struct sample *sample, struct fi_finding *finding)
+{
+    struct fi_context *context = sample->context;
+    const char *text = "";
+    qsort(sample->variables, sample->count, sizeof(*sample->variables), compare_variables);
+    for (uint32_t i = 0; i < sample->count && i < TOLD && sample->variables[i].bytes; i++) {
+        const struct variable *variable = &sample->variables[i];
+        DF_CLEANUP_FREE char *code = py_code_name(context->analysis->py, variable->code);
+        const struct py_type *type = py_type_at(context->analysis->objects, variable->type);
+        text =
+            fi_pool_format(context->pool, "%s%s`%s` of %s (%s, about %s)", text, i ? ", " : "",
+                           variable->name, code ? code : "?", fi_type_phrase(context->pool, type),
+                           fi_bytes_phrase(variable->bytes / variable->count).text);
+    }
+    if (*text)
+        fi_evidence(context, finding,
+                    fi_pool_format(context->pool, "the frames keep their locals: %s", text));
+}
+
+static void tell_raised(struct fi_context *context, struct fi_finding *finding, uint32_t node,
+                        const struct py_traceback *last)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    char *text = fi_pool_take(context->pool,
+                              py_text(analysis->objects, analysis->graph->address[node], 100));
+    DF_CLEANUP_FREE char *name =
+        last->frame.code ? py_code_name(analysis->py, last->frame.code) : NULL;
+    DF_CLEANUP_FREE char *file =
+        last->frame.code ? py_code_file(analysis->py, last->frame.code) : NULL;
+    fi_evidence(context, finding,
+                name && file
+                    ? fi_pool_format(context->pool, "for instance %s, raised in %s (%s:%d)", text,
+                                     name, file, last->line)
+                    : fi_pool_format(context->pool, "for instance %s", text));
+}
+
+/* The type that most of the members have. */
+static const char *usual_type(struct fi_context *context, const struct fi_pile *pile)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t types = py_type_count(analysis->objects),
+             best = analysis->graph->type[pile->members[0]];
+    DF_CLEANUP_FREE uint32_t *count = df_xcalloc(types, sizeof(*count));
+    for (uint32_t i = 0; i < pile->count; i++) {
+        uint32_t type = analysis->graph->type[pile->members[i]];
+        if (++count[type] > count[best])
+            best = type;
+    }
+    return py_type_at(analysis->objects, best)->name;
+}
+
+static enum fi_severity grade(const struct fi_context *context, const struct fi_pile *pile)
+{
+    enum fi_severity severity = fi_severity_of(context, pile->retained);
+    if (pile->count >= MANY && pile->retained >= context->verdict->heap_bytes / SHARE)
+        return fi_at_least(severity, FI_MEDIUM);
+    return severity;
+}
+
+static void accuse(struct fi_context *context, const struct fi_rule *rule,
+                   const struct fi_pile *pile)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    struct sample sample = {.context = context};
+    struct py_traceback last = {0};
+    for (uint32_t i = 0; i < pile->count; i++) {
+        uint64_t traceback =
+            py_exception_traceback(analysis->objects, analysis->graph->address[pile->members[i]]);
+        struct py_traceback end = {0};
+        walk(&sample, traceback, i < SAMPLE, i ? &end : &last);
+    }
+    const char *type = usual_type(context, pile), *keeper = fi_pile_keeper(context, pile);
+    struct fi_finding *finding = fi_pile_accuse(context, rule, pile, type, type);
+    finding->severity = grade(context, pile);
+    if (pile->count == 1)
+        finding->title = fi_pool_format(
+            context->pool, "`%s`, %s, is kept with the frames that it passed: %s (%s)",
+            finding->holder.path,
+            fi_type_phrase(context->pool, fi_type(analysis, pile->members[0])),
+            fi_number_phrase(sample.frames).text, fi_pile_share(context, pile->retained));
+    else
+        finding->title = fi_pool_format(
+            context->pool,
+            "%s exceptions, mostly `%s`, are kept with %s frames and their locals "
+            "(%s)%s%s",
+            fi_number_phrase(pile->count).text, type, fi_number_phrase(sample.frames).text,
+            fi_pile_share(context, pile->retained), keeper ? "; they are kept by " : "",
+            keeper ? keeper : "");
+    tell_raised(context, finding, pile->members[0], &last);
+    tell_variables(&sample, finding);
+    finding->advice =
+        "Keep what the log needs, not the exception: str(error), traceback.format_exc(), "
+        "traceback.TracebackException; or let go of the frames: `error.__traceback__ = None`, "
+        "traceback.clear_frames(). Keep no frame and no sys.exc_info() beyond the handler.";
+    for (uint32_t i = 0; i < sample.count; i++)
+        free(sample.variables[i].name);
+}
+
+/* Some other exception has it as its context or cause: it goes with that one. */
+static bool belongs_to_another(const struct fi_analysis *analysis, uint32_t node)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
+    for (uint32_t e = first; e < end && e - first < MAX_HOLDERS; e++)
+        if (py_is_exception(fi_type(analysis, graph->reverse_source[e])))
+            return true;
+    return false;
+}
+
+static bool is_kept(const struct fi_analysis *analysis, uint32_t node)
+{
+    return py_exception_traceback(analysis->objects, analysis->graph->address[node]) &&
+           !fi_is_garbage(analysis, node) && !belongs_to_another(analysis, node);
+}
+
+/* One exception that keeps much, and that no pile has. */
+static void accuse_single(struct fi_context *context, const struct fi_rule *rule, uint32_t node)
+{
+    struct fi_pile pile = {.keeper = node,
+                           .members = &node,
+                           .count = 1,
+                           .retained = context->analysis->retained[node]};
+    if (pile.retained >= context->verdict->heap_bytes / SHARE && !fi_is_claimed(context, node))
+        accuse(context, rule, &pile);
+}
+
+struct df_err *fi_ask_retained_tracebacks(struct fi_context *context, const struct fi_rule *rule)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    uint32_t total = 0, count = 0;
+    for (uint32_t node = 0; node < graph->count; node++)
+        total += py_is_exception(fi_type(analysis, node));
+    DF_TRY(df_array(total, sizeof(*nodes), &nodes));
+    for (uint32_t node = 0; node < graph->count && total; node++)
+        if (py_is_exception(fi_type(analysis, node)) && is_kept(analysis, node))
+            nodes[count++] = node;
+    struct fi_piles piles;
+    DF_TRY(fi_piles_find(context, nodes, count, LEAST, &piles));
+    for (uint32_t i = 0; i < piles.count; i++)
+        if (piles.items[i].keeper == AL_NONE || !fi_is_claimed(context, piles.items[i].keeper))
+            accuse(context, rule, &piles.items[i]);
+    fi_piles_deinit(&piles);
+    for (uint32_t i = 0; i < count; i++)
+        accuse_single(context, rule, nodes[i]);
+    return NULL;
+}
