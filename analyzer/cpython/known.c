@@ -26,6 +26,8 @@
 #define MAX_LINE 4096
 
 static const struct py_known_layout rows[] = {
+#include "analyzer/cpython/known/3.7.inc"
+/* */
 #include "analyzer/cpython/known/3.8.inc"
 /* */
 #include "analyzer/cpython/known/3.9.inc"

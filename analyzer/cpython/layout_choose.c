@@ -3,8 +3,9 @@
  *
  * The debug information of the exact build, where it is. Otherwise the row of the table for the
  * version and the flags of the build, or the nearest of the minor version; over it the
- * interpreter's own list of offsets (3.13+); what does not fit the dump then is probed. Without
- * symbols nothing says whether a build is a debug build: each kind is tried, what fits best wins.
+ * interpreter's own list of offsets (3.13+); what does not fit the dump then is probed. A debug
+ * build tells itself by a function that it exports; without symbols each kind is tried, and what
+ * fits best wins.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +19,8 @@ struct build {           /* what is known of the dead build before its layout is
     uint32_t version;    /* PY_VERSION_HEX; 0: unknown */
     bool has_offsets;    /* the runtime begins with debug offsets */
     bool free_threaded;  /* when it has */
-    bool probably_debug; /* by the names of files */
+    bool probably_debug; /* by the names of files, or by what it exports */
+    bool has_symbols;    /* then it is sure */
 };
 
 const char *py_machine_name(const struct df_core *core)
@@ -40,8 +42,11 @@ static bool is_debug_name(const char *name)
 
 static struct build find_build(const struct py *py)
 {
-    struct build build = {.probably_debug = is_debug_name(py->module->name)};
+    struct build build = {.probably_debug = is_debug_name(py->module->name),
+                          .has_symbols = df_module_symbol(py->module, "Py_IsInitialized")};
     uint32_t version;
+    if (build.has_symbols) /* of Py_REF_DEBUG (Include/object.h), 3.8 to 3.15 */
+        build.probably_debug = df_module_symbol(py->module, "_Py_NegativeRefcount");
     build.has_offsets = py->runtime && py_debug_offsets(py->dump->space, py->runtime, &version,
                                                         &build.free_threaded);
     build.version = build.has_offsets ? version : py_find_version(py->dump, py->module);
@@ -104,6 +109,13 @@ static bool may_be(const struct build *build, unsigned flags)
     return build->has_offsets ? threaded == build->free_threaded : !threaded;
 }
 
+/* What is known of a build outweighs how well a row of another kind fits. */
+static unsigned preference(const struct build *build, unsigned flags)
+{
+    bool same = !(flags & PY_BUILD_DEBUG) == !build->probably_debug;
+    return build->has_symbols && same ? 1u << 16 : 0;
+}
+
 /* The row that fits best; false when no kind of build of this minor version has one. */
 static bool choose_row(struct py *py, const struct build *build, uint64_t runtime,
                        struct py_known_layout *ret)
@@ -117,6 +129,7 @@ static bool choose_row(struct py *py, const struct build *build, uint64_t runtim
         if (!may_be(build, flags) || !py_known_find(build->version, machine, flags, &row))
             continue;
         unsigned fit = try_row(py, &row, build->version, runtime);
+        fit += fit ? preference(build, flags) : 0;
         if (!found || fit > best) {
             best = fit;
             *ret = row;

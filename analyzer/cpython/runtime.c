@@ -35,7 +35,7 @@ static const struct df_module *missing_candidate(const struct df_modules *module
     return ret;
 }
 
-static struct df_err *no_python(const struct df_modules *modules)
+static struct df_err *no_python(struct df_modules *modules)
 {
     const struct df_module *gone = missing_candidate(modules);
     if (gone && !*gone->path)
@@ -48,6 +48,12 @@ static struct df_err *no_python(const struct df_modules *modules)
             gone->state == DF_MODULE_MISSING ? "was not found"
                                              : "is of another build than the one in the core",
             gone == modules->executable ? "--executable or --sysroot" : "--sysroot or --debug-dir");
+    struct df_module *old;
+    if (df_modules_symbol(modules, "PyThreadState_Get", &old))
+        return df_err_new(DF_ERR_UNSUPPORTED,
+                          "%s is CPython 3.6 or older, which is not supported: it keeps its state "
+                          "in no _PyRuntime, as 3.7 and later do",
+                          old->path);
     char *list = df_xstrdup("");
     uint32_t named = 0, files = 0;
     for (uint32_t i = 0; i < modules->count; i++) {

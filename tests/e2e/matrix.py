@@ -40,7 +40,7 @@ def interpreters(named):
         said = about(path)
         if not said:
             print("%s does not run" % path, file=sys.stderr)
-        elif said[0] >= 0x03080000:
+        elif said[0] >= 0x03070000:
             found.setdefault(said, path)  # one of each is enough
     return sorted(found.items())
 
