@@ -21,25 +21,33 @@
 static void add_deferred(void *context, uint64_t object, bool sure)
 {
     struct gr_discovery *discovery = context;
-    uint32_t number = sure ? gr_discover(discovery, object, GR_FROM_REFERENT, 0)
-                           : df_map_get(&discovery->numbers, object);
 
-    if (number != AL_NONE && number != DF_MAP_NONE)
-        gr_discover_reference(discovery, number);
+    if (sure ? gr_discover(discovery, object, GR_FROM_REFERENT) != GR_NO_OBJECT
+             : gr_is_discovered(discovery, object))
+        gr_discover_reference(discovery, object);
+}
+
+/* Static types first: no source that they have besides is stronger. */
+static void discover_seeds(struct gr_discovery *discovery, const struct gr_seeds *seeds,
+                           bool is_static)
+{
+    for (size_t i = 0; i < seeds->count; i++) {
+        const struct gr_seed *seed = &seeds->items[i];
+
+        if ((seed->kind == GR_ROOT_STATIC_TYPE) != is_static)
+            continue;
+        if (gr_discover(discovery, seed->object, is_static ? GR_FROM_STATIC : GR_FROM_REFERENT) ==
+                GR_NO_OBJECT &&
+            !discovery->too_many)
+            py_ledger_add(discovery->objects, "roots that are no object", seed->object);
+    }
 }
 
 static struct df_err *discover(struct gr_discovery *discovery, const struct gr_seeds *seeds)
 {
     gr_discover_gc_lists(discovery);
-    for (size_t i = 0; i < seeds->count; i++) {
-        const struct gr_seed *seed = &seeds->items[i];
-        bool is_static = seed->kind == GR_ROOT_STATIC_TYPE;
-
-        if (gr_discover(discovery, seed->object, is_static ? GR_FROM_STATIC : GR_FROM_REFERENT,
-                        0) == AL_NONE &&
-            !discovery->too_many)
-            py_ledger_add(discovery->objects, "roots that are no object", seed->object);
-    }
+    discover_seeds(discovery, seeds, true);
+    discover_seeds(discovery, seeds, false);
     py_deferred_refs(discovery->py, add_deferred, discovery);
     return gr_discover_all(discovery);
 }
@@ -122,9 +130,10 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
 
     graph->texts = gr_texts_create();
     seeds.texts = graph->texts;
-    gr_discovery_init(&discovery, objects, py, progress);
+    err = gr_discovery_init(&discovery, objects, py, progress);
     gr_seeds_collect(&seeds, objects, py);
-    err = discover(&discovery, &seeds);
+    if (!err)
+        err = discover(&discovery, &seeds);
     if (!err)
         err = gr_salvage(&discovery);
     if (!err)

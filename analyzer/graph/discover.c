@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * discover.c: a worklist in order of discovery. Objects are walked in small groups, then the
- * references of the group are resolved together, so that the look-ups of their targets can be
- * fetched ahead: a look-up is a cache miss, and there is one for each reference of the process.
+ * references of the group are looked up together, so that the bits and the types of their targets
+ * can be fetched ahead: each is a cache miss, and there is one for each reference of the process.
  *
  * Objects that need emulation (PY_DEFERRED) are put by and walked in batches, since a batch shares
- * the cost of starting the emulator. Their edges come later than those of their neighbours, which
- * is why every object keeps where its run of edges begins.
+ * the cost of starting the emulator; what it finds is kept. Objects whose types have no references
+ * are not put on the worklist at all.
  */
 #include "analyzer/graph/discover.h"
 
@@ -17,36 +17,40 @@
 #define GROUP_OBJECTS 256
 #define GROUP_REFS 4096
 #define BATCH_OBJECTS 65536 /* deferred objects that are walked at once */
-#define FETCH_AHEAD 16
+#define FETCH_BITS 32       /* references ahead */
+#define FETCH_TYPE 16
+#define FETCH_OBJECT 8 /* objects ahead */
 #define PROGRESS_STEP 65536
 
-struct run { /* the references of one object in the group's buffer */
-    uint32_t object;
-    size_t first, count;
-};
-
-void gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects, struct py *py,
-                       const struct df_progress *progress)
+struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects,
+                                 struct py *py, const struct df_progress *progress)
 {
     *discovery = (struct gr_discovery){
         .py = py, .objects = objects, .reader = py_reader(py), .progress = progress};
-    df_map_init(&discovery->numbers);
+    df_map_init(&discovery->sources);
     discovery->interned = df_xcalloc(py->interpreter_count + 1, sizeof(*discovery->interned));
     for (uint32_t i = 0; i < py->interpreter_count; i++)
         discovery->interned[i] = py_interned_strings(py, i);
+    DF_TRY(gr_places_init(&discovery->places, py->dump->space));
+    DF_TRY(gr_places_bits(&discovery->places, &discovery->listed));
+    return gr_places_bits(&discovery->places, &discovery->frozen);
 }
 
 void gr_discovery_deinit(struct gr_discovery *discovery)
 {
-    free(discovery->interned);
-    df_map_deinit(&discovery->numbers);
-    free(discovery->found.items);
-    free(discovery->targets);
-    free(discovery->kinds);
-    free(discovery->weak.items);
-    free(discovery->native.items);
+    gr_places_deinit(&discovery->places);
+    free(discovery->listed);
+    free(discovery->frozen);
+    df_map_deinit(&discovery->sources);
+    free(discovery->fresh.items);
+    free(discovery->work.items);
     free(discovery->refs.items);
     free(discovery->deferred.items);
+    free(discovery->kept.items);
+    free(discovery->kept_refs.items);
+    free(discovery->uncounted.items);
+    free(discovery->native.items);
+    free(discovery->interned);
 }
 
 /* How surely each source says that there is an object. */
@@ -58,55 +62,104 @@ static int source_strength(enum gr_source source)
     return strength[source];
 }
 
-uint32_t gr_discover(struct gr_discovery *discovery, uint64_t address, enum gr_source source,
-                     uint8_t flags)
+static bool is_weak(enum gr_source source)
 {
-    uint32_t number = address ? df_map_get(&discovery->numbers, address) : DF_MAP_NONE;
+    return source_strength(source) < source_strength(GR_FROM_REFERENT);
+}
+
+enum gr_source gr_discovered_by(const struct gr_discovery *discovery, uint64_t address,
+                                uint64_t place)
+{
+    uint32_t source;
+
+    if (gr_bit(discovery->listed, place))
+        return GR_FROM_GC_LIST;
+    source = df_map_get(&discovery->sources, address);
+    return source == DF_MAP_NONE ? GR_FROM_REFERENT : (enum gr_source)source;
+}
+
+uint32_t gr_discovered_from(const struct gr_discovery *discovery, enum gr_source source)
+{
+    const struct df_map *map = &discovery->sources;
+    uint32_t count = 0;
+
+    for (size_t i = 0; map->keys && i <= map->mask; i++)
+        count += map->keys[i] && map->values[i] == (uint32_t)source;
+    return count;
+}
+
+static void strengthen(struct gr_discovery *discovery, uint64_t address, uint64_t place,
+                       enum gr_source source)
+{
+    enum gr_source known = gr_discovered_by(discovery, address, place);
+
+    if (source_strength(source) <= source_strength(known))
+        return;
+    discovery->weak_sources -= is_weak(known) && !is_weak(source);
+    df_map_set(&discovery->sources, address, source);
+}
+
+static void enter(struct gr_discovery *discovery, uint64_t address, uint64_t place, uint32_t type,
+                  enum gr_source source)
+{
+    gr_set_bit(discovery->places.bits, place);
+    discovery->count++;
+    if (source == GR_FROM_GC_LIST)
+        gr_set_bit(discovery->listed, place);
+    else if (source != GR_FROM_REFERENT)
+        df_map_set(&discovery->sources, address, source);
+    discovery->weak_sources += is_weak(source);
+    if (!py_type_has_no_references(py_type_at(discovery->objects, type)))
+        DF_PUSH(&discovery->work, address);
+    if (discovery->logging)
+        DF_PUSH(&discovery->fresh, address);
+}
+
+enum gr_discovered gr_discover(struct gr_discovery *discovery, uint64_t address,
+                               enum gr_source source)
+{
+    uint64_t place = gr_place(&discovery->places, address);
     uint32_t type;
 
-    if (number != DF_MAP_NONE) {
-        struct gr_found *found = &discovery->found.items[number];
-
-        found->flags |= flags;
-        if (source_strength(source) > source_strength(found->source))
-            found->source = (uint8_t)source;
-        return number;
+    if (place == GR_NO_PLACE)
+        return GR_NO_OBJECT;
+    if (gr_bit(discovery->places.bits, place)) {
+        if (discovery->weak_sources || source == GR_FROM_STATIC)
+            strengthen(discovery, address, place, source);
+        return GR_KNOWN_OBJECT;
     }
-    type = address ? py_object_type(discovery->objects, address) : PY_NO_TYPE;
+    type = py_object_type(discovery->objects, address);
     if (type == PY_NO_TYPE)
-        return AL_NONE;
-    if (discovery->found.count >= AL_MAX_NODES) {
+        return GR_NO_OBJECT;
+    if (discovery->count >= AL_MAX_NODES) {
         discovery->too_many = true;
-        return AL_NONE;
+        return GR_NO_OBJECT;
     }
-    number = (uint32_t)discovery->found.count;
-    df_map_set(&discovery->numbers, address, number);
-    DF_PUSH(&discovery->found,
-            (struct gr_found){
-                .address = address, .type = type, .flags = flags, .source = (uint8_t)source});
-    return number;
+    enter(discovery, address, place, type, source);
+    return GR_NEW_OBJECT;
 }
 
 struct gc_visit {
     struct gr_discovery *discovery;
-    uint8_t flags;
+    bool frozen;
 };
 
 static bool visit_gc_object(void *context, uint64_t object)
 {
     struct gc_visit *visit = context;
     struct gr_discovery *discovery = visit->discovery;
-    size_t before = discovery->found.count;
-    uint32_t number = gr_discover(discovery, object, GR_FROM_GC_LIST, visit->flags);
+    enum gr_discovered found = gr_discover(discovery, object, GR_FROM_GC_LIST);
 
     /* Lists are walked before all else: what was met already is in two lists, or the list has
      * come back to where it was. */
-    if (number != AL_NONE && number < before)
+    if (found == GR_KNOWN_OBJECT)
         return false;
-    if (number == AL_NONE)
+    if (found == GR_NO_OBJECT)
         py_ledger_add(discovery->objects, "entries of collector lists without a type", object);
-    if (discovery->found.count % PROGRESS_STEP == 0)
-        df_progress(discovery->progress, "reading collector lists", discovery->found.count, 0);
+    else if (visit->frozen)
+        gr_set_bit(discovery->frozen, gr_place(&discovery->places, object));
+    if (discovery->count % PROGRESS_STEP == 0)
+        df_progress(discovery->progress, "reading collector lists", discovery->count, 0);
     return !discovery->too_many;
 }
 
@@ -116,9 +169,9 @@ static void damaged(struct gr_discovery *discovery, const char *what, uint64_t a
     py_ledger_add(discovery->objects, what, address);
 }
 
-static void discover_gc_list(struct gr_discovery *discovery, uint64_t head, uint8_t flags)
+static void discover_gc_list(struct gr_discovery *discovery, uint64_t head, bool frozen)
 {
-    struct gc_visit visit = {.discovery = discovery, .flags = flags};
+    struct gc_visit visit = {.discovery = discovery, .frozen = frozen};
 
     if (!py_gc_list(discovery->py, head, visit_gc_object, &visit) && !discovery->too_many)
         damaged(discovery, "collector lists damaged", head);
@@ -126,19 +179,17 @@ static void discover_gc_list(struct gr_discovery *discovery, uint64_t head, uint
 
 static bool is_new(void *context, uint64_t object)
 {
-    struct gr_discovery *discovery = context;
-
-    return df_map_get(&discovery->numbers, object) == DF_MAP_NONE;
+    return !gr_is_discovered(context, object);
 }
 
 static void discover_stack_list(void *context, uint64_t head)
 {
-    discover_gc_list(context, head, GR_TRACKED);
+    discover_gc_list(context, head, false);
 }
 
 static bool visit_page_object(void *context, uint64_t object, bool frozen)
 {
-    struct gc_visit visit = {.discovery = context, .flags = GR_TRACKED | (frozen ? GR_FROZEN : 0)};
+    struct gc_visit visit = {.discovery = context, .frozen = frozen};
 
     return visit_gc_object(&visit, object);
 }
@@ -152,9 +203,9 @@ void gr_discover_gc_lists(struct gr_discovery *discovery)
 
         for (size_t generation = 0; generation < 3; generation++)
             if (gc->generations[generation].head)
-                discover_gc_list(discovery, gc->generations[generation].head, GR_TRACKED);
+                discover_gc_list(discovery, gc->generations[generation].head, false);
         if (gc->permanent)
-            discover_gc_list(discovery, gc->permanent, GR_TRACKED | GR_FROZEN);
+            discover_gc_list(discovery, gc->permanent, true);
         if (!py_gc_pages(discovery->py, i, visit_page_object, discovery) && !discovery->too_many)
             damaged(discovery, "allocator pages damaged", discovery->py->interpreters[i].address);
         collecting |= gc->collecting;
@@ -163,98 +214,72 @@ void gr_discover_gc_lists(struct gr_discovery *discovery)
         py_gc_stack_lists(discovery->py, is_new, discover_stack_list, discovery);
 }
 
-static void push_edge(struct gr_discovery *discovery, uint32_t target, uint8_t kind)
+void gr_discover_reference(struct gr_discovery *discovery, uint64_t object)
 {
-    discovery->targets = df_grow(discovery->targets, discovery->edge_count,
-                                 &discovery->target_capacity, sizeof(*discovery->targets));
-    discovery->kinds = df_grow(discovery->kinds, discovery->edge_count, &discovery->kind_capacity,
-                               sizeof(*discovery->kinds));
-    discovery->targets[discovery->edge_count] = target;
-    discovery->kinds[discovery->edge_count++] = kind;
+    DF_PUSH(&discovery->uncounted, object);
 }
 
-void gr_discover_reference(struct gr_discovery *discovery, uint32_t number)
+bool gr_holds_weakly(const struct gr_discovery *discovery, uint64_t object)
 {
-    struct gr_found *found = &discovery->found.items[number];
-
-    if (found->references < INT64_MAX / 2)
-        found->references++;
-}
-
-static void absorb_ref(struct gr_discovery *discovery, uint32_t source, const struct py_ref *ref)
-{
-    enum gr_source how = ref->kind == PY_REF_GUESS ? GR_FROM_GUESS : GR_FROM_REFERENT;
-    uint32_t target;
-
-    if (ref->kind == PY_REF_WEAK) {
-        DF_PUSH(&discovery->weak, (struct gr_weak_edge){.source = source, .target = ref->target});
-        return;
-    }
-    target = gr_discover(discovery, ref->target, how, 0);
-    if (target == AL_NONE) {
-        py_ledger_add(discovery->objects, "references to no object", ref->target);
-        return;
-    }
-    if (ref->uncounted)
-        gr_discover_reference(discovery, target);
-    if (ref->kind == PY_REF_NATIVE) {
-        discovery->references_by_kind[PY_REF_NATIVE]++;
-        DF_PUSH(&discovery->native, ref->target);
-        return;
-    }
-    if (discovery->edge_count >= UINT32_MAX - 1) {
-        discovery->too_many = true;
-        return;
-    }
-    discovery->references_by_kind[ref->kind]++;
-    push_edge(discovery, target, ref->kind);
-}
-
-static void fetch_ref(const struct gr_discovery *discovery, const struct py_ref *ref)
-{
-    const struct df_map *map = &discovery->numbers;
-
-    if (map->keys)
-        __builtin_prefetch(&map->keys[df_map_slot_(map, ref->target)]);
-}
-
-/* The dict of interned strings does not count what it holds (Objects/unicodeobject.c). */
-static bool holds_weakly(const struct gr_discovery *discovery, uint64_t object)
-{
+    /* The dict of interned strings does not count what it holds (Objects/unicodeobject.c). */
     for (uint32_t i = 0; i < discovery->py->interpreter_count; i++)
         if (object == discovery->interned[i])
             return true;
     return false;
 }
 
-/* Turns the references of a group of objects into edges. */
-static void absorb(struct gr_discovery *discovery, const struct run *runs, size_t count)
+/* The bits of a reference's target; then, of one that is new, its type. */
+static void fetch_bits(const struct gr_discovery *discovery, uint64_t target)
+{
+    uint64_t place = gr_place(&discovery->places, target);
+
+    if (place != GR_NO_PLACE)
+        __builtin_prefetch(&discovery->places.bits[place / 64]);
+}
+
+static void fetch_object(const struct gr_discovery *discovery, uint64_t object)
+{
+    const char *bytes = df_ptr(discovery->places.space, object, 1);
+
+    if (bytes)
+        __builtin_prefetch(bytes);
+}
+
+static void fetch_type(const struct gr_discovery *discovery, uint64_t target)
+{
+    uint64_t place = gr_place(&discovery->places, target);
+
+    if (place != GR_NO_PLACE && !gr_bit(discovery->places.bits, place))
+        fetch_object(discovery, target);
+}
+
+static void absorb_ref(struct gr_discovery *discovery, const struct py_ref *ref, bool weakly)
+{
+    enum gr_source how = ref->kind == PY_REF_GUESS ? GR_FROM_GUESS : GR_FROM_REFERENT;
+
+    if (ref->kind == PY_REF_WEAK || weakly) /* weak references discover nothing */
+        return;
+    if (gr_discover(discovery, ref->target, how) != GR_NO_OBJECT && ref->kind != PY_REF_NATIVE)
+        discovery->edge_count++;
+}
+
+/* Discovers what the references in the buffer lead to. */
+static void absorb(struct gr_discovery *discovery)
 {
     const struct py_refs *refs = &discovery->refs;
 
-    for (size_t i = 0; i < count && !discovery->too_many; i++) {
-        uint32_t object = runs[i].object;
-        size_t first = discovery->edge_count;
-        bool weakly = holds_weakly(discovery, discovery->found.items[object].address);
-
-        for (size_t r = runs[i].first; r < runs[i].first + runs[i].count; r++) {
-            if (r + FETCH_AHEAD < refs->count)
-                fetch_ref(discovery, &refs->items[r + FETCH_AHEAD]);
-            struct py_ref ref = refs->items[r];
-            if (weakly && ref.kind != PY_REF_REFERENT)
-                continue; /* a key, which is the value too */
-            if (weakly)
-                ref.kind = PY_REF_WEAK;
-            absorb_ref(discovery, object, &ref);
-        }
-        discovery->found.items[object].flags |= weakly ? GR_UNCOUNTED : 0;
-        discovery->found.items[object].first = (uint32_t)first;
-        discovery->found.items[object].count = (uint32_t)(discovery->edge_count - first);
+    for (size_t r = 0; r < refs->count && !discovery->too_many; r++) {
+        if (r + FETCH_BITS < refs->count)
+            fetch_bits(discovery, refs->items[r + FETCH_BITS].target);
+        if (r + FETCH_TYPE < refs->count)
+            fetch_type(discovery, refs->items[r + FETCH_TYPE].target);
+        absorb_ref(discovery, &refs->items[r], false);
     }
+    if (discovery->edge_count >= UINT32_MAX - 1)
+        discovery->too_many = true;
 }
 
-/* Facts, not faults: what could not be read is counted, and an example kept. */
-static void note_status(struct gr_discovery *discovery, uint64_t object, enum py_status status)
+void gr_note_status(struct gr_discovery *discovery, uint64_t object, enum py_status status)
 {
     static const char *const reasons[PY_STATUS_COUNT] = {
         [PY_FAULT] = "objects read only in part",
@@ -266,70 +291,50 @@ static void note_status(struct gr_discovery *discovery, uint64_t object, enum py
         py_ledger_add(discovery->objects, reasons[status], object);
 }
 
-/* Immortal is immortal; else the sum. */
-static int64_t counted(int64_t uncounted, int64_t count)
-{
-    int64_t sum;
-
-    return count == INT64_MAX || __builtin_add_overflow(uncounted, count, &sum) ? INT64_MAX : sum;
-}
-
-/* All that is asked of an object but its references. */
-static void measure(struct gr_discovery *discovery, struct gr_found *found)
-{
-    struct py_objects *objects = discovery->objects;
-    const struct py_type *type = py_type_at(objects, found->type);
-    uint8_t flags = py_object_flags(objects, found->address, found->type);
-
-    if (py_size(objects, found->address, found->type, &found->size) != PY_OK) {
-        py_ledger_add(objects, "objects whose size is not known", found->address);
-        if (!found->size)
-            found->size = type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
-    }
-    found->references = counted(found->references, py_refcount(&discovery->reader, found->address));
-    if (flags & PY_FLAG_TRACKED)
-        found->flags |= GR_TRACKED;
-    if (flags & PY_FLAG_FINALIZED)
-        found->flags |= GR_FINALIZED;
-    if (flags & PY_FLAG_IMMORTAL || found->references == INT64_MAX) {
-        found->flags |= GR_IMMORTAL;
-        found->references = INT64_MAX;
-    }
-    if (type->has_del || type->del)
-        found->flags |= GR_HAS_FINALIZER;
-    if (py_is_gc(objects, found->address, found->type))
-        found->flags |= GR_GC;
-}
-
 /* Walks some objects of the worklist. */
 static void walk_group(struct gr_discovery *discovery)
 {
-    struct run runs[GROUP_OBJECTS];
-    size_t count = 0;
+    struct py_refs *refs = &discovery->refs;
+    const struct gr_address_list *work = &discovery->work;
 
-    discovery->refs.count = 0;
-    while (count < GROUP_OBJECTS && discovery->refs.count < GROUP_REFS &&
-           discovery->next < discovery->found.count) {
-        uint32_t number = (uint32_t)discovery->next++;
-        struct gr_found *found = &discovery->found.items[number];
-        struct run run = {.object = number, .first = discovery->refs.count};
-        enum py_status status;
+    refs->count = 0;
+    for (size_t n = 0; n < GROUP_OBJECTS && refs->count < GROUP_REFS; n++) {
+        if (discovery->next >= work->count)
+            break;
+        uint64_t object = work->items[discovery->next++];
+        uint32_t type = py_object_type(discovery->objects, object);
+        size_t before = refs->count;
 
-        measure(discovery, found);
-        status = py_walk(discovery->objects, found->address, found->type, &discovery->refs);
-        note_status(discovery, found->address, status);
-        if (status == PY_DEFERRED) {
-            DF_PUSH(&discovery->deferred,
-                    (struct py_batch_item){.object = found->address, .type = found->type});
-            continue;
-        }
-        run.count = discovery->refs.count - run.first;
-        runs[count++] = run;
+        if (discovery->next + FETCH_OBJECT < work->count)
+            fetch_object(discovery, work->items[discovery->next + FETCH_OBJECT]);
+        if (py_walk(discovery->objects, object, type, refs) == PY_DEFERRED)
+            DF_PUSH(&discovery->deferred, (struct py_batch_item){.object = object, .type = type});
+        if (gr_holds_weakly(discovery, object))
+            refs->count = before;
     }
-    absorb(discovery, runs, count);
+    absorb(discovery);
 }
 
-/* Walks the deferred objects and absorbs their references. */
+static void keep(struct gr_discovery *discovery, const struct py_batch_item *item)
+{
+    bool weakly = gr_holds_weakly(discovery, item->object);
+
+    DF_PUSH(&discovery->kept, (struct gr_kept){.object = item->object,
+                                               .first = (uint32_t)discovery->kept_refs.count,
+                                               .count = item->count});
+    for (size_t r = item->first; r < (size_t)item->first + item->count; r++) {
+        const struct py_ref *ref = &discovery->refs.items[r];
+
+        DF_PUSH(&discovery->kept_refs, (struct gr_kept_ref){.target = ref->target,
+                                                            .kind = ref->kind,
+                                                            .uncounted = ref->uncounted});
+        absorb_ref(discovery, ref, weakly);
+    }
+    if (discovery->kept_refs.count >= UINT32_MAX - 1 || discovery->edge_count >= UINT32_MAX - 1)
+        discovery->too_many = true;
+}
+
+/* Walks the deferred objects, keeps their references and discovers what they lead to. */
 static void walk_deferred(struct gr_discovery *discovery)
 {
     struct gr_deferred *deferred = &discovery->deferred;
@@ -337,14 +342,10 @@ static void walk_deferred(struct gr_discovery *discovery)
 
     discovery->refs.count = 0;
     py_walk_batch(discovery->objects, deferred->items, count, &discovery->refs);
-    for (size_t i = 0; i < count; i++) {
-        const struct py_batch_item *item = &deferred->items[i];
-        struct run run = {.object = df_map_get(&discovery->numbers, item->object),
-                          .first = item->first,
-                          .count = item->count};
-
-        note_status(discovery, item->object, item->status);
-        absorb(discovery, &run, 1);
+    for (size_t i = 0; i < count && !discovery->too_many; i++) {
+        gr_note_status(discovery, deferred->items[i].object,
+                       (enum py_status)deferred->items[i].status);
+        keep(discovery, &deferred->items[i]);
     }
     deferred->count = 0;
 }
@@ -354,14 +355,14 @@ struct df_err *gr_discover_all(struct gr_discovery *discovery)
     size_t told = 0;
 
     while (!discovery->too_many) {
-        if (discovery->next < discovery->found.count) {
+        if (discovery->next < discovery->work.count) {
             walk_group(discovery);
             if (discovery->deferred.count < BATCH_OBJECTS &&
-                discovery->next < discovery->found.count) {
+                discovery->next < discovery->work.count) {
                 if (discovery->next - told >= PROGRESS_STEP) {
                     told = discovery->next;
                     df_progress(discovery->progress, "walking objects", told,
-                                discovery->found.count);
+                                discovery->work.count);
                 }
                 continue;
             }
@@ -374,6 +375,6 @@ struct df_err *gr_discover_all(struct gr_discovery *discovery)
         return df_err_new(DF_ERR_UNSUPPORTED,
                           "the process has more than 4 billion objects or references, which is "
                           "more than this program can number");
-    df_progress(discovery->progress, "walking objects", discovery->next, discovery->found.count);
+    df_progress(discovery->progress, "walking objects", discovery->next, discovery->work.count);
     return NULL;
 }

@@ -1,35 +1,37 @@
 /* SPDX-License-Identifier: MIT
- * discover.h: finds every object that can be reached from given addresses, and their references,
- * in the order of discovery. Private to this folder.
+ * discover.h: finds every object that can be reached from given addresses. Private to this folder.
+ *
+ * What is known of an object here is that it is one: a bit at its place (places.h). Its number, its
+ * size and its references come later, when all are known (number.h): an object is walked twice, and
+ * nothing about it is kept in between, but for what emulation found.
  */
 #ifndef GR_DISCOVER_H
 #define GR_DISCOVER_H
 
 #include "analyzer/graph/graph.h"
+#include "analyzer/graph/places.h"
 #include "dumpfmt/base/map.h"
 #include "dumpfmt/base/progress.h"
-
-struct gr_found { /* one object */
-    uint64_t address, size;
-    int64_t references; /* what it counts, and what refers to it without being counted */
-    uint32_t type;
-    uint32_t first, count; /* its run in the edges */
-    uint8_t flags, source;
-};
-
-struct gr_found_list {
-    struct gr_found *items;
-    size_t count, capacity;
-};
-
-struct gr_weak_edge {
-    uint32_t source;
-    uint64_t target; /* address: weak references discover nothing */
-};
 
 struct gr_deferred {
     struct py_batch_item *items;
     size_t count, capacity;
+};
+
+struct gr_address_list {
+    uint64_t *items;
+    size_t count, capacity;
+};
+
+struct gr_kept { /* an object whose references were found by emulation: a run of kept references */
+    uint64_t object;
+    uint32_t first, count;
+};
+
+struct gr_kept_ref {
+    uint64_t target;
+    uint8_t kind; /* enum py_ref_kind */
+    bool uncounted;
 };
 
 struct gr_discovery {
@@ -38,43 +40,63 @@ struct gr_discovery {
     struct py_reader reader;
     const struct df_progress *progress;
 
-    struct df_map numbers; /* address to number */
-    struct gr_found_list found;
-    uint32_t *targets; /* edges that keep alive, each object's in one run */
-    uint8_t *kinds;
-    size_t edge_count, target_capacity, kind_capacity;
-    struct {
-        struct gr_weak_edge *items;
-        size_t count, capacity;
-    } weak;
-    struct {
-        uint64_t *items;
-        size_t count, capacity;
-    } native; /* targets of native references: roots */
+    struct gr_places places; /* objects */
+    uint64_t *listed;        /* bits of those that are in a collector's list */
+    uint64_t *frozen;        /* of those in a permanent generation */
+    struct df_map sources; /* enum gr_source of all that are neither listed nor GR_FROM_REFERENT */
+    size_t weak_sources;   /* of those: weaker than that */
+    uint32_t count;
+    bool logging; /* what is new goes to `fresh` too */
+    struct gr_address_list fresh;
 
-    uint64_t *interned; /* per interpreter: its dict of interned strings, 0 when unknown */
-
-    size_t next; /* the first object that was not walked yet */
+    struct gr_address_list work; /* objects that may have references, in order of discovery */
+    size_t next;                 /* the first that was not walked yet */
     struct py_refs refs;
     struct gr_deferred deferred;
+    struct {
+        struct gr_kept *items;
+        size_t count, capacity;
+    } kept;
+    struct {
+        struct gr_kept_ref *items;
+        size_t count, capacity;
+    } kept_refs;
+    struct gr_address_list native;    /* targets of native references: roots */
+    struct gr_address_list uncounted; /* objects with references that their counts do not have */
+    uint64_t edge_count;              /* references that keep alive, found so far */
+
+    uint64_t *interned; /* per interpreter: its dict of interned strings, 0 when unknown */
     bool lists_damaged; /* not all that the collector knows was found by its lists */
-    bool too_many; /* a limit of 32-bit numbers was exceeded */
-    uint64_t references_by_kind[PY_REF_KINDS];
+    bool too_many;      /* a limit of 32-bit numbers was exceeded */
 };
 
-void gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects, struct py *py,
-                       const struct df_progress *progress);
+enum gr_discovered { GR_NO_OBJECT, GR_KNOWN_OBJECT, GR_NEW_OBJECT };
+
+struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects,
+                                 struct py *py, const struct df_progress *progress);
 void gr_discovery_deinit(struct gr_discovery *discovery);
 
-/* The number of an object, entered when it is new; UINT32_MAX when it is no plausible object. A
- * stronger source replaces a weaker one, flags are added. */
-uint32_t gr_discover(struct gr_discovery *discovery, uint64_t address, enum gr_source source,
-                     uint8_t flags);
+/* Enters an object when it is new. A stronger source replaces a weaker one. */
+enum gr_discovered gr_discover(struct gr_discovery *discovery, uint64_t address,
+                               enum gr_source source);
+static inline bool gr_is_discovered(const struct gr_discovery *discovery, uint64_t address)
+{
+    return gr_places_has(&discovery->places, address);
+}
 /* One more reference to an object, which its count does not have. */
-void gr_discover_reference(struct gr_discovery *discovery, uint32_t number);
-/* All objects that the collectors of all interpreters know. */
+void gr_discover_reference(struct gr_discovery *discovery, uint64_t object);
+/* All objects that the collectors of all interpreters know; to be called first. */
 void gr_discover_gc_lists(struct gr_discovery *discovery);
 /* Walks until no object is left that was not. */
 struct df_err *gr_discover_all(struct gr_discovery *discovery);
+/* How an object that is at a place was found. */
+enum gr_source gr_discovered_by(const struct gr_discovery *discovery, uint64_t address,
+                                uint64_t place);
+/* How many objects have a source that is neither GR_FROM_GC_LIST nor GR_FROM_REFERENT. */
+uint32_t gr_discovered_from(const struct gr_discovery *discovery, enum gr_source source);
+/* Whether what an object refers to is not counted: a dict of interned strings. */
+bool gr_holds_weakly(const struct gr_discovery *discovery, uint64_t object);
+/* Facts, not faults: what could not be read is counted, and an example kept. */
+void gr_note_status(struct gr_discovery *discovery, uint64_t object, enum py_status status);
 
 #endif

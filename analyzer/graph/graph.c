@@ -25,8 +25,11 @@ static uint32_t nodes_up_to(const struct gr_graph *graph, uint64_t address)
 
 uint32_t gr_node(const struct gr_graph *graph, uint64_t address)
 {
-    uint32_t after = nodes_up_to(graph, address);
+    uint32_t after;
 
+    if (graph->places.ranks)
+        return gr_rank(&graph->places, address);
+    after = nodes_up_to(graph, address);
     return after && graph->address[after - 1] == address ? after - 1 : AL_NONE;
 }
 
@@ -91,6 +94,7 @@ void gr_graph_destroy(struct gr_graph *graph)
 {
     if (!graph)
         return;
+    gr_places_deinit(&graph->places);
     free(graph->address);
     free(graph->type);
     free(graph->size);

@@ -7,12 +7,13 @@
  * apart. From here on algorithms need no core; labels and texts are asked from py_objects when a
  * person wants to see them.
  *
- * Memory: per node 8 (address) + 4 (type) + 8 (size) + 8 (count) + 3 (flags, source, root) + 4 + 4
- * (both starts); per edge 4 + 1 + 4.
+ * Memory: 1/64 of the dump's bytes (places); per node 8 (address) + 4 (type) + 8 (size) + 8 (count)
+ * + 3 (flags, source, root) + 4 + 4 (both starts); per edge 4 + 1 + 4.
  */
 #ifndef GR_GRAPH_H
 #define GR_GRAPH_H
 
+#include "analyzer/graph/places.h"
 #include "analyzer/graph/sweep.h"
 #include "analyzer/graph/texts.h"
 #include "analyzer/objects/object.h"
@@ -96,9 +97,10 @@ struct gr_counts {
 struct gr_graph {
     uint32_t count;
     uint64_t *address;
-    uint32_t *type;      /* py_type number */
-    uint64_t *size;      /* sys.getsizeof */
-    int64_t *references; /* reference count; INT64_MAX immortal */
+    struct gr_places places; /* of the nodes; empty in graphs that are made by hand */
+    uint32_t *type;          /* py_type number */
+    uint64_t *size;          /* sys.getsizeof */
+    int64_t *references;     /* reference count; INT64_MAX immortal */
     uint8_t *flags, *source;
 
     uint32_t *start, *target; /* edges that keep alive */
@@ -129,7 +131,7 @@ struct gr_graph {
     struct gr_sweep *sweep; /* what every block of the heap is; NULL when it was not asked */
 };
 
-/* The node of an address, AL_NONE (UINT32_MAX) when there is none: binary search. */
+/* The node of an address, AL_NONE (UINT32_MAX) when there is none. */
 uint32_t gr_node(const struct gr_graph *graph, uint64_t address);
 /* The node of the object that spans address (for interior pointers), UINT32_MAX when none. An
  * object is taken to span its size in bytes, up to the next object. */

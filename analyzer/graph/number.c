@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * number.c: sorts addresses, numbers objects by them, lays out the edges as rows.
+ * number.c: numbers objects by address, and walks each in this order: its node and its row of edges
+ * are written where they stay.
  *
- * The sort is by digits from the lowest (radix), skipping digits that are equal in all keys: heap
- * addresses share most of their high bits. It is stable, so the result depends on nothing but the
- * input.
+ * The sort (of other keys) is by digits from the lowest (radix), skipping digits that are equal in
+ * all keys: heap addresses share most of their high bits. It is stable, so the result depends on
+ * nothing but the input.
  */
 #include "analyzer/graph/number.h"
 
@@ -66,6 +67,31 @@ struct df_err *gr_sort(const uint64_t *keys, uint32_t count, uint32_t *order)
     return NULL;
 }
 
+#define GROUP_OBJECTS 256
+#define GROUP_REFS 4096
+#define FETCH_AHEAD 16
+#define PROGRESS_STEP 65536
+
+struct numbering {
+    struct gr_discovery *discovery;
+    struct gr_graph *graph;
+    struct py_objects *objects;
+    struct py_reader reader;
+    const struct gr_places *places;
+    size_t edge_capacity, kind_capacity;
+    struct {
+        uint32_t *items; /* nodes; one more reference each */
+        size_t count, capacity;
+    } uncounted;
+    struct {
+        uint32_t *items; /* as the graph's weak_target */
+        size_t count, capacity;
+    } weak;
+    size_t kept; /* of the discovery's: those of lower addresses are done */
+    struct py_refs refs;
+    bool too_many;
+};
+
 static struct df_err *allocate_nodes(struct gr_graph *graph, uint32_t count)
 {
     graph->count = count;
@@ -80,116 +106,257 @@ static struct df_err *allocate_nodes(struct gr_graph *graph, uint32_t count)
     return df_array((size_t)count + 1, sizeof(*graph->weak_start), &graph->weak_start);
 }
 
-static void fill_nodes(struct gr_graph *graph, const struct gr_found *found, const uint32_t *order)
+/* All that is asked of an object but its references. */
+static void measure(struct numbering *n, uint32_t v)
 {
-    uint32_t edges = 0;
+    struct gr_graph *graph = n->graph;
+    const struct py_type *type = py_type_at(n->objects, graph->type[v]);
+    uint64_t address = graph->address[v];
+    uint8_t flags = py_object_flags(n->objects, address, graph->type[v]);
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct gr_found *from = &found[order[v]];
-
-        graph->address[v] = from->address;
-        graph->type[v] = from->type;
-        graph->size[v] = from->size;
-        graph->references[v] = from->references;
-        graph->flags[v] = from->flags;
-        graph->source[v] = from->source;
-        graph->objects_by_source[from->source]++;
-        graph->start[v] = edges;
-        edges += from->count;
+    if (py_size(n->objects, address, graph->type[v], &graph->size[v]) != PY_OK) {
+        py_ledger_add(n->objects, "objects whose size is not known", address);
+        if (!graph->size[v])
+            graph->size[v] = type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
     }
-    graph->start[graph->count] = edges;
-    graph->edge_count = edges;
+    graph->references[v] = py_refcount(&n->reader, address);
+    if (flags & PY_FLAG_TRACKED)
+        graph->flags[v] |= GR_TRACKED;
+    if (flags & PY_FLAG_FINALIZED)
+        graph->flags[v] |= GR_FINALIZED;
+    if (flags & PY_FLAG_IMMORTAL || graph->references[v] == INT64_MAX) {
+        graph->flags[v] |= GR_IMMORTAL;
+        graph->references[v] = INT64_MAX;
+    }
+    if (type->has_del || type->del)
+        graph->flags[v] |= GR_HAS_FINALIZER;
+    if (py_is_gc(n->objects, address, graph->type[v]))
+        graph->flags[v] |= GR_GC;
 }
 
-static void fill_edges(struct gr_graph *graph, const struct gr_discovery *discovery,
-                       const uint32_t *order, const uint32_t *rank)
+static void fill_node(struct numbering *n, uint32_t v, uint64_t address, uint64_t place)
 {
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct gr_found *from = &discovery->found.items[order[v]];
-        uint32_t at = graph->start[v];
+    const struct gr_discovery *discovery = n->discovery;
+    struct gr_graph *graph = n->graph;
 
-        for (uint32_t e = 0; e < from->count; e++)
-            graph->target[at + e] = rank[discovery->targets[from->first + e]];
-        if (from->count)
-            memcpy(graph->kind + at, discovery->kinds + from->first, from->count);
+    graph->address[v] = address;
+    graph->type[v] = py_object_type(n->objects, address);
+    graph->source[v] = (uint8_t)gr_discovered_by(discovery, address, place);
+    graph->objects_by_source[graph->source[v]]++;
+    if (gr_bit(discovery->listed, place))
+        graph->flags[v] |= GR_TRACKED;
+    if (gr_bit(discovery->frozen, place))
+        graph->flags[v] |= GR_FROZEN;
+    measure(n, v);
+}
+
+static void push_edge(struct numbering *n, uint32_t target, uint8_t kind)
+{
+    struct gr_graph *graph = n->graph;
+    size_t count = graph->edge_count;
+
+    if (count >= UINT32_MAX - 1) {
+        n->too_many = true;
+        return;
+    }
+    if (count == n->edge_capacity) {
+        graph->target = df_grow(graph->target, count, &n->edge_capacity, sizeof(*graph->target));
+        graph->kind = df_grow(graph->kind, count, &n->kind_capacity, sizeof(*graph->kind));
+    }
+    graph->target[count] = target;
+    graph->kind[count] = kind;
+    graph->edge_count++;
+    graph->references_by_kind[kind]++;
+}
+
+static void add_reference(struct numbering *n, const struct py_ref *ref, bool weakly)
+{
+    enum py_ref_kind kind = weakly ? PY_REF_WEAK : (enum py_ref_kind)ref->kind;
+    uint32_t target = gr_rank(n->places, ref->target);
+
+    if (weakly && ref->kind != PY_REF_REFERENT)
+        return; /* a key, which is the value too */
+    if (kind == PY_REF_WEAK) {
+        if (target != GR_NO_RANK)
+            DF_PUSH(&n->weak, target);
+        return;
+    }
+    if (target == GR_NO_RANK) {
+        py_ledger_add(n->objects, "references to no object", ref->target);
+        return;
+    }
+    if (ref->uncounted)
+        DF_PUSH(&n->uncounted, target);
+    if (kind != PY_REF_NATIVE) {
+        push_edge(n, target, (uint8_t)kind);
+        return;
+    }
+    n->graph->references_by_kind[PY_REF_NATIVE]++;
+    DF_PUSH(&n->discovery->native, ref->target);
+}
+
+static void fetch_target(const struct numbering *n, uint64_t target)
+{
+    uint64_t place = gr_place(n->places, target);
+
+    if (place == GR_NO_PLACE)
+        return;
+    __builtin_prefetch(&n->places->bits[place / 64]);
+    __builtin_prefetch(&n->places->ranks[place / 512]);
+}
+
+/* What emulation had found of an object. */
+static bool push_kept(struct numbering *n, uint64_t object)
+{
+    const struct gr_discovery *discovery = n->discovery;
+
+    while (n->kept < discovery->kept.count && discovery->kept.items[n->kept].object < object)
+        n->kept++;
+    if (n->kept == discovery->kept.count || discovery->kept.items[n->kept].object != object)
+        return false;
+    const struct gr_kept *kept = &discovery->kept.items[n->kept];
+
+    for (size_t i = kept->first; i < (size_t)kept->first + kept->count; i++) {
+        const struct gr_kept_ref *ref = &discovery->kept_refs.items[i];
+
+        DF_PUSH(
+            &n->refs,
+            (struct py_ref){.target = ref->target, .kind = ref->kind, .uncounted = ref->uncounted});
+    }
+    return true;
+}
+
+static void push_references(struct numbering *n, uint32_t v)
+{
+    const struct gr_graph *graph = n->graph;
+
+    if (py_type_has_no_references(py_type_at(n->objects, graph->type[v])) ||
+        push_kept(n, graph->address[v]))
+        return;
+    gr_note_status(n->discovery, graph->address[v],
+                   py_walk(n->objects, graph->address[v], graph->type[v], &n->refs));
+}
+
+/* Nodes [first, end): their references are in the buffer, where those of each end in `ends`. */
+static void add_rows(struct numbering *n, uint32_t first, uint32_t end, const size_t *ends)
+{
+    struct gr_graph *graph = n->graph;
+    size_t r = 0;
+
+    for (uint32_t v = first; v < end; v++) {
+        bool weakly = gr_holds_weakly(n->discovery, graph->address[v]);
+
+        graph->flags[v] |= weakly ? GR_UNCOUNTED : 0;
+        for (; r < ends[v - first]; r++) {
+            if (r + FETCH_AHEAD < n->refs.count)
+                fetch_target(n, n->refs.items[r + FETCH_AHEAD].target);
+            add_reference(n, &n->refs.items[r], weakly);
+        }
+        graph->start[v + 1] = graph->edge_count;
+        graph->weak_start[v + 1] = (uint32_t)n->weak.count;
     }
 }
 
-/* Weak references between objects that are known; counting sort by source, which keeps the order
- * of each walker. */
-static struct df_err *fill_weak(struct gr_graph *graph, struct gr_discovery *discovery,
-                                const uint32_t *rank)
+static void walk_all(struct numbering *n)
 {
-    uint64_t known = 0;
-    uint32_t *start = graph->weak_start;
+    size_t ends[GROUP_OBJECTS];
+    struct gr_place_cursor cursor;
+    uint64_t address, place;
+    uint32_t v = 0, first = 0;
 
-    for (size_t i = 0; i < discovery->weak.count; i++) {
-        struct gr_weak_edge edge = discovery->weak.items[i];
-        uint32_t source = rank[edge.source];
-        uint32_t target = df_map_get(&discovery->numbers, edge.target);
-
-        if (target == DF_MAP_NONE)
-            continue;
-        if (known >= UINT32_MAX - 1)
-            return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion weak "
-                                                  "references, more than this program can number");
-        discovery->weak.items[known++] =
-            (struct gr_weak_edge){.source = source, .target = rank[target]};
-        start[source + 1]++;
+    gr_places_begin(n->places, &cursor);
+    while (v < n->graph->count && !n->too_many) {
+        n->refs.count = 0;
+        for (first = v; v < n->graph->count && v - first < GROUP_OBJECTS; v++) {
+            if (n->refs.count >= GROUP_REFS || !gr_places_next(&cursor, &address, &place))
+                break;
+            fill_node(n, v, address, place);
+            push_references(n, v);
+            ends[v - first] = n->refs.count;
+        }
+        add_rows(n, first, v, ends);
+        if (v / PROGRESS_STEP != first / PROGRESS_STEP)
+            df_progress(n->discovery->progress, "numbering objects", v, n->graph->count);
     }
-    graph->weak_count = (uint32_t)known;
-    graph->references_by_kind[PY_REF_WEAK] = known;
-    for (uint32_t v = 0; v < graph->count; v++)
-        start[v + 1] += start[v];
-    DF_TRY(df_array(known, sizeof(*graph->weak_target), &graph->weak_target));
-    for (uint64_t i = known; i-- > 0;) { /* from behind: start[v + 1] serves as cursor */
-        struct gr_weak_edge *edge = &discovery->weak.items[i];
-
-        graph->weak_target[--start[edge->source + 1]] = (uint32_t)edge->target;
-    }
-    /* Each start[v + 1] now says where row v begins. */
-    memmove(start, start + 1, graph->count * sizeof(*start));
-    start[graph->count] = graph->weak_count;
-    return NULL;
 }
 
-static struct df_err *sort_found(const struct gr_discovery *discovery, uint32_t *order,
-                                 uint32_t *rank)
+/* References that counts do not have are added to them. Immortal is immortal. */
+static void add_uncounted(const struct numbering *n)
 {
-    DF_CLEANUP_FREE uint64_t *keys = NULL;
-    uint32_t count = (uint32_t)discovery->found.count;
+    int64_t *references = n->graph->references;
 
-    DF_TRY(df_array(count, sizeof(*keys), &keys));
-    for (uint32_t i = 0; i < count; i++)
-        keys[i] = discovery->found.items[i].address;
-    DF_TRY(gr_sort(keys, count, order));
-    for (uint32_t i = 0; i < count; i++)
-        rank[order[i]] = i;
-    return NULL;
+    for (size_t i = 0; i < n->uncounted.count; i++) {
+        uint32_t v = n->uncounted.items[i];
+
+        if (references[v] < INT64_MAX - 1)
+            references[v]++;
+    }
+    for (size_t i = 0; i < n->discovery->uncounted.count; i++) {
+        uint32_t v = gr_rank(n->places, n->discovery->uncounted.items[i]);
+
+        if (v != GR_NO_RANK && references[v] < INT64_MAX - 1)
+            references[v]++;
+    }
+}
+
+static struct df_err *finish(struct numbering *n)
+{
+    struct gr_graph *graph = n->graph;
+    struct al_csr csr = {.count = graph->count, .start = graph->start};
+
+    if (n->too_many || n->weak.count >= UINT32_MAX - 1)
+        return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion references, "
+                                              "more than this program can number");
+    add_uncounted(n);
+    graph->weak_count = (uint32_t)n->weak.count;
+    graph->references_by_kind[PY_REF_WEAK] = n->weak.count;
+    if (n->weak.items)
+        graph->weak_target = DF_TAKE(n->weak.items);
+    else
+        DF_TRY(df_array(0, sizeof(*graph->weak_target), &graph->weak_target));
+    csr.target = graph->target;
+    return al_csr_reverse(&csr, &graph->reverse_start, &graph->reverse_source);
+}
+
+static int by_object(const void *left, const void *right)
+{
+    const struct gr_kept *a = left, *b = right;
+
+    return a->object < b->object ? -1 : a->object > b->object;
+}
+
+static struct df_err *begin(struct numbering *n)
+{
+    struct gr_discovery *discovery = n->discovery;
+    uint64_t count;
+
+    if (discovery->kept.count)
+        qsort(discovery->kept.items, discovery->kept.count, sizeof(*discovery->kept.items),
+              by_object);
+    DF_TRY(gr_places_rank_all(&discovery->places, &count));
+    DF_TRY(allocate_nodes(n->graph, (uint32_t)count));
+    n->edge_capacity = n->kind_capacity = (size_t)discovery->edge_count + 1;
+    DF_TRY(df_array(n->edge_capacity, sizeof(*n->graph->target), &n->graph->target));
+    return df_array(n->kind_capacity, sizeof(*n->graph->kind), &n->graph->kind);
 }
 
 struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph)
 {
-    DF_CLEANUP_FREE uint32_t *order = NULL; /* by address: number of discovery */
-    DF_CLEANUP_FREE uint32_t *rank = NULL;  /* by number of discovery: place in address order */
-    uint32_t count = (uint32_t)discovery->found.count;
-    struct al_csr csr;
+    struct numbering n = {.discovery = discovery,
+                          .graph = graph,
+                          .objects = discovery->objects,
+                          .reader = discovery->reader,
+                          .places = &discovery->places};
+    struct df_err *err = begin(&n);
 
-    DF_TRY(df_array(count, sizeof(*order), &order));
-    DF_TRY(df_array(count, sizeof(*rank), &rank));
-    DF_TRY(sort_found(discovery, order, rank));
-    DF_TRY(allocate_nodes(graph, count));
-    memcpy(graph->references_by_kind, discovery->references_by_kind,
-           sizeof(graph->references_by_kind));
-    fill_nodes(graph, discovery->found.items, order);
-    DF_TRY(df_array(graph->edge_count, sizeof(*graph->target), &graph->target));
-    DF_TRY(df_array(graph->edge_count, sizeof(*graph->kind), &graph->kind));
-    fill_edges(graph, discovery, order, rank);
-    DF_TRY(fill_weak(graph, discovery, rank));
-    free(DF_TAKE(discovery->targets));
-    free(DF_TAKE(discovery->kinds));
-    free(DF_TAKE(discovery->found.items));
-    free(DF_TAKE(discovery->weak.items));
-    csr = (struct al_csr){.count = count, .start = graph->start, .target = graph->target};
-    return al_csr_reverse(&csr, &graph->reverse_start, &graph->reverse_source);
+    if (!err) {
+        walk_all(&n);
+        err = finish(&n);
+    }
+    free(n.refs.items);
+    free(n.weak.items);
+    free(n.uncounted.items);
+    graph->places = discovery->places;
+    discovery->places = (struct gr_places){0};
+    return err;
 }

@@ -27,7 +27,6 @@ struct salvage {
     struct py_reader reader;
     struct df_map types;               /* addresses of types that are known to be objects */
     uint64_t filter[FILTER_BITS / 64]; /* which of them a word may be */
-    size_t seen;                       /* objects of the discovery that were asked */
     uint64_t done, total;              /* bytes, for the progress */
     const struct df_range *highest;    /* that can be written */
     struct py_refs refs;
@@ -38,19 +37,22 @@ static uint32_t filter_bit(uint64_t address)
     return (uint32_t)((address * UINT64_C(0x9e3779b97f4a7c15)) >> 48) % FILTER_BITS;
 }
 
-/* Enters the types among the objects that were found since; false when there are none. */
+/* Enters the types among the objects that are known; false when none is new. */
 static bool learn_types(struct salvage *salvage)
 {
     const struct gr_discovery *discovery = salvage->discovery;
+    struct gr_place_cursor cursor;
+    uint64_t object, place;
     bool learned = false, added;
-    for (; salvage->seen < discovery->found.count; salvage->seen++) {
-        const struct gr_found *found = &discovery->found.items[salvage->seen];
-        if (!(py_type_at(discovery->objects, found->type)->flags & PY_TPFLAGS_TYPE))
+    gr_places_begin(&discovery->places, &cursor);
+    while (gr_places_next(&cursor, &object, &place)) {
+        uint32_t type = py_object_type(discovery->objects, object);
+        if (!(py_type_at(discovery->objects, type)->flags & PY_TPFLAGS_TYPE))
             continue;
-        uint32_t bit = filter_bit(found->address);
-        df_map_add(&salvage->types, found->address, 1, &added);
+        uint32_t bit = filter_bit(object);
+        df_map_add(&salvage->types, object, 1, &added);
         salvage->filter[bit / 64] |= UINT64_C(1) << (bit % 64);
-        learned = true;
+        learned |= added;
     }
     return learned;
 }
@@ -220,11 +222,11 @@ static void look_through(struct salvage *salvage, const struct df_range *range)
         uint64_t type, size = step;
         memcpy(&type, range->host + (at - range->start) + place, 8);
         if (is_type(salvage, type) && !in_stack(salvage, range, at)) {
-            uint32_t known = df_map_get(&discovery->numbers, at);
-            uint32_t index = known != DF_MAP_NONE ? discovery->found.items[known].type
-                                                  : object_at(salvage, at, type);
-            if (known == DF_MAP_NONE && index != PY_NO_TYPE)
-                gr_discover(discovery, at, GR_FROM_SWEEP, 0);
+            bool known = gr_is_discovered(discovery, at);
+            uint32_t index =
+                known ? py_object_type(discovery->objects, at) : object_at(salvage, at, type);
+            if (!known && index != PY_NO_TYPE)
+                gr_discover(discovery, at, GR_FROM_SWEEP);
             if (index == PY_NO_TYPE && is_dead(salvage, at))
                 index = py_type_index(discovery->objects, type);
             if (index != PY_NO_TYPE)

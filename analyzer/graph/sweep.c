@@ -30,15 +30,28 @@ static void mark_buffer(void *context, uint64_t address, uint64_t size, enum py_
     set_bit(sweeping, sweeping->buffers, address);
 }
 
-/* Bits of the objects that were discovered since the last call. */
+static void mark_object(struct gr_sweeping *sweeping, uint64_t object)
+{
+    struct py_objects *objects = sweeping->discovery->objects;
+    set_bit(sweeping, sweeping->objects, object);
+    py_buffers(objects, object, py_object_type(objects, object), mark_buffer, sweeping);
+}
+
+/* Bits of all objects. */
 static void mark_found(struct gr_sweeping *sweeping)
 {
-    struct gr_discovery *discovery = sweeping->discovery;
-    for (; sweeping->marked < discovery->found.count; sweeping->marked++) {
-        const struct gr_found *found = &discovery->found.items[sweeping->marked];
-        set_bit(sweeping, sweeping->objects, found->address);
-        py_buffers(discovery->objects, found->address, found->type, mark_buffer, sweeping);
-    }
+    struct gr_place_cursor cursor;
+    uint64_t object, place;
+    gr_places_begin(&sweeping->discovery->places, &cursor);
+    while (gr_places_next(&cursor, &object, &place))
+        mark_object(sweeping, object);
+}
+
+/* Of those that were discovered since. */
+static void mark_fresh(struct gr_sweeping *sweeping)
+{
+    for (size_t i = 0; i < sweeping->discovery->fresh.count; i++)
+        mark_object(sweeping, sweeping->discovery->fresh.items[i]);
 }
 
 /* Whether a bit is set in the block's part of a bitmap. */
@@ -94,7 +107,7 @@ static void discover_lost(struct gr_sweeping *sweeping)
         if (found == GR_BLOCK_KEPT)
             open->is = GR_MEMORY_KEPT;
         else if (found == GR_BLOCK_OBJECT)
-            gr_discover(sweeping->discovery, object, GR_FROM_SWEEP, 0);
+            gr_discover(sweeping->discovery, object, GR_FROM_SWEEP);
         if (sweeping->discovery->too_many)
             return;
     }
@@ -151,8 +164,7 @@ static void tell(struct gr_sweeping *sweeping)
 {
     struct gr_sweep *sweep = sweeping->sweep;
     const struct py_alloc *alloc = sweeping->alloc;
-    for (size_t i = 0; i < sweeping->discovery->found.count; i++)
-        sweep->lost += sweeping->discovery->found.items[i].source == GR_FROM_SWEEP;
+    sweep->lost = gr_discovered_from(sweeping->discovery, GR_FROM_SWEEP);
     sweep->pymalloc = alloc->found && alloc->pool_size;
     sweep->arenas = alloc->arena_count;
     sweep->pools = alloc->pool_count;
@@ -170,9 +182,11 @@ static struct df_err *run(struct gr_sweeping *sweeping)
     df_progress(progress, "sweeping the heap", 0, 0);
     mark_found(sweeping);
     gr_areas_visit(sweeping, visit_block);
+    sweeping->discovery->logging = true;
     discover_lost(sweeping);
     DF_TRY(gr_discover_all(sweeping->discovery));
-    mark_found(sweeping);
+    sweeping->discovery->logging = false;
+    mark_fresh(sweeping);
     close_owned(sweeping);
     DF_TRY(gr_marks_follow(sweeping));
     count_open(sweeping);

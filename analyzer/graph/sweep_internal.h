@@ -66,7 +66,6 @@ struct gr_sweeping {
     uint64_t budget; /* references that objects which were not found may still have: each word of
                         the heap is one object's, whatever many claim */
     bool hooked;     /* some block has debug hooks */
-    uint32_t marked; /* objects of the discovery whose bits are set */
 };
 
 /* Areas, and empty bitmaps for them (sweep_areas.c). */

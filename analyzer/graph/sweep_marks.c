@@ -133,19 +133,21 @@ static struct df_err *from_objects(struct marks *marks)
     struct gr_discovery *discovery = marks->sweeping->discovery;
     uint32_t types = py_type_count(discovery->objects);
     DF_CLEANUP_FREE struct asked *asked = NULL;
+    struct gr_place_cursor cursor;
+    uint64_t object, place;
     DF_TRY(df_array(types, sizeof(*asked), &asked));
-    for (size_t i = 0; i < discovery->found.count; i++) {
-        const struct gr_found *found = &discovery->found.items[i];
-        struct asked *row = &asked[found->type];
+    gr_places_begin(&discovery->places, &cursor);
+    while (gr_places_next(&cursor, &object, &place)) {
+        uint32_t type = py_object_type(discovery->objects, object);
+        struct asked *row = &asked[type];
         if (row->objects >= SAMPLE && !row->hits)
             continue;
-        int64_t size = py_type_at(discovery->objects, found->type)->basic_size;
+        int64_t size = py_type_at(discovery->objects, type)->basic_size;
         uint64_t before = marks->hits;
         if (size > MAX_BASIC)
             size = MAX_BASIC;
         if (size > 16)
-            read_words(marks, found->address + 16, found->address + (uint64_t)size,
-                       GR_MEMORY_OF_OBJECTS);
+            read_words(marks, object + 16, object + (uint64_t)size, GR_MEMORY_OF_OBJECTS);
         row->objects++;
         row->hits += marks->hits != before;
         follow(marks, GR_MEMORY_OF_OBJECTS);

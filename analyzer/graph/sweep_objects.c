@@ -31,12 +31,11 @@ static uint32_t known_type(struct gr_sweeping *sweeping, uint64_t address)
     struct gr_discovery *discovery = sweeping->discovery;
     if (!address || (address & 7))
         return PY_NO_TYPE;
-    uint32_t number = df_map_get(&discovery->numbers, address);
-    if (number == DF_MAP_NONE)
+    if (!gr_is_discovered(discovery, address))
         return gr_area_at(sweeping, address) ? PY_NO_TYPE
                                              : py_type_index(discovery->objects, address);
     const struct py_type *meta =
-        py_type_at(discovery->objects, discovery->found.items[number].type);
+        py_type_at(discovery->objects, py_object_type(discovery->objects, address));
     return meta->flags & PY_TPFLAGS_TYPE ? py_type_index(discovery->objects, address) : PY_NO_TYPE;
 }
 

@@ -116,6 +116,13 @@ struct py_type {
 
 #define PY_NO_TYPE UINT32_MAX
 
+/* Whether py_walk has nothing to say of any object of the type, so that it need not be asked. */
+static inline bool py_type_has_no_references(const struct py_type *type)
+{
+    return !type->walk && !type->deferred && !type->python_class &&
+           type->owner_index == PY_NO_TYPE && !(type->flags & PY_TPFLAGS_HEAPTYPE);
+}
+
 struct py_objects_options {
     bool no_emulator; /* as if built without it; for comparison */
 };

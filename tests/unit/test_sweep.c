@@ -55,7 +55,7 @@ static void begin(struct heap *heap, struct pb *pb)
     pb_put(pb, heap->table, arena);
     pb_put(pb, heap->table + 8, arena + POOL);
     pb_put(pb, heap->table + 16, (uint64_t)POOLS << 32 | (POOLS - 1));
-    gr_discovery_init(&heap->discovery, pb_open(pb), &pb->py, NULL);
+    assert_ok(gr_discovery_init(&heap->discovery, pb_open(pb), &pb->py, NULL));
 }
 
 static uint64_t take(struct heap *heap)
@@ -84,8 +84,8 @@ static struct gr_sweep *sweep(struct heap *heap)
     struct gr_sweep *ret = NULL;
     close_pool(heap);
     /* Types are met as objects, as they are in a process. */
-    assert_int_not_equal(gr_discover(&heap->discovery, heap->pb->str, GR_FROM_STATIC, 0),
-                         UINT32_MAX);
+    assert_int_not_equal(gr_discover(&heap->discovery, heap->pb->str, GR_FROM_STATIC),
+                         GR_NO_OBJECT);
     assert_ok(gr_discover_all(&heap->discovery));
     assert_ok(gr_sweep_run(&heap->discovery, &ret));
     return ret;
@@ -106,8 +106,10 @@ static void end(struct heap *heap, struct gr_sweep *swept)
 
 static bool is_lost(const struct heap *heap, uint64_t object)
 {
-    uint32_t number = df_map_get(&heap->discovery.numbers, object);
-    return number != DF_MAP_NONE && heap->discovery.found.items[number].source == GR_FROM_SWEEP;
+    const struct gr_discovery *discovery = &heap->discovery;
+    return gr_is_discovered(discovery, object) &&
+           gr_discovered_by(discovery, object, gr_place(&discovery->places, object)) ==
+               GR_FROM_SWEEP;
 }
 
 static void test_kinds(void **state)
@@ -128,8 +130,8 @@ static void test_kinds(void **state)
     pb_put(pb, holder + head + 8, held);
     pb_put(pb, held + 40, deeper);
     pb_put(pb, deeper + 8, aligned + 24); /* into it: found in the second round */
-    gr_discover(&heap.discovery, list, GR_FROM_REFERENT, 0);
-    gr_discover(&heap.discovery, holder, GR_FROM_REFERENT, 0);
+    gr_discover(&heap.discovery, list, GR_FROM_REFERENT);
+    gr_discover(&heap.discovery, holder, GR_FROM_REFERENT);
     struct gr_sweep *swept = sweep(&heap);
     assert_true(swept->pymalloc);
     assert_int_equal(swept->used_blocks, 8);
@@ -159,11 +161,11 @@ static void test_references(void **state)
     PB_SET(pb, tuple, object, ob_type, pb->tuple);
     PB_SET(pb, tuple, varobject, ob_size, 1);
     pb_put(pb, PY_AT(&pb->py.layout, tuple, tuple, ob_item), inner);
-    gr_discover(&heap.discovery, pb->tuple, GR_FROM_STATIC, 0);
+    gr_discover(&heap.discovery, pb->tuple, GR_FROM_STATIC);
     struct gr_sweep *swept = sweep(&heap);
     assert_int_equal(swept->blocks[GR_MEMORY_OBJECTS], 2);
     assert_true(is_lost(&heap, tuple));
-    assert_int_not_equal(df_map_get(&heap.discovery.numbers, inner), DF_MAP_NONE);
+    assert_true(gr_is_discovered(&heap.discovery, inner));
     assert_int_equal(heap.discovery.edge_count >= 1, 1);
     end(&heap, swept);
 }
@@ -182,7 +184,7 @@ static void test_impostors(void **state)
     PB_SET(pb, size, ascii, length, 400);
     PB_SET(pb, type, object, ob_type, pb_object(pb, pb->str, 64));
     PB_SET(pb, place, object, ob_type, pb->list); /* a list has a collector's head before it */
-    gr_discover(&heap.discovery, pb->list, GR_FROM_STATIC, 0);
+    gr_discover(&heap.discovery, pb->list, GR_FROM_STATIC);
     struct gr_sweep *swept = sweep(&heap);
     assert_false(is_lost(&heap, size));
     assert_false(is_lost(&heap, type));
@@ -208,8 +210,8 @@ static void test_any_bytes(void **state)
         seed = seed * UINT64_C(6364136223846793005) + 1442695040888963407u;
         pb_put(pb, block_at(&heap, 0) + (seed >> 33) % (40 * 8) * 8, words[(seed >> 20) % 8]);
     }
-    gr_discover(&heap.discovery, pb->list, GR_FROM_STATIC, 0);
-    gr_discover(&heap.discovery, pb->dict, GR_FROM_STATIC, 0);
+    gr_discover(&heap.discovery, pb->list, GR_FROM_STATIC);
+    gr_discover(&heap.discovery, pb->dict, GR_FROM_STATIC);
     end(&heap, sweep(&heap));
 }
 

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ * places.h: a set of addresses as bits, and the rank of an address in it: the number of a node
+ * without hashing, sorting or a table of pairs.
+ *
+ * Every 8 bytes that the dump has are a place; places ascend with their addresses. A set is a bit a
+ * place: 1/64 of the dump's bytes, of which only what lies near objects is ever touched. Ranks (how
+ * many members are below) are kept for every 512 bits and, in 9 bits each, for the words within
+ * (rank9: Vigna, "Broadword Implementation of Rank/Select Queries", WEA 2008), so that a look-up
+ * is one cache line of bits and one of ranks, both of which stay in the cache where a hash table of
+ * as many objects would not.
+ */
+#ifndef GR_PLACES_H
+#define GR_PLACES_H
+
+#include "dumpfmt/aspace.h"
+
+#define GR_NO_PLACE UINT64_MAX
+#define GR_NO_RANK UINT32_MAX
+
+struct gr_rank { /* of 8 words of bits */
+    uint64_t before;
+    uint64_t within; /* of words 1 to 7, 9 bits each */
+};
+
+struct gr_places {
+    const struct df_aspace *space;
+    uint64_t *first; /* per range: its first place; GR_NO_PLACE: it has no bytes */
+    uint64_t *bits;
+    uint64_t words;        /* of bits, a multiple of 8 */
+    struct gr_rank *ranks; /* NULL until gr_places_rank_all */
+};
+
+/* An empty set. `space` is borrowed. */
+struct df_err *gr_places_init(struct gr_places *places, const struct df_aspace *space);
+void gr_places_deinit(struct gr_places *places);
+/* Another set over the same places: bits alone, to be freed. */
+struct df_err *gr_places_bits(const struct gr_places *places, uint64_t **ret);
+/* Adds up the ranks; the set must not change any more. Returns the number of members. */
+struct df_err *gr_places_rank_all(struct gr_places *places, uint64_t *ret_count);
+
+/* The place of an address; GR_NO_PLACE when the dump has no byte there or it is not aligned. */
+static inline uint64_t gr_place(const struct gr_places *places, uint64_t address)
+{
+    const struct df_range *range = df_aspace_range(places->space, address);
+
+    if (!range || !range->host || (address & 7))
+        return GR_NO_PLACE;
+    return places->first[range - places->space->ranges] + (address / 8 - range->start / 8);
+}
+
+static inline bool gr_bit(const uint64_t *bits, uint64_t place)
+{
+    return bits[place / 64] >> (place % 64) & 1;
+}
+
+static inline void gr_set_bit(uint64_t *bits, uint64_t place)
+{
+    bits[place / 64] |= UINT64_C(1) << (place % 64);
+}
+
+static inline bool gr_places_has(const struct gr_places *places, uint64_t address)
+{
+    uint64_t place = gr_place(places, address);
+
+    return place != GR_NO_PLACE && gr_bit(places->bits, place);
+}
+
+/* Without the instruction, which not every machine of the architecture has. */
+static inline uint64_t gr_count_bits(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return word * UINT64_C(0x0101010101010101) >> 56;
+}
+
+/* Members below a place. */
+static inline uint64_t gr_rank_below(const struct gr_places *places, uint64_t place)
+{
+    uint64_t word = place / 64;
+    const struct gr_rank *rank = &places->ranks[word / 8];
+    uint64_t below = rank->before;
+
+    if (word % 8)
+        below += rank->within >> 9 * (word % 8 - 1) & 511;
+    return below + gr_count_bits(places->bits[word] & ((UINT64_C(1) << (place % 64)) - 1));
+}
+
+/* The number of a member, GR_NO_RANK when the address is none. */
+static inline uint32_t gr_rank(const struct gr_places *places, uint64_t address)
+{
+    uint64_t place = gr_place(places, address);
+
+    return place != GR_NO_PLACE && gr_bit(places->bits, place)
+               ? (uint32_t)gr_rank_below(places, place)
+               : GR_NO_RANK;
+}
+
+/* Members by address, from the first or from a place on. */
+struct gr_place_cursor {
+    const struct gr_places *places;
+    size_t range;
+    uint64_t word, end; /* of bits: the one in work, the end of the range's */
+    uint64_t left;      /* bits of it that are to come */
+};
+void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret);
+/* False at the end. Members that are added behind the cursor's place are met. */
+bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint64_t *ret_place);
+
+#endif
