@@ -29,6 +29,9 @@ bool fi_ref_is_better(const struct py_ref *ref, const struct py_ref *than);
 char *fi_step_label(struct fi_analysis *analysis, uint32_t holder, uint32_t held,
                     struct py_refs *refs);
 
+/* The path along a chain of holders, the object first, its root last, as fi_path. Malloc'ed. */
+char *fi_chain_path(struct fi_analysis *analysis, const uint32_t *nodes, size_t count,
+                    uint32_t max_hops);
 /* The label as it stands behind the holder's path: ".name", "[3]", "['k']", never "". Malloc'ed. */
 char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref);
 /* The same with what differs between alike references left out: "[*]" for indices and keys. Static

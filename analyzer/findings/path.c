@@ -178,24 +178,54 @@ static void write_top(struct writer *w, uint32_t node, bool dominators, uint32_t
     }
 }
 
-char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint32_t max_hops)
+static bool begin(struct writer *w, struct fi_analysis *analysis, char **text, size_t *length)
 {
-    struct writer w = {.analysis = analysis};
+    *w = (struct writer){.analysis = analysis};
+    w->stream = open_memstream(text, length);
+    return w->stream != NULL;
+}
+
+static void end(struct writer *w)
+{
+    if (w->attributes)
+        write_text(w, ".__dict__");
+    flush_hop(w);
+    free(w->refs.items);
+    fclose(w->stream);
+}
+
+char *fi_chain_path(struct fi_analysis *analysis, const uint32_t *nodes, size_t count,
+                    uint32_t max_hops)
+{
+    struct writer w;
     struct chain chain = {0};
     char *text = NULL;
     size_t length;
 
-    w.stream = open_memstream(&text, &length);
-    if (!w.stream)
+    if (!count || !begin(&w, analysis, &text, &length))
+        return df_xstrdup("");
+    for (size_t i = 0; i < count; i++)
+        DF_PUSH(&chain, nodes[i]);
+    write_root(&w, nodes[count - 1]);
+    write_hops(&w, &chain, max_hops);
+    free(chain.items);
+    end(&w);
+    return text ? text : df_xstrdup("");
+}
+
+char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint32_t max_hops)
+{
+    struct writer w;
+    struct chain chain = {0};
+    char *text = NULL;
+    size_t length;
+
+    if (!begin(&w, analysis, &text, &length))
         return df_xstrdup("");
     chain_fill(&chain, analysis, node, dominators ? analysis->idom : analysis->parent);
     write_top(&w, chain.items[chain.count - 1], dominators, max_hops);
     write_hops(&w, &chain, max_hops);
-    if (w.attributes || w.per_thread)
-        write_text(&w, ".__dict__");
-    flush_hop(&w);
     free(chain.items);
-    free(w.refs.items);
-    fclose(w.stream);
+    end(&w);
     return text ? text : df_xstrdup("");
 }

@@ -11,6 +11,7 @@
 
 #include <string.h>
 
+#include "analyzer/findings/cuts.h"
 #include "analyzer/findings/hops.h"
 #include "analyzer/findings/pool.h"
 #include "dumpfmt/base/map.h"
@@ -224,6 +225,18 @@ static void fill_steps(struct grouping *g, struct fi_route *route, const uint32_
     }
 }
 
+struct fi_route fi_route_along(struct fi_analysis *analysis, struct fi_pool *pool,
+                               const uint32_t *chain, uint32_t count)
+{
+    struct grouping g = {.analysis = analysis, .pool = pool};
+    struct fi_route route = {0};
+
+    fill_steps(&g, &route, chain, count);
+    route.path = fi_pool_take(pool, fi_chain_path(analysis, chain, count, PATH_HOPS));
+    free(g.refs.items);
+    return route;
+}
+
 /* A route along a tree of holders, root first. */
 static struct fi_route make_route(struct grouping *g, uint32_t node, bool dominators)
 {
@@ -309,6 +322,7 @@ struct df_err *fi_routes_make(struct fi_analysis *analysis, const uint32_t *node
         list_routes(&g, routes, limit);
         if (count)
             routes->dominators = make_route(&g, nodes[0], true);
+        err = fi_cuts_make(analysis, nodes, count, g.pool, &routes->cuts);
     }
     df_map_deinit(&g.by_hash);
     free(g.shapes.items);

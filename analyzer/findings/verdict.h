@@ -264,6 +264,7 @@ struct fi_routes {
     struct fi_route dominators; /* of the first target */
     uint64_t targets;
     uint32_t total; /* shapes in all: count of them are listed */
+    struct fi_cuts *cuts; /* what must go before the targets are freed: cuts.h; NULL: not asked */
     void *pool;
 };
 struct df_err *fi_routes_make(struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count,

@@ -57,14 +57,12 @@ static void search_roots(struct search *s, uint32_t level)
             search_enter(s, s->graph->root_nodes[i], AL_ROOT);
 }
 
-/* Is an edge to be used only when nothing else leads to its target? */
-static bool is_last(const struct search *s, uint32_t v, uint32_t target)
+bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,
+                    uint32_t to)
 {
-    const struct gr_graph *graph = s->graph;
-
-    if (graph->root_kind[v] == GR_ROOT_MODULE)
-        return !s->facts[graph->type[target]].dict;
-    return target == s->facts[graph->type[v]].node;
+    if (graph->root_kind[from] == GR_ROOT_MODULE)
+        return !facts[graph->type[to]].dict;
+    return to == facts[graph->type[from]].node;
 }
 
 static void search_expand(struct search *s, uint32_t v, bool last)
@@ -72,7 +70,7 @@ static void search_expand(struct search *s, uint32_t v, bool last)
     const struct gr_graph *graph = s->graph;
 
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-        if (is_last(s, v, graph->target[e]) == last)
+        if (fi_is_last_way(graph, s->facts, v, graph->target[e]) == last)
             search_enter(s, graph->target[e], v);
 }
 

@@ -14,6 +14,10 @@ struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *
  * when the process was dumped; then come the interpreter, frames, C code, garbage. */
 struct df_err *fi_ways_steady(const struct gr_graph *graph, const struct fi_type_fact *facts,
                               uint32_t *parent, uint32_t *distance);
+/* Is a reference to be used only when nothing else leads to its target: an object's to its class, a
+ * module's to what is outside its dict? */
+bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,
+                    uint32_t to);
 /* Moves what several modules refer to under the module that it says it is from. */
 void fi_ways_home(struct fi_analysis *analysis);
 

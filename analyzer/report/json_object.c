@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * json_object.c: one object, the ways to it and pictures for a machine.
  */
+#include "analyzer/findings/cuts.h"
 #include "analyzer/report/jsonvalue.h"
 #include "analyzer/report/report.h"
 
@@ -73,6 +74,23 @@ static json_t *route(const struct fi_route *route)
     return json_pack("{so so}", "path", rp_json_text(route->path), "steps", steps);
 }
 
+static json_t *cuts(const struct fi_cuts *cuts)
+{
+    json_t *edges = json_array(), *ways = json_array();
+    for (uint32_t i = 0; i < cuts->cut_count; i++) {
+        const struct fi_cut *cut = &cuts->cuts[i];
+        json_array_append_new(
+            edges, json_pack("{so so so so so}", "path", rp_json_text(cut->path), "holder",
+                             cut->holder ? rp_json_address(cut->holder) : json_null(),
+                             "holder_type", rp_json_text(cut->holder_type), "root",
+                             rp_json_text(cut->kind), "held", rp_json_address(cut->held)));
+    }
+    for (uint32_t i = 0; i < cuts->way_count; i++)
+        json_array_append_new(ways, route(&cuts->ways[i]));
+    return json_pack("{si sb so so so}", "references", (int)cuts->count, "more", cuts->more,
+                     "sentence", rp_json_text(cuts->sentence), "cut", edges, "ways", ways);
+}
+
 struct df_err *rp_routes_json(FILE *stream, const struct fi_routes *routes)
 {
     json_t *shortest = json_array();
@@ -82,10 +100,12 @@ struct df_err *rp_routes_json(FILE *stream, const struct fi_routes *routes)
         json_array_append_new(shortest, one);
     }
     bool dominated = routes->dominators.step_count > 0;
-    return rp_json_write(stream, json_pack("{si so so so}", "schema_version", FI_SCHEMA_VERSION,
+    return rp_json_write(stream, json_pack("{si so so so so}", "schema_version", FI_SCHEMA_VERSION,
                                            "targets", rp_json_number(routes->targets), "shortest",
                                            shortest, "dominators",
-                                           dominated ? route(&routes->dominators) : json_null()));
+                                           dominated ? route(&routes->dominators) : json_null(),
+                                           "to_free",
+                                           routes->cuts ? cuts(routes->cuts) : json_null()));
 }
 
 static json_t *picture_node(const struct fi_picture_node *node, uint32_t number)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "analyzer/findings/cuts.h"
 #include "analyzer/report/paper.h"
 #include "dumpfmt/base/mem.h"
 
@@ -148,6 +149,35 @@ static bool same_way(const struct fi_route *a, const struct fi_route *b)
     return true;
 }
 
+#define SOME_WAYS 5 /* of too many */
+
+static void cuts(struct rp_paper *paper, const struct fi_cuts *cuts)
+{
+    static const struct rp_column columns[] = {
+        {.name = "held by", .least = 12, .middle = true},
+        {.name = "cut here", .ink = RP_CYAN, .least = 24, .middle = true},
+    };
+    struct rp_table table;
+    rp_heading(paper, "To free it", "modules and classes stay");
+    rp_wrap(paper, "  ", RP_PLAIN, cuts->sentence);
+    rp_table_init(&table, columns, 2);
+    for (uint32_t i = 0; i < cuts->cut_count; i++) {
+        const struct fi_cut *cut = &cuts->cuts[i];
+        DF_CLEANUP_FREE char *root = df_xasprintf("a root (%s)", cut->kind ? cut->kind : "unknown");
+        rp_cell(&table, cut->holder_type ? cut->holder_type : root);
+        rp_cell(&table, cut->path);
+    }
+    rp_table_print(paper, &table);
+    if (cuts->way_count < 2)
+        return;
+    rp_heading(paper, "Ways that share no reference", NULL);
+    uint32_t shown = cuts->more && cuts->way_count > SOME_WAYS ? SOME_WAYS : cuts->way_count;
+    for (uint32_t i = 0; i < shown; i++)
+        rp_wrap(paper, "  ", RP_CYAN, cuts->ways[i].path);
+    if (shown < cuts->way_count)
+        rp_line(paper, "  … and more");
+}
+
 struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
                               const struct rp_style *style)
 {
@@ -173,5 +203,7 @@ struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
                                        : "every way to it passes these");
         route(&paper, &routes->dominators);
     }
+    if (routes->cuts)
+        cuts(&paper, routes->cuts);
     return rp_paper_error(&paper);
 }
