@@ -11,18 +11,22 @@
 
 /* Shares of the heap. Healthy services (tests/programs/apps) have no container of a thousand alike
  * objects with more than a fiftieth of the heap. */
+#define VERY_MANY 5000
 #define MANY 1000
 #define SOME 100
+#define VERY_MANY_HIGH 0.05
 #define MANY_HIGH 0.08
 #define SOME_HIGH 0.30
 #define MEDIUM 0.04
+#define MANY_MEDIUM 0.02
 
 enum fi_severity fi_gravity(const struct fi_context *context, uint64_t bytes, uint64_t count)
 {
     double share = (double)bytes / (double)(context->verdict->heap_bytes + 1);
-    if ((count >= MANY && share >= MANY_HIGH) || (count >= SOME && share >= SOME_HIGH))
+    if ((count >= VERY_MANY && share >= VERY_MANY_HIGH) || (count >= MANY && share >= MANY_HIGH) ||
+        (count >= SOME && share >= SOME_HIGH))
         return FI_HIGH;
-    return share >= MEDIUM ? FI_MEDIUM : FI_LOW;
+    return share >= (count >= MANY ? MANY_MEDIUM : MEDIUM) ? FI_MEDIUM : FI_LOW;
 }
 
 const char *fi_masked_path(struct fi_pool *pool, const char *path)
@@ -95,6 +99,8 @@ static const char *owner_phrase(struct fi_context *context, const struct fi_susp
         return fi_pool_format(context->pool, "%sa global of module `%s`", in, suspect->root->path);
     if (!strcmp(type->name, "function"))
         return "in what a function keeps";
+    if (!strncmp(type->name, "hamt", 4))
+        return "in a context variable";
     return fi_pool_format(context->pool, "%san attribute of %s, which lives on", in,
                           fi_type_phrase(context->pool, type));
 }
@@ -161,6 +167,11 @@ static void tell_sizes(struct fi_context *context, struct fi_finding *finding,
                            fi_number_phrase(suspect->held.count).text, suspect->held_name,
                            fi_bytes_phrase(suspect->held.retained).text,
                            fi_bytes_phrase(suspect->held.retained / suspect->held.count).text));
+}
+
+bool fi_is_small(const struct fi_context *context, const struct fi_suspect *suspect)
+{
+    return (double)suspect->semantic < MEDIUM * (double)context->verdict->heap_bytes;
 }
 
 struct fi_finding *fi_accuse(struct fi_context *context, const struct fi_rule *rule,

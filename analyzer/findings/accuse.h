@@ -26,6 +26,8 @@ bool fi_is_explained(const struct fi_context *context, const struct fi_suspect *
 /* How grave: many alike that are much of the heap are a leak; few may be what the process is for.
  */
 enum fi_severity fi_gravity(const struct fi_context *context, uint64_t bytes, uint64_t count);
+/* Too small a part of the heap to be told when it is as it should be. */
+bool fi_is_small(const struct fi_context *context, const struct fi_suspect *suspect);
 /* "a list", "40 `list` in a `collections.defaultdict`". */
 const char *fi_container_phrase(struct fi_context *context, const struct fi_suspect *suspect);
 /* Where the container stands: "a global of module `shop.audit`"; NULL when there is no word. */

@@ -17,7 +17,8 @@
 #define CROWD 16        /* elements of a container that make it one of many things, */
 #define CROWD_LEAST 200 /* and in all of them */
 #define MAX_INNER 5000  /* containers in a container that are looked into */
-#define INNER_DEPTH 3
+#define INNER_DEPTH 4
+#define FEW 64  /* holders that are looked through though they are no crowd's */
 #define ROWS 50 /* dicts of equal length that make a table */
 
 static bool is_or_derives(const struct fi_analysis *analysis, const struct py_type *type,
@@ -240,6 +241,11 @@ static bool are_records(const struct fi_analysis *analysis, const struct fi_hold
            objects > items->count + items->count / 5 && objects < items->count * CROWD;
 }
 
+static bool is_class(const struct fi_analysis *analysis, const struct fi_holding *items)
+{
+    return items->type != PY_NO_TYPE && py_type_at(analysis->objects, items->type)->python_class;
+}
+
 static struct fi_holding choose(struct below *below, uint32_t node, struct fi_holding items)
 {
     const struct fi_analysis *analysis = below->analysis;
@@ -247,7 +253,9 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     if (class.type != PY_NO_TYPE && class.retained >= analysis->retained[node] / 2) {
         uint64_t held = count_held(below, node, class.type);
         class.count = held > class.count ? held : class.count;
-        if (!are_records(analysis, &items, class.count))
+        if (!are_records(analysis, &items, class.count) &&
+            (class.type == items.type || items.type == PY_NO_TYPE || !is_class(analysis, &items) ||
+             class.count >= CROWD * items.count))
             return class;
     }
     if (items.type != PY_NO_TYPE)
@@ -275,35 +283,54 @@ static bool all_as_long(const struct fi_analysis *analysis, const uint32_t *node
     return true;
 }
 
-struct level { /* the containers of one depth below a holder */
+struct level { /* the holders of one depth below a holder */
     uint32_t *items;
     size_t count, capacity;
 };
 
-/* The elements of the containers of one level: those that are containers become the next one. */
+static bool is_few(const struct fi_analysis *analysis, uint32_t type, size_t count)
+{
+    return count <= FEW && (is_container(analysis, py_type_at(analysis->objects, type)) ||
+                            py_type_at(analysis->objects, type)->python_class);
+}
+
+static void count_element(struct tally *tally, const struct fi_analysis *analysis, uint32_t item,
+                          struct level *below)
+{
+    uint32_t type = analysis->graph->type[item];
+    tally->count[type]++;
+    tally->shallow[type] += analysis->graph->size[item];
+    tally->retained[type] += analysis->idom[item] == AL_NONE ? 0 : analysis->retained[item];
+    if (below->count <= MAX_INNER)
+        DF_PUSH(below, item);
+}
+
+/* The elements of a container; of an instance, the containers that only it holds. */
+static void count_elements(struct tally *tally, const struct fi_analysis *analysis, uint32_t node,
+                           struct py_refs *refs, struct level *below)
+{
+    const struct gr_graph *graph = analysis->graph;
+    bool container = is_container(analysis, py_type_at(analysis->objects, graph->type[node]));
+    refs->count = 0;
+    py_walk_one(analysis->objects, graph->address[node], refs);
+    for (size_t k = 0; k < refs->count; k++) {
+        uint32_t item = gr_node(graph, refs->items[k].target);
+        if (item == AL_NONE || (container && !is_element(&refs->items[k])))
+            continue;
+        if (container || (analysis->idom[item] == node &&
+                          is_container(analysis, py_type_at(analysis->objects, graph->type[item]))))
+            count_element(tally, analysis, item, below);
+    }
+}
+
 static struct fi_holding sum_level(const struct fi_analysis *analysis, const struct level *level,
                                    struct level *below)
 {
-    const struct gr_graph *graph = analysis->graph;
     struct py_refs refs = {0};
     struct tally tally;
     tally_init(&tally, py_type_count(analysis->objects));
-    for (size_t i = 0; i < level->count; i++) {
-        refs.count = 0;
-        py_walk_one(analysis->objects, graph->address[level->items[i]], &refs);
-        for (size_t k = 0; k < refs.count; k++) {
-            uint32_t item =
-                is_element(&refs.items[k]) ? gr_node(graph, refs.items[k].target) : AL_NONE;
-            if (item == AL_NONE)
-                continue;
-            uint32_t type = graph->type[item];
-            tally.count[type]++;
-            tally.shallow[type] += graph->size[item];
-            tally.retained[type] += analysis->idom[item] == AL_NONE ? 0 : analysis->retained[item];
-            if (below->count <= MAX_INNER)
-                DF_PUSH(below, item);
-        }
-    }
+    for (size_t i = 0; i < level->count; i++)
+        count_elements(&tally, analysis, level->items[i], &refs, below);
     struct fi_holding heavy = heaviest(&tally);
     heavy.items = false;
     tally_deinit(&tally);
@@ -311,14 +338,14 @@ static struct fi_holding sum_level(const struct fi_analysis *analysis, const str
     return heavy;
 }
 
-/* The containers of a level that are of the type which holds most; false when they are no crowd's
- * few containers. */
+/* Keeps of a level what is of the type that holds most; false when nothing is to be found in them:
+ * they are neither a crowd's containers nor few. */
 static bool keep_inner(const struct fi_analysis *analysis, struct level *level, uint32_t type)
 {
     const struct gr_graph *graph = analysis->graph;
     uint64_t crowd = 0;
     size_t kept = 0;
-    if (level->count > MAX_INNER || !is_container(analysis, py_type_at(analysis->objects, type)))
+    if (level->count > MAX_INNER)
         return false;
     for (size_t i = 0; i < level->count; i++) {
         if (graph->type[level->items[i]] != type)
@@ -327,25 +354,34 @@ static bool keep_inner(const struct fi_analysis *analysis, struct level *level, 
         level->items[kept++] = level->items[i];
     }
     level->count = kept;
-    return kept && crowd >= CROWD * kept && crowd >= CROWD_LEAST &&
-           !all_as_long(analysis, level->items, (uint32_t)kept);
+    if (!kept || is_few(analysis, type, kept))
+        return kept != 0;
+    return is_container(analysis, py_type_at(analysis->objects, type)) && crowd >= CROWD * kept &&
+           crowd >= CROWD_LEAST && !all_as_long(analysis, level->items, (uint32_t)kept);
 }
 
-/* A dict of 40 lists with 750 entries each holds 30 000 of these. */
+/* A dict of 40 lists with 750 entries each holds 30 000 of these; so does one of 5 objects that
+ * have such a list each. */
 static void look_inside(const struct fi_analysis *analysis, uint32_t node, struct fi_holding *items,
                         uint64_t *ret_inner)
 {
     struct level level = {0}, below = {0};
+    uint32_t type = items->type;
     DF_PUSH(&level, node);
     sum_level(analysis, &level, &below);
-    for (int depth = 0; depth < INNER_DEPTH && keep_inner(analysis, &below, items->type); depth++) {
+    for (int depth = 0; depth < INNER_DEPTH && keep_inner(analysis, &below, type); depth++) {
         struct level swap = level;
         level = below;
         below = swap;
         below.count = 0;
         struct fi_holding inner = sum_level(analysis, &level, &below);
-        if (inner.type == PY_NO_TYPE || inner.count < CROWD_LEAST)
+        if (inner.type == PY_NO_TYPE)
             break;
+        type = inner.type;
+        if (inner.count < CROWD_LEAST || inner.count < CROWD * level.count ||
+            inner.count < CROWD * items->count ||
+            all_as_long(analysis, level.items, (uint32_t)level.count))
+            continue;
         *ret_inner = level.count;
         *items = inner;
     }
@@ -360,7 +396,7 @@ struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct
     *ret_inner = 0;
     if (items.type != PY_NO_TYPE)
         look_inside(analysis, node, &items, ret_inner);
-    if (items.type != PY_NO_TYPE && py_type_at(analysis->objects, items.type)->python_class) {
+    if (is_class(analysis, &items) && items.count > FEW) {
         *ret = items;
         return NULL;
     }

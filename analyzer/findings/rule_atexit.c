@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * rule_atexit.c: who registers at every request what is to be done at the end of the process?
  *
- * Up to 3.13 atexit keeps its callbacks in a table of C, whose entries are roots of their own
- * ("<interpreter>.atexit.callbacks[17].func"); from 3.14 on in a list, which is a suspect like any
- * other (rule_frameworks.c).
+ * atexit keeps its callbacks up to 3.9 in the state of its module; then in a table of C, whose
+ * entries are roots of their own ("<interpreter>.atexit.callbacks[17].func"); from 3.14 on in a
+ * list, which is a suspect like any other (rule_frameworks.c).
  */
 #include "analyzer/findings/accuse.h"
 
@@ -62,25 +62,55 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule, uint3
         fi_pool_format(context->pool, "%s:%s:%s", rule->name, finding->holder.path, finding->type);
 }
 
+struct registered {
+    uint64_t count, retained;
+    uint32_t first; /* a method, if there is one */
+};
+
+static void add(const struct fi_analysis *analysis, struct registered *all, uint32_t node,
+                bool callback)
+{
+    all->retained += analysis->retained[node];
+    if (!callback)
+        return;
+    all->count++;
+    if (all->first == AL_NONE || !strcmp(fi_type_name(analysis, node), "method"))
+        all->first = node;
+}
+
+/* What the module's own m_traverse visits (Modules/atexitmodule.c, 3.8 and 3.9): function,
+ * arguments and keywords of each callback. */
+static void add_state(const struct fi_analysis *analysis, struct registered *all)
+{
+    static const char *const callables[] = {
+        "method",           "function", "functools.partial", "builtin_function_or_method",
+        "weakref.finalize", NULL};
+    const struct gr_graph *graph = analysis->graph;
+    uint64_t address = py_module(analysis->objects, "atexit");
+    uint32_t module = address ? gr_node(graph, address) : AL_NONE;
+    if (module == AL_NONE)
+        return;
+    for (uint32_t e = graph->start[module]; e < graph->start[module + 1]; e++) {
+        uint32_t node = graph->target[e];
+        if (analysis->idom[node] == module && strcmp(fi_type_name(analysis, node), "dict") != 0)
+            add(analysis, all, node, fi_is_a(analysis, node, callables));
+    }
+}
+
 struct df_err *fi_ask_atexit(struct fi_context *context, const struct fi_rule *rule)
 {
     const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    uint64_t count = 0, retained = 0;
-    uint32_t first = AL_NONE;
+    struct registered all = {.first = AL_NONE};
+    add_state(analysis, &all);
     for (uint32_t i = 0; i < graph->root_node_count; i++) {
         uint32_t node = graph->root_nodes[i];
         const struct gr_root *root = gr_root_of(graph, node);
         if (!is_entry(root) || analysis->idom[node] != AL_ROOT)
             continue;
-        retained += analysis->retained[node];
-        if (!strstr(root->path, "].func"))
-            continue;
-        count++;
-        if (first == AL_NONE || !strcmp(fi_type_name(analysis, node), "method"))
-            first = node;
+        add(analysis, &all, node, strstr(root->path, "].func") != NULL);
     }
-    if (count >= LEAST && retained >= analysis->total_bytes / SHARE)
-        accuse(context, rule, first, count, retained);
+    if (all.count >= LEAST && all.retained >= analysis->total_bytes / SHARE)
+        accuse(context, rule, all.first, all.count, all.retained);
     return NULL;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define LEAST 100
+#define CROWD 1000 /* held by what is no container: a linked list, an extension's own */
 
 static bool is_container(const struct fi_analysis *analysis, uint32_t node)
 {
@@ -55,7 +56,10 @@ struct df_err *fi_ask_growing_container(struct fi_context *context, const struct
         const struct fi_suspect *suspect = &context->suspects[i];
         if (fi_is_explained(context, suspect) || suspect->itself ||
             suspect->held.type == PY_NO_TYPE || suspect->held.count < LEAST ||
-            !is_container(analysis, suspect->node))
+            !(is_container(analysis, suspect->node) || suspect->held.count >= CROWD))
+            continue;
+        /* tables of the standard library; the weak references of its registries */
+        if ((suspect->library || is_of_weak_references(suspect)) && fi_is_small(context, suspect))
             continue;
         const char *place = fi_place_phrase(context, suspect);
         struct fi_charge charge = {

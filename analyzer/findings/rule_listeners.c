@@ -47,6 +47,21 @@ static void count_callbacks(const struct fi_analysis *analysis, uint32_t node, i
     }
 }
 
+/* "`method`": what the callbacks below a container are. */
+static const char *callback_type(const struct fi_analysis *analysis, uint32_t node, int depth)
+{
+    const struct gr_graph *graph = analysis->graph;
+    const char *found = NULL;
+    for (uint32_t e = graph->start[node]; e < graph->start[node + 1] && !found; e++) {
+        uint32_t item = graph->target[e];
+        if (is_callback(analysis, item))
+            found = fi_type_name(analysis, item);
+        else if (depth && analysis->idom[item] == node)
+            found = callback_type(analysis, item, depth - 1);
+    }
+    return found;
+}
+
 static bool word_in(const char *text, const char *word)
 {
     size_t length = strlen(word);
@@ -80,9 +95,10 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
 {
     const char *place = fi_place_phrase(context, suspect);
     struct fi_charge charge = {.advice = advice};
-    charge.what = callbacks ? fi_pool_format(context->pool, "%s that keeps %s callbacks",
+    charge.what = callbacks ? fi_pool_format(context->pool, "%s that keeps %s callbacks (`%s`)",
                                              fi_container_phrase(context, suspect),
-                                             fi_number_phrase(callbacks).text)
+                                             fi_number_phrase(callbacks).text,
+                                             callback_type(context->analysis, suspect->node, 2))
                             : fi_pool_format(context->pool, "%s of listeners%s%s",
                                              fi_container_phrase(context, suspect),
                                              place ? ", " : "", place ? place : "");

@@ -55,6 +55,8 @@ static const struct kind *kind_of(const struct fi_context *context,
     return fi_is_a(context->analysis, suspect->node, names) ? last : NULL;
 }
 
+#define ENDLESS 100000000 /* SEM_VALUE_MAX, multiprocessing's bound of a queue without one */
+
 /* The bound that it has; 0: none, or not known. */
 static uint64_t bound_of(const struct fi_context *context, uint32_t queue, const struct kind *kind)
 {
@@ -65,7 +67,9 @@ static uint64_t bound_of(const struct fi_context *context, uint32_t queue, const
     int64_t bound = 0;
     if (kind->bound) {
         uint64_t value = py_attribute(objects, address, kind->bound);
-        return value && py_int(&reader, value, &bound) && bound > 0 ? (uint64_t)bound : 0;
+        return value && py_int(&reader, value, &bound) && bound > 0 && bound < ENDLESS
+                   ? (uint64_t)bound
+                   : 0;
     }
     return py_deque_facts(objects, address, &deque) && deque.maxlen > 0 ? (uint64_t)deque.maxlen
                                                                         : 0;

@@ -229,12 +229,26 @@ static void fill_way(struct finder *finder, struct fi_suspect *suspect)
     suspect->root = at == AL_ROOT ? gr_root_of(analysis->graph, last) : NULL;
 }
 
+/* Modules of the standard library lie in lib/python3.x, but not in a folder of packages there. */
+static bool is_library(const struct fi_analysis *analysis, const struct gr_root *root)
+{
+    struct py_reader reader = py_reader(analysis->py);
+    if (!root || root->kind != GR_ROOT_MODULE)
+        return false;
+    uint64_t file =
+        py_attribute(analysis->objects, analysis->graph->address[root->node], "__file__");
+    DF_CLEANUP_FREE char *path = file ? py_str(&reader, file, 1000, NULL) : NULL;
+    return path && strstr(path, "/lib/python3") && !strstr(path, "-packages/");
+}
+
 static struct df_err *add_suspect(struct finder *finder, struct fi_suspect *suspect)
 {
     const struct fi_analysis *analysis = finder->analysis;
     struct fi_context *context = finder->context;
-    uint32_t node = suspect->node;
-    DF_TRY(fi_held(analysis, node, &suspect->held, &suspect->inner));
+    uint32_t node = suspect->node, store = node;
+    if (suspect->above < analysis->graph->count && named_holder(analysis, suspect->above) == node)
+        store = suspect->above; /* the dict of a cache */
+    DF_TRY(fi_held(analysis, store, &suspect->held, &suspect->inner));
     if (suspect->held.type != PY_NO_TYPE)
         suspect->held_name =
             fi_pool_text(context->pool, py_type_at(analysis->objects, suspect->held.type)->name);
@@ -244,6 +258,7 @@ static struct df_err *add_suspect(struct finder *finder, struct fi_suspect *susp
     suspect->semantic_objects += analysis->retained_count[node];
     suspect->itself = analysis->graph->size[node] >= suspect->semantic / 10 * 9;
     fill_way(finder, suspect);
+    suspect->library = is_library(analysis, suspect->root);
     suspect->path = fi_pool_take(context->pool, fi_path(context->analysis, node, false, 0));
     DF_PUSH(&finder->found, *suspect);
     return NULL;
@@ -308,9 +323,14 @@ static bool is_told(const struct finder *finder, uint32_t node)
 {
     for (size_t i = 0; i < finder->found.count; i++) {
         const struct fi_suspect *other = &finder->found.items[i];
-        if (other->node == node ||
-            (other->above == node && other->semantic >= finder->analysis->retained[node] / 2))
+        if (other->node == node)
             return true;
+        uint32_t above = other->above; /* its dict of attributes, or what holds nothing but it */
+        for (int step = 0; step < 3 && above < finder->analysis->graph->count; step++) {
+            if (above == node && other->semantic >= finder->analysis->retained[node] / 2)
+                return true;
+            above = finder->analysis->idom[above];
+        }
     }
     return false;
 }

@@ -28,6 +28,7 @@ struct fi_suspect {
         way[FI_SUSPECT_STEPS]; /* its path upwards, way[0] is node; without dicts of attributes */
     uint32_t way_count;
     const struct gr_root *root; /* that the path begins with; NULL when there is none */
+    bool library;               /* it begins in a module of the standard library */
     const char *path;
 };
 

@@ -69,6 +69,8 @@ static void collect_modules(struct collect *c, uint32_t interpreter, bool script
 
         if ((name && strcmp(name, "__main__") == 0) != script)
             continue;
+        if (name && strcmp(name, "__mp_main__") == 0) /* multiprocessing's alias of __main__ */
+            continue;
         if (is_none(c, module)) /* an import that is blocked */
             continue;
         if (!name)
