@@ -43,6 +43,8 @@ struct df_err *fi_fill_holders(struct fi_context *context);
 struct df_err *fi_fill_cycles(struct fi_context *context);
 struct df_err *fi_fill_garbage(struct fi_context *context);
 void fi_fill_threads(struct fi_context *context);
+void fi_fill_exceptions(struct fi_context *context, const struct py_thread *from,
+                        struct fi_thread *thread); /* raised.c */
 struct df_err *fi_fill_tasks(struct fi_context *context);
 
 /* Nodes where memory accumulates, distinct and biggest first; see holders.c. Malloc'ed. */

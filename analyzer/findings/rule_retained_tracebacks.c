@@ -172,11 +172,10 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
     else
         finding->title = fi_pool_format(
             context->pool,
-            "%s exceptions, mostly `%s`, are kept with %s frames and their locals "
-            "(%s)%s%s",
-            fi_number_phrase(pile->count).text, type, fi_number_phrase(sample.frames).text,
-            fi_pile_share(context, pile->retained), keeper ? "; they are kept by " : "",
-            keeper ? keeper : "");
+            "%s exceptions, mostly `%s`, are kept%s%s with their tracebacks: %s frames and their "
+            "locals (%s)",
+            fi_number_phrase(pile->count).text, type, keeper ? " by " : "", keeper ? keeper : "",
+            fi_number_phrase(sample.frames).text, fi_pile_share(context, pile->retained));
     tell_raised(context, finding, pile->members[0], &last);
     tell_variables(&sample, finding);
     finding->advice =

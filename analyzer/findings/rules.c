@@ -12,6 +12,8 @@ static const struct fi_rule rules[] = {
     {"finalizer-cycles", "which dead cycles have finalizers?", fi_ask_finalizer_cycles},
     {"gc-garbage", "what did the collector give up on?", fi_ask_gc_garbage},
     {"native-surplus", "which objects count references that nobody has?", fi_ask_native_surplus},
+    {"memory-error", "which threads ran out of memory?", fi_ask_memory_error},
+    {"deadlock", "which threads wait for each other?", fi_ask_deadlock},
     {"piled-up-tasks", "which tasks, coroutines and generators pile up?", fi_ask_piled_up_tasks},
     {"unclosed-files", "which files are open, many at once?", fi_ask_unclosed_files},
     {"unclosed-sockets", "which sockets are open, many at once, and in nobody's care?",

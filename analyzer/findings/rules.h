@@ -36,6 +36,8 @@ struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi
 struct df_err *fi_ask_finalizer_cycles(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_memory_error(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_deadlock(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_piled_up_tasks(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_unclosed_files(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_unclosed_sockets(struct fi_context *context, const struct fi_rule *rule);

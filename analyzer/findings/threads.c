@@ -4,7 +4,7 @@
  * A runaway recursion has a million frames that are all alike: of a deep stack the innermost and
  * the outermost frames are kept, and how many stand between them is said in their place.
  */
-#include "analyzer/findings/parts.h"
+#include "analyzer/findings/waits.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +86,8 @@ static void fill_frames(struct fi_context *context, const struct py_thread *from
 void fi_fill_threads(struct fi_context *context)
 {
     const struct py *py = context->analysis->py;
+    struct fi_waits waits;
+    fi_waits_init(&waits, context);
     struct fi_verdict *verdict = context->verdict;
     verdict->threads = fi_pool_array(context->pool, py->thread_count, sizeof(struct fi_thread));
     for (uint32_t i = 0; i < py->thread_count; i++) {
@@ -99,5 +101,8 @@ void fi_fill_threads(struct fi_context *context)
         thread->alive = from->alive;
         thread->interpreter = from->interpreter;
         fill_frames(context, from, thread);
+        fi_fill_wait(&waits, from, thread);
+        fi_fill_exceptions(context, from, thread);
     }
+    fi_waits_deinit(&waits);
 }

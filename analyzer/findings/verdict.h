@@ -139,6 +139,25 @@ struct fi_frame {
     uint32_t local_count;
 };
 
+struct fi_wait {        /* what a thread waits for */
+    const char *text;   /* "the lock `shop.lock`, a lock"; NULL: it does not wait, or who knows */
+    const char *call;   /* the system call that it is in: "futex"; NULL when none */
+    const char *doing;  /* a thread that does not wait: "it runs Python code"; NULL */
+    const char *owner;  /* name of the thread that has the lock; NULL when it is not told */
+    int32_t owner_thread; /* index of that thread; -1 */
+    uint64_t object;    /* address of what it waits for; 0 when there is no such object */
+    int64_t descriptor; /* -1 when there is none */
+};
+
+struct fi_exception { /* that a thread raises or handles */
+    bool raised;      /* else it is handled: the thread is in an except or finally clause */
+    bool memory;      /* it is a MemoryError */
+    uint64_t address;
+    const char *type, *text, *note; /* note: NULL when there is nothing more to say */
+    struct fi_frame *frames;        /* its traceback, without locals: where it was raised is last */
+    uint32_t frame_count;
+};
+
 struct fi_thread {
     const char *name; /* NULL when threading knows none */
     int64_t native_id;
@@ -149,6 +168,9 @@ struct fi_thread {
                                 says how many were left out (its file is NULL) */
     uint32_t frame_count;
     uint32_t frame_total; /* in the process */
+    struct fi_wait wait;
+    struct fi_exception *exceptions; /* what is raised first, then what is handled, innermost first */
+    uint32_t exception_count;
 };
 
 struct fi_task_group { /* asyncio tasks that are alike: state, coroutines, lines */

@@ -64,3 +64,31 @@ bool py_traceback_read(struct py_objects *objects, uint64_t traceback, struct py
     reader->fault = false;
     return true;
 }
+
+static uint64_t object_or_0(struct py_objects *objects, uint64_t object)
+{
+    uint32_t type = object ? py_object_type(objects, object) : PY_NO_TYPE;
+    return type == PY_NO_TYPE || !strcmp(objects->types[type]->name, "NoneType") ? 0 : object;
+}
+
+/* Every generator that runs has an item of its own in front of its caller's. */
+uint32_t py_thread_exceptions(struct py_objects *objects, const struct py_thread *thread,
+                              uint64_t *ret_raised, uint64_t *ret_handled, uint32_t limit)
+{
+    struct py_reader *reader = &objects->reader;
+    struct py_cycle cycle = {0};
+    uint32_t count = 0;
+    reader->fault = false;
+    *ret_raised = object_or_0(objects, PY_PTR(reader, thread->address, thread, current_exception));
+    if (!*ret_raised)
+        *ret_raised = object_or_0(objects, PY_PTR(reader, thread->address, thread, curexc_type));
+    uint64_t item = PY_PTR(reader, thread->address, thread, exc_info);
+    while (item && count < limit && !reader->fault && !py_cycle_closed(&cycle, item)) {
+        uint64_t value = object_or_0(objects, PY_PTR(reader, item, errstack, exc_value));
+        if (value && (!count || ret_handled[count - 1] != value))
+            ret_handled[count++] = value;
+        item = PY_PTR(reader, item, errstack, previous_item);
+    }
+    reader->fault = false;
+    return count;
+}

@@ -14,6 +14,12 @@ uint64_t py_exception_traceback(struct py_objects *objects, uint64_t exception);
 uint64_t py_exception_context(struct py_objects *objects, uint64_t exception);
 uint64_t py_exception_cause(struct py_objects *objects, uint64_t exception);
 
+/* What a thread raises (*ret_raised; 0 when nothing) and what it handles, the innermost first: how
+ * many were stored, at most `limit`. Up to 3.11 what is raised may be a class whose exception is
+ * not made yet. */
+uint32_t py_thread_exceptions(struct py_objects *objects, const struct py_thread *thread,
+                              uint64_t *ret_raised, uint64_t *ret_handled, uint32_t limit);
+
 struct py_traceback {
     uint64_t next;         /* towards where it was raised; 0 at the end */
     uint64_t frame_object; /* 0 when unreadable */

@@ -197,6 +197,30 @@ static json_t *frame(const struct fi_frame *frame)
                      rp_json_text(frame->file), "line", nonzero(frame->line), "locals", locals);
 }
 
+static json_t *wait(const struct fi_wait *wait)
+{
+    return json_pack("{so so so so so so}", "for", rp_json_text(wait->text), "doing",
+                     rp_json_text(wait->doing), "system_call", rp_json_text(wait->call),
+                     "lock_held_by", rp_json_text(wait->owner), "object",
+                     wait->object ? rp_json_address(wait->object) : json_null(), "descriptor",
+                     wait->descriptor < 0 ? json_null() : json_integer(wait->descriptor));
+}
+
+static json_t *exceptions(const struct fi_thread *thread)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < thread->exception_count; i++) {
+        const struct fi_exception *from = &thread->exceptions[i];
+        json_array_append_new(
+            array, json_pack("{ss so so so so so}", "state", from->raised ? "raised" : "handled",
+                             "type", rp_json_text(from->type), "text", rp_json_text(from->text),
+                             "address", rp_json_address(from->address), "traceback",
+                             rp_json_stack(from->frames, from->frame_count), "note",
+                             rp_json_text(from->note)));
+    }
+    return array;
+}
+
 static json_t *threads(const struct fi_verdict *verdict)
 {
     json_t *array = json_array();
@@ -207,10 +231,11 @@ static json_t *threads(const struct fi_verdict *verdict)
             json_array_append_new(frames, frame(&thread->frames[j]));
         json_array_append_new(
             array,
-            json_pack("{so so sb sb si si so}", "name", rp_json_text(thread->name), "native_id",
+            json_pack("{so so sb sb si si so so so}", "name", rp_json_text(thread->name), "native_id",
                       nonzero(thread->native_id), "holds_gil", thread->holds_gil, "alive",
                       thread->alive, "interpreter", (int)thread->interpreter, "frame_total",
-                      (int)thread->frame_total, "frames", frames));
+                      (int)thread->frame_total, "waits", wait(&thread->wait), "exceptions",
+                      exceptions(thread), "frames", frames));
     }
     return array;
 }

@@ -73,12 +73,41 @@ static void locals(struct rp_paper *paper, const struct fi_frame *frame)
     }
 }
 
+/* "waits for the GIL"; NULL when nothing is known. */
+static char *wait_text(const struct fi_wait *wait)
+{
+    if (wait->text)
+        return df_xasprintf("waits for %s", wait->text);
+    if (wait->doing)
+        return df_xstrdup(wait->doing);
+    return wait->call ? df_xasprintf("is in the system call %s", wait->call) : NULL;
+}
+
+static void exception(struct rp_paper *paper, const struct fi_exception *exception)
+{
+    DF_CLEANUP_FREE char *line = df_xasprintf("%s %s", exception->raised ? "raises" : "handles",
+                                              exception->text);
+    rp_wrap(paper, "  ", RP_YELLOW, line);
+    for (uint32_t i = 0; i < exception->frame_count; i++) {
+        DF_CLEANUP_FREE char *text = frame_text(&exception->frames[i]);
+        DF_CLEANUP_FREE char *clipped = rp_clip(text, paper->width - 6, true);
+        rp_line(paper, "      %s", clipped);
+    }
+    if (exception->note)
+        rp_wrap(paper, "      ", RP_PLAIN, exception->note);
+}
+
 static void in_full(struct rp_paper *paper, const struct fi_verdict *verdict,
                     const struct fi_thread *thread)
 {
     DF_CLEANUP_FREE char *title = thread_title(verdict, thread);
+    DF_CLEANUP_FREE char *wait = wait_text(&thread->wait);
     rp_put(paper, RP_BOLD, title);
     fputc('\n', paper->stream);
+    if (wait)
+        rp_wrap(paper, "  ", RP_CYAN, wait);
+    for (uint32_t i = 0; i < thread->exception_count; i++)
+        exception(paper, &thread->exceptions[i]);
     for (uint32_t i = 0; i < thread->frame_count; i++) {
         DF_CLEANUP_FREE char *text = frame_text(&thread->frames[i]);
         DF_CLEANUP_FREE char *clipped = rp_clip(text, paper->width - 4, true);
@@ -107,8 +136,8 @@ static void in_brief(struct rp_paper *paper, const struct fi_verdict *verdict)
         {.name = "name", .least = 12, .middle = true},
         {.name = "native id", .right = true},
         {.name = "GIL"},
-        {.name = "innermost frame", .ink = RP_CYAN, .least = 24, .middle = true},
-        {.name = "called from", .least = 20, .middle = true},
+        {.name = "waits for", .least = 24, .middle = true},
+        {.name = "at", .ink = RP_CYAN, .least = 20, .middle = true},
     };
     struct rp_table table;
     rp_table_init(&table, columns, 5);
@@ -117,15 +146,13 @@ static void in_brief(struct rp_paper *paper, const struct fi_verdict *verdict)
         const struct fi_thread *thread = &verdict->threads[i];
         const struct fi_frame *telling = telling_frame(thread);
         DF_CLEANUP_FREE char *id = df_xasprintf("%lld", (long long)thread->native_id);
-        DF_CLEANUP_FREE char *inner =
-            thread->frame_count ? frame_brief(&thread->frames[0]) : df_xstrdup("no Python frames");
-        DF_CLEANUP_FREE char *outer =
-            telling && telling != &thread->frames[0] ? frame_brief(telling) : df_xstrdup("");
+        const struct fi_wait *wait = &thread->wait;
+        DF_CLEANUP_FREE char *at = telling ? frame_brief(telling) : df_xstrdup("no Python frames");
         rp_cell(&table, thread_name(verdict, thread));
         rp_cell(&table, id);
         rp_cell(&table, thread->holds_gil ? "held" : "");
-        rp_cell(&table, inner);
-        rp_cell(&table, outer);
+        rp_cell(&table, wait->text ? wait->text : wait->doing ? wait->doing : "");
+        rp_cell(&table, at);
     }
     rp_table_print(paper, &table);
     rp_left_out(paper, shown, verdict->thread_count, "threads (necropy threads)");

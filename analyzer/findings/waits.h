@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * waits.h: what a thread waits for. Private to this folder.
+ */
+#ifndef FI_WAITS_H
+#define FI_WAITS_H
+
+#include "analyzer/findings/parts.h"
+
+struct fi_waits {
+    struct fi_context *context;
+    struct df_map locks; /* address that a thread sleeps on -> node of the lock */
+    bool locks_known;
+    struct df_map descriptors; /* descriptor + 1 -> node of what has it open */
+    bool descriptors_known;
+};
+
+void fi_waits_init(struct fi_waits *waits, struct fi_context *context);
+void fi_waits_deinit(struct fi_waits *waits);
+/* Fills thread->waits; its frames and name are there already. */
+void fi_fill_wait(struct fi_waits *waits, const struct py_thread *from, struct fi_thread *thread);
+
+#endif
