@@ -116,7 +116,8 @@ static uint64_t find_bins(struct df_malloc *malloc, const struct df_dump *dump)
         malloc->note = "malloc's state was not found in libc's data: it had not been used, or the "
                        "core lacks it";
     else if (!bins)
-        malloc->note = "the program does not use glibc";
+        malloc->note = "no glibc was found in the program: blocks of another malloc are not told "
+                       "apart, and what belongs to no object counts as unknown";
     return bins;
 }
 

@@ -3,7 +3,8 @@
 # necropy: a Debian for aarch64 in a folder, with qemu, for tests/e2e/test_roots.py (NECROPY_AARCH64_ROOT).
 #
 # aarch64-root.sh FOLDER [SUITE [PYTHON]]: as root (chroot). Unpacks python3.X, its debug packages and what they need, by
-# an apt of its own; nothing is installed, neither here nor there. Default: bookworm python3.11.
+# an apt of its own; nothing is installed, neither here nor there. Default: bookworm python3.11. NECROPY_MORE: packages that
+# are unpacked too (see aarch64-build.sh).
 set -eu
 folder=$1 suite=${2:-bookworm} python=${3:-python3.11}
 # The mirror of this machine's own apt.
@@ -26,7 +27,7 @@ APT::Sandbox::User "root";
 END
 export APT_CONFIG=$apt/apt.conf
 apt-get update -q
-packages=$(apt-get install -s "$python" "$python-dbg" libc6-dbg zlib1g | awk '/^Inst/ {print $2}' |
+packages=$(apt-get install -s "$python" "$python-dbg" libc6-dbg zlib1g ${NECROPY_MORE:-} | awk '/^Inst/ {print $2}' |
     grep -v -E '^(dpkg|tar|perl-base|media-types|mailcap|debconf)$')
 cd "$folder/.debs"
 # shellcheck disable=SC2086

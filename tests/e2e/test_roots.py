@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 # necropy: cores of another root: with it, without it, and with a wrong one; and of another machine, under qemu.
 """NECROPY_ROOTS names folders with other distributions (see oracle/dump.py; chroot needs root); NECROPY_AARCH64_ROOT one
-with an aarch64 distribution and /qemu-aarch64-static in it.  Without them a root is made up: a copy of the interpreter that
+with an aarch64 distribution and /qemu-aarch64-static in it; NECROPY_MUSL an interpreter that was built with musl (PATH or
+ROOT:PATH, such as Alpine's in a folder); NECROPY_OTHER a command that runs another build of necropy, such as one for another
+machine under qemu-user, which must say the same.  Without them a root is made up: a copy of the interpreter that
 is gone when its core is analysed."""
 import glob
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -155,6 +158,39 @@ class Machines(support.Case):
         self.assertEqual(report["coverage"]["unreadable"], {})
         self.assertGreater(report["coverage"]["by_walk"].get("emulated", 0), 0)
         self.assertEqual(report["garbage"]["objects"], 642)
+
+    def test_musl(self):
+        path = os.environ.get("NECROPY_MUSL", "")
+        if not path:
+            self.skipTest("NECROPY_MUSL names no interpreter that was built with musl")
+        root = dump.split_root(path)[0]
+        living = support.Living(PROGRAM, python=path, truth=True)
+        self.addCleanup(living.close)
+        core = living.dump("kernel")
+        truth = compare.Truth(living.truth)
+        for options in ([], ["--ignore-debug-info"]):
+            options += ["--sysroot", root] if root else []
+            figures = compare.compare(truth, self.export(core, living.folder, *options))["figures"]
+            print(path, options, figures)
+            for name, value in figures.items():
+                self.assertGreaterEqual(value, EXACT, name)
+        report = self.report(core, *(["--sysroot", root] if root else []))
+        self.assertIn("no glibc", report["memory"]["note"])
+        self.assertEqual(report["garbage"]["objects"], 642)
+        self.assertEqual(report["coverage"]["unreadable"], {})
+        self.assertEqual(report["coverage"]["reference_counts"]["unexplained"], 0)
+        self.assertEqual(sorted(thread["name"] for thread in report["threads"]), ["MainThread", "dispatcher"])
+
+    def test_other_build(self):
+        other = shlex.split(os.environ.get("NECROPY_OTHER", ""))
+        if not other:
+            self.skipTest("NECROPY_OTHER is no command that runs another build of necropy")
+        living, core = self.dumped(PROGRAM, support.first_python(self))
+        for command in (["report", "--json", "-"], ["export", "--format", "ndjson", "-o", "-"], ["layout"], ["verify"]):
+            command += [core, "--no-cache"]
+            done = subprocess.run(other + command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=support.PATIENCE)
+            self.assertEqual(done.returncode, 0, command)
+            self.assertTrue(done.stdout.decode() == self.necropy(*command)[0], command)
 
 
 if __name__ == "__main__":
