@@ -3,13 +3,14 @@
  *
  * What is checked of a damaged table: the array of buckets is all there, so its length is bounded
  * by the dump; an entry stands in the bucket that its hash says, so no chain is walked from two
- * buckets; a chain does not come back to itself; no more entries are visited than there are said to
- * be, and that number fits the array (_Py_hashtable_set rehashes from half full on; when memory is
- * short it goes on without).
+ * buckets; a chain does not come back to itself; the number of entries fits the array
+ * (_Py_hashtable_set rehashes from half full on; when memory is short it goes on without), and what
+ * is visited fits the number: a closed chain is seen up to three times before that is noticed.
  */
 #include "analyzer/cpython/hashtable.h"
 
 #define MAX_LOAD 64  /* entries for a bucket, on average */
+#define MAX_VISITS 4 /* of an entry, on average */
 #define MAX_KEY 12   /* bytes: pointer_t of 3.8's _tracemalloc.c */
 #define MAX_DATA 256 /* bytes */
 
@@ -84,7 +85,7 @@ uint64_t py_hashtable_each(struct py_reader *reader, const struct py_hashtable *
                            bool (*visit)(void *context, const struct py_hash_entry *entry),
                            void *context)
 {
-    struct walk walk = {reader, table, visit, context, table->count, false};
+    struct walk walk = {reader, table, visit, context, (table->count + 4) * MAX_VISITS, false};
     bool before = reader->fault;
     uint64_t damaged = 0;
     for (uint64_t bucket = 0; bucket < table->bucket_count && !walk.stopped; bucket++) {

@@ -15,7 +15,7 @@
 #include "analyzer/cpython/view.h"
 
 struct py_hashtable {
-    uint64_t count;                 /* entries, as it says: never more are visited */
+    uint64_t count;                 /* entries, as it says */
     uint64_t buckets, bucket_count; /* address and length of the array */
     uint32_t key_size, data_size;   /* bytes, up to 3.8; 0: pointers */
 };
@@ -30,7 +30,8 @@ struct py_hash_entry {
 /* Whether there is a table at address whose numbers and array can be. */
 bool py_hashtable_at(struct py_reader *reader, uint64_t address, struct py_hashtable *ret);
 /* Calls visit with each entry; stops when it returns false. Returns how many chains were left early
- * because they are damaged: unreadable, closed in themselves, in the wrong bucket, too long. */
+ * because they are damaged: unreadable, closed in themselves, in the wrong bucket, far too long.
+ * Entries of a closed chain are visited more than once. */
 uint64_t py_hashtable_each(struct py_reader *reader, const struct py_hashtable *table,
                            bool (*visit)(void *context, const struct py_hash_entry *entry),
                            void *context);

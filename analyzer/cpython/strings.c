@@ -34,8 +34,7 @@ bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
     return true;
 }
 
-/* Appends a code point; text has room for 4 bytes. Returns the bytes written. */
-static size_t put_utf8(char *text, uint32_t point)
+size_t py_put_utf8(char *text, uint32_t point)
 {
     if (point < 0x80) {
         text[0] = (char)point;
@@ -104,7 +103,7 @@ char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cu
             text = df_xrealloc(text, capacity, 1);
         }
         for (size_t i = 0; i < count; i++)
-            used += put_utf8(text + used, point_at(units, kind, i));
+            used += py_put_utf8(text + used, point_at(units, kind, i));
         done += count;
     }
     text = df_xrealloc(text, used + 1, 1);

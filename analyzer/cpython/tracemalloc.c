@@ -17,16 +17,7 @@
 #include "analyzer/cpython/tracemalloc_internal.h"
 #include "dumpfmt/base/mem.h"
 
-#define MAX_FILE_NAME 65536 /* code points */
 #define NO_STACK UINT32_MAX
-
-struct file {
-    uint64_t object;
-    uint32_t *points; /* of the text */
-    uint32_t length;
-    uint32_t number; /* in the order of being met */
-    char *text;
-};
 
 struct maker {
     const struct py *py;
@@ -45,31 +36,13 @@ struct maker {
         size_t count, capacity;
     } frames;
     struct {
-        struct file *items;
+        struct py_trace_file *items;
         size_t count, capacity;
     } files;
     struct df_map stack_of, file_of; /* address -> number */
     uint32_t domain;
     uint64_t trace_budget, frame_budget;
 };
-
-/* The text as code points: what UTF-8 cannot say (escaped bytes of a file name) is kept apart too.
- */
-static bool read_points(struct maker *maker, struct file *file)
-{
-    uint64_t data, length;
-    uint32_t kind;
-    if (!py_str_data(&maker->reader, file->object, &data, &length, &kind))
-        return false;
-    file->length = length < MAX_FILE_NAME ? (uint32_t)length : MAX_FILE_NAME;
-    uint8_t *units = df_xmalloc((size_t)file->length * kind + 1);
-    file->points = df_xcalloc(file->length + 1u, sizeof(*file->points));
-    bool good = !file->length || df_read(maker->reader.space, data, units, file->length * kind);
-    for (uint32_t i = 0; good && i < file->length; i++)
-        memcpy(&file->points[i], units + (size_t)i * kind, kind); /* little-endian */
-    free(units);
-    return good;
-}
 
 static uint32_t file_number(struct maker *maker, uint64_t object)
 {
@@ -78,16 +51,7 @@ static uint32_t file_number(struct maker *maker, uint64_t object)
         df_map_add(&maker->file_of, object ? object : 1, (uint32_t)maker->files.count, &added);
     if (!added)
         return number;
-    struct file file = {.object = object, .number = number};
-    maker->reader.fault = false;
-    file.text = py_str(&maker->reader, object, MAX_FILE_NAME, NULL);
-    if (!file.text || !read_points(maker, &file)) {
-        free(file.text);
-        file.text = df_xstrdup("<unreadable>");
-        file.length = 0;
-        maker->traced->damaged++;
-    }
-    DF_PUSH(&maker->files, file);
+    DF_PUSH(&maker->files, (struct py_trace_file){.address = object, .number = number});
     return number;
 }
 
@@ -176,7 +140,7 @@ static void add_domains(struct maker *maker, uint64_t address)
 
 static int compare_files(const void *left, const void *right)
 {
-    const struct file *a = left, *b = right;
+    const struct py_trace_file *a = left, *b = right;
     uint32_t shorter = a->length < b->length ? a->length : b->length;
     for (uint32_t i = 0; i < shorter; i++)
         if (a->points[i] != b->points[i])
@@ -188,9 +152,10 @@ static int compare_files(const void *left, const void *right)
 static void sort_files(struct maker *maker)
 {
     struct py_tracemalloc *traced = maker->traced;
-    struct file *files = maker->files.items;
+    struct py_trace_file *files = maker->files.items;
     size_t count = maker->files.count;
     DF_CLEANUP_FREE uint32_t *place = df_xcalloc(count + 1, sizeof(*place));
+    traced->damaged += py_read_trace_files(&maker->reader, files, count);
     if (count)
         qsort(files, count, sizeof(*files), compare_files);
     traced->files = df_xcalloc(count + 1, sizeof(*traced->files));

@@ -22,4 +22,15 @@ void py_find_tracing(const struct py *py, struct py_tracing_place *ret);
 bool py_trace_stack_at(struct py_reader *reader, uint64_t address, uint64_t *ret_frames,
                        uint32_t *ret_count, uint32_t *ret_total);
 
+struct py_trace_file { /* the name of a file that frames are of */
+    uint64_t address;  /* of a str object, or of its text */
+    uint32_t number;   /* in the order of being met */
+    uint32_t *points;  /* the code points of the name: what UTF-8 cannot say is told apart too */
+    uint32_t length;
+    char *text;
+};
+/* Fills points, length and text; returns how many names could not be read: they are empty, their
+ * text says so (tracemalloc_files.c). */
+uint64_t py_read_trace_files(struct py_reader *reader, struct py_trace_file *files, size_t count);
+
 #endif

@@ -86,6 +86,9 @@ bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size
 /* The text of a str object as malloc'ed UTF-8 (lone surrogates become U+FFFD), at most max code
  * points (longer: cut, *ret_cut set when not NULL); NULL when it is no readable string. */
 char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cut);
+/* Writes a code point as UTF-8 (what is none as U+FFFD) to where there is room for 4 bytes; returns
+ * how many it took. */
+size_t py_put_utf8(char *text, uint32_t point);
 /* Whether a str object equals an ASCII text. */
 bool py_str_equals(struct py_reader *reader, uint64_t object, const char *text);
 /* Data address, code points and bytes per code point (1, 2, 4) of a str; false when unreadable or
