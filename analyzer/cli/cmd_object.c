@@ -13,6 +13,7 @@
 struct job {
     const struct cli_options *options;
     struct fi_object *object;
+    struct fi_instances *instances;
     struct fi_routes *routes;
 };
 
@@ -32,13 +33,46 @@ static struct df_err *write_routes(FILE *stream, void *context)
                               : rp_routes_text(stream, job->routes, &style);
 }
 
+static struct df_err *write_instances(FILE *stream, void *context)
+{
+    struct job *job = context;
+    struct rp_style style = cli_style(job->options, 0);
+    return job->options->json ? rp_instances_json(stream, job->instances)
+                              : rp_instances_text(stream, job->instances, &style);
+}
+
+static struct fi_object_options show_options(const struct cli_options *options)
+{
+    return (struct fi_object_options){.limit = options->has_limit ? options->limit : SHOW_ROWS,
+                                      .full = options->full};
+}
+
+static struct df_err *show_type(const struct cli_options *options, struct cli_session *session)
+{
+    uint32_t *nodes, count;
+    struct fi_object_options how = show_options(options);
+    struct job job = {.options = options};
+    DF_TRY(cli_select_type(session->analysis, options->type, &nodes, &count));
+    struct df_err *err = fi_instances_make(session->analysis, nodes, count, &how, &job.instances);
+    free(nodes);
+    if (err)
+        return err;
+    cli_progress_clear(&session->progress);
+    err = cli_write(options->json_path, write_instances, &job);
+    fi_instances_free(job.instances);
+    return err;
+}
+
 static struct df_err *show(const struct cli_options *options, struct cli_session *session,
                            uint64_t address)
 {
-    uint32_t node, limit = options->has_limit ? options->limit : SHOW_ROWS;
+    uint32_t node;
+    struct fi_object_options how = show_options(options);
     struct job job = {.options = options};
+    if (options->type)
+        return show_type(options, session);
     DF_TRY(cli_select_address(session->analysis, address, &node));
-    DF_TRY(fi_object_make(session->analysis, node, limit, &job.object));
+    DF_TRY(fi_object_make(session->analysis, node, &how, &job.object));
     cli_progress_clear(&session->progress);
     struct df_err *err = cli_write(options->json_path, write_object, &job);
     fi_object_free(job.object);
@@ -47,12 +81,12 @@ static struct df_err *show(const struct cli_options *options, struct cli_session
 
 int cli_show(const struct cli_options *options)
 {
-    uint64_t address;
+    uint64_t address = 0;
     struct cli_session session;
-    if (!options->argument)
-        return cli_complain(CLI_USAGE, "`show` needs the address of an object; see `necropy show "
-                                       "--help`");
-    if (!cli_address(options->argument, &address))
+    if (!options->argument == !options->type)
+        return cli_complain(CLI_USAGE, "`show` needs either the address of an object or --type; see "
+                                       "`necropy show --help`");
+    if (options->argument && !cli_address(options->argument, &address))
         return cli_complain(CLI_USAGE, "`%s` is no address; give one like 0x7f00deadbeef",
                             options->argument);
     struct df_err *err = cli_open(options, &session);

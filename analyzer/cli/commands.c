@@ -27,7 +27,8 @@ const struct cli_command cli_commands[] = {
      "The list is that of tracemalloc.take_snapshot().statistics(GROUP): each size, count and "
      "place\n"
      "in it. With --type only the memory of such objects is counted."},
-    {"show", "CORE ADDRESS", cli_show, "jl", "one object: text, size, what it refers to, who to it",
+    {"show", "CORE (ADDRESS | --type T)", cli_show, "jltF",
+     "one object: text, size, fields, who refers to it; or the largest of a type",
      "ADDRESS is what id() gives: decimal, or hexadecimal with 0x."},
     {"path", "CORE (ADDRESS | --type T)", cli_path, "jlt", "the ways from roots to an object",
      NULL},

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "analyzer/cli/commands.h"
+#include "analyzer/report/utf8.h"
 
 #define COMMON "SEDXQCNBIhV"
 
@@ -30,6 +31,7 @@ static const struct row {
     {'v', "verify", NULL, false, "say how exact it is: run the process's own tp_traverse code"},
     {'t', "type", "T", false, "all objects of a type, by its name: shop.models.Row"},
     {'g', "group", "GROUP", false, "by what to add up: lineno, filename or traceback"},
+    {'F', "full", NULL, false, "texts in full, however long"},
     {'a', "address", "A", false, "the object at an address"},
     {'f', "format", "FORMAT", false, "what to write: ndjson"},
     {'o', "output", "FILE", true, "write to FILE instead of standard output"},
@@ -58,10 +60,9 @@ int cli_complain(int status, const char *format, ...)
     va_end(arguments);
     if (length < 0)
         return status;
-    for (char *at = text; *at; at++) /* one line, whatever a file is called */
-        if ((unsigned char)*at < ' ' || *at == 0x7f)
-            *at = '?';
-    fprintf(stderr, "necropy: %s\n", text);
+    char *clean = rp_utf8_clean(text, true); /* one line, whatever a file is called */
+    fprintf(stderr, "necropy: %s\n", clean);
+    free(clean);
     free(text);
     return status;
 }
@@ -228,6 +229,8 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return options->has_limit = parse_count(value, &options->limit);
     case 'A':
         return options->all = true;
+    case 'F':
+        return options->full = true;
     case 'v':
         return options->verify = true;
     case 't':

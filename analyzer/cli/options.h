@@ -54,7 +54,7 @@ struct cli_options {
     bool has_limit;
     uint32_t limit; /* 0: all */
     const char *type, *address, *output, *format, *group;
-    bool all, verify;
+    bool all, verify, full;
     uint32_t max_depth, max_nodes; /* 0: default */
 };
 

@@ -153,7 +153,7 @@ static void read_version(struct py *py)
     py_layout_texts(&py->layout);
     char *text = py_str(&reader, py_dict_get(&reader, sysdict, "version"), 32, NULL);
     if (text && *text >= '0' && *text <= '9') {
-        text[strcspn(text, " ")] = 0;
+        text[strspn(text, ".+~-_0123456789abcdefghijklmnopqrstuvwxyz")] = 0;
         py->version_text = text;
         return;
     }

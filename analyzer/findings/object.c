@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * object.c: one object for a person: what it is, what it holds, what holds it.
  *
- * References are shown as they are, one by one, dicts of attributes included: this is the view for
- * who wants to see the bare facts.
+ * References are shown as they are, one by one, dicts of attributes included: the bare facts. What
+ * a person calls an object's fields is in fields.c, what its kind has besides in kinds.c, what it
+ * is a part of in belongs.c.
  */
-#include "analyzer/findings/verdict.h"
+#include "analyzer/findings/show.h"
 
 #include <string.h>
 
@@ -13,17 +14,11 @@
 #include "analyzer/graph/native.h"
 #include "dumpfmt/base/mem.h"
 
-#define TEXT_LENGTH 120
+#define TEXT_LENGTH 2000       /* characters of a text that is all there is to see */
+#define FIELDS_TEXT_LENGTH 300 /* of one of an object whose fields are listed */
 #define LINK_TEXT_LENGTH 60
+#define TEXT_DEPTH 4
 #define PATH_HOPS 64
-
-struct maker {
-    struct fi_analysis *analysis;
-    struct fi_pool *pool;
-    struct fi_object *object;
-    uint32_t node, limit; /* limit 0: none */
-    struct py_refs refs;
-};
 
 static const char *kind_name(uint8_t kind)
 {
@@ -47,9 +42,8 @@ static const char *verdict_name(uint8_t verdict)
     return verdict < sizeof(names) / sizeof(*names) ? names[verdict] : "unknown";
 }
 
-/* `other` is the object at the far end; holder the one that ref was found in. */
-static struct fi_link make_link(struct maker *m, uint32_t holder, uint64_t other,
-                                const struct py_ref *ref)
+struct fi_link fi_show_link(struct fi_show *m, uint32_t holder, uint64_t other,
+                            const struct py_ref *ref)
 {
     struct py_objects *objects = m->analysis->objects;
     uint32_t type = py_object_type(objects, other);
@@ -63,12 +57,12 @@ static struct fi_link make_link(struct maker *m, uint32_t holder, uint64_t other
     };
 }
 
-static bool within_limit(const struct maker *m, uint64_t listed)
+static bool within_limit(const struct fi_show *m, uint64_t listed)
 {
     return !m->limit || listed < m->limit;
 }
 
-static void fill_referents(struct maker *m)
+static void fill_referents(struct fi_show *m)
 {
     struct fi_object *object = m->object;
     uint64_t room;
@@ -79,12 +73,12 @@ static void fill_referents(struct maker *m)
     object->referents = fi_pool_array(m->pool, room, sizeof(*object->referents));
     for (size_t i = 0; i < room; i++)
         object->referents[object->referent_count++] =
-            make_link(m, m->node, m->refs.items[i].target, &m->refs.items[i]);
+            fi_show_link(m, m->node, m->refs.items[i].target, &m->refs.items[i]);
 }
 
 /* The references of one holder to the object, each with its label; a holder that cannot be walked
  * again is listed without. */
-static void list_holder(struct maker *m, uint32_t holder, bool weak)
+static void list_holder(struct fi_show *m, uint32_t holder, bool weak)
 {
     const struct gr_graph *graph = m->analysis->graph;
     struct fi_object *object = m->object;
@@ -99,14 +93,14 @@ static void list_holder(struct maker *m, uint32_t holder, bool weak)
         found = true;
         if (within_limit(m, object->referrer_count))
             object->referrers[object->referrer_count++] =
-                make_link(m, holder, graph->address[holder], ref);
+                fi_show_link(m, holder, graph->address[holder], ref);
     }
     if (!found && within_limit(m, object->referrer_count)) {
         struct py_ref unknown = {.target = graph->address[m->node],
                                  .kind = weak ? PY_REF_WEAK : PY_REF_REFERENT};
 
         object->referrers[object->referrer_count++] =
-            make_link(m, holder, graph->address[holder], &unknown);
+            fi_show_link(m, holder, graph->address[holder], &unknown);
     }
 }
 
@@ -119,7 +113,7 @@ static uint64_t count_weak(const struct gr_graph *graph, uint32_t node)
     return count;
 }
 
-static void list_weak_holders(struct maker *m)
+static void list_weak_holders(struct fi_show *m)
 {
     const struct gr_graph *graph = m->analysis->graph;
 
@@ -131,7 +125,7 @@ static void list_weak_holders(struct maker *m)
             }
 }
 
-static void fill_referrers(struct maker *m)
+static void fill_referrers(struct fi_show *m)
 {
     const struct gr_graph *graph = m->analysis->graph;
     struct fi_object *object = m->object;
@@ -154,7 +148,7 @@ static void fill_referrers(struct maker *m)
 
 /* Words outside of Python's objects that are the object's address, as referrers without an object.
  * Words of C data and the like, whether they count or not: the ledger tells. */
-static void fill_natives(struct maker *m, uint32_t limit)
+static void fill_natives(struct fi_show *m, uint32_t limit)
 {
     struct fi_analysis *a = m->analysis;
     struct fi_object *object = m->object;
@@ -182,7 +176,7 @@ static void fill_natives(struct maker *m, uint32_t limit)
     object->referrers = larger;
 }
 
-static void fill_facts(struct maker *m)
+static void fill_facts(struct fi_show *m)
 {
     struct fi_analysis *a = m->analysis;
     const struct gr_graph *graph = a->graph;
@@ -195,7 +189,6 @@ static void fill_facts(struct maker *m)
     object->retained_objects = a->retained_count[v];
     object->references = graph->references[v];
     object->type = fi_type(a, v)->name;
-    object->text = fi_pool_take(m->pool, py_text(a->objects, graph->address[v], TEXT_LENGTH));
     object->path = fi_pool_take(m->pool, fi_path(a, v, false, PATH_HOPS));
     object->dominator_path = fi_pool_take(m->pool, fi_path(a, v, true, PATH_HOPS));
     object->source = gr_source_name(graph->source[v]);
@@ -207,10 +200,20 @@ static void fill_facts(struct maker *m)
     object->garbage = a->verdict[v] == AL_GARBAGE || a->verdict[v] == AL_UNCOLLECTABLE;
 }
 
-struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint32_t limit,
-                              struct fi_object **ret)
+const char *fi_show_text(struct fi_show *show, uint64_t address, uint64_t length)
 {
-    struct maker m = {.analysis = analysis, .node = node, .limit = limit};
+    struct py_text_options options = {.max_characters = show->full ? 0 : length,
+                                      .max_depth = show->full ? 0 : TEXT_DEPTH};
+
+    return fi_pool_take(show->pool, py_text_as(show->analysis->objects, address, &options));
+}
+
+struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node,
+                              const struct fi_object_options *options, struct fi_object **ret)
+{
+    struct fi_show m = {
+        .analysis = analysis, .node = node, .limit = options->limit, .full = options->full};
+    struct df_err *err;
 
     if (node >= analysis->graph->count)
         return df_err_new(DF_ERR_USAGE, "there is no such object");
@@ -218,13 +221,21 @@ struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint3
     m.object = fi_pool_array(m.pool, 1, sizeof(*m.object));
     m.object->pool = m.pool;
     fill_facts(&m);
+    fi_show_fields(&m);
+    m.object->text = fi_show_text(&m, analysis->graph->address[node],
+                                  m.object->field_total ? FIELDS_TEXT_LENGTH : TEXT_LENGTH);
+    fi_show_kind(&m);
     fill_referents(&m);
     fill_referrers(&m);
-    fill_natives(&m, limit);
+    fill_natives(&m, options->limit);
     fi_allocated_fill(analysis, m.pool, node, &m.object->allocated, &m.object->allocated_count);
+    err = fi_show_belongs(&m);
     free(m.refs.items);
-    *ret = m.object;
-    return NULL;
+    if (err)
+        fi_pool_destroy(m.pool);
+    else
+        *ret = m.object;
+    return err;
 }
 
 void fi_object_free(struct fi_object *object)

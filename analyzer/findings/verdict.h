@@ -251,21 +251,64 @@ struct fi_link { /* a reference, seen from the shown object */
     uint64_t address;
     const char *type, *label, *text, *kind; /* label: ".items", "[3]"; kind: "referent", ... */
 };
+struct fi_field { /* an attribute, an element, a local: what a person means by "in it" */
+    const char *name; /* "name", "[3]", "'key'"; "" for a member of a set */
+    const char *type, *text;
+    uint64_t address, size, retained_bytes;
+};
+struct fi_fact { /* what only its kind of object has */
+    const char *name, *text; /* "arguments", "self, request" */
+};
 struct fi_object {
     uint64_t address, size, retained_bytes, retained_objects;
     int64_t references; /* INT64_MAX: immortal */
     const char *type, *text, *path, *dominator_path, *source, *root, *verdict;
     bool tracked, finalized, immortal, garbage;
+    const char *fields_are; /* "attributes", "items", "members", "locals", "names" */
+    struct fi_field *fields;
+    uint32_t field_count;
+    uint64_t field_total;
+    struct fi_fact *facts;
+    uint32_t fact_count;
     struct fi_link *referents, *referrers;
     uint32_t referent_count, referrer_count; /* listed */
+    struct fi_link *others; /* referents that are neither fields nor their keys nor the type */
+    uint32_t other_count;
+    uint64_t other_total;
     struct fi_allocated *allocated; /* its blocks of memory that tracemalloc knows */
     uint32_t allocated_count;
     uint64_t referent_total, referrer_total; /* in all: what was cut is said */
+    struct fi_link *dominator; /* what alone keeps it, with all it holds; NULL: several things do */
+    struct fi_type_row *freed; /* what would be freed with it, by type, without it: most bytes first */
+    uint32_t freed_count, freed_total;
+    uint64_t cycle_objects, cycle_bytes; /* all that it can reach and that can reach it; 0: none */
+    const char *cycle_types;             /* "2 × shop.Node" */
     void *pool;
 };
-struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node, uint32_t limit,
-                              struct fi_object **ret);
+struct fi_object_options {
+    uint32_t limit; /* rows of each list; 0: all */
+    bool full;      /* texts in full, of fields too */
+};
+struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node,
+                              const struct fi_object_options *options, struct fi_object **ret);
 void fi_object_free(struct fi_object *object);
+
+/* Objects of a type: `show --type`. */
+struct fi_instance {
+    uint64_t address, size, retained_bytes;
+    const char *text;
+};
+struct fi_instances {
+    const char *type;
+    struct fi_instance *items; /* largest first, by what they retain */
+    uint32_t count, total;     /* listed, in all */
+    uint64_t bytes;            /* of all of them, without what they hold */
+    void *pool;
+};
+struct df_err *fi_instances_make(struct fi_analysis *analysis, const uint32_t *nodes,
+                                 uint32_t count, const struct fi_object_options *options,
+                                 struct fi_instances **ret);
+void fi_instances_free(struct fi_instances *instances); /* NULL is allowed */
 
 /* One way from a root: `path`. */
 struct fi_step {

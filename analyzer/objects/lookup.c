@@ -67,9 +67,31 @@ static bool visit_slots(const struct attribute_visit *v, const struct py_type *t
     return more;
 }
 
+/* Inline values have the order of insertion behind them, a byte each (get_insertion_order_array,
+ * Include/internal/pycore_dict.h, 3.13+); how many is in their head. */
+static uint64_t inserted(const struct attribute_visit *v, const struct py_attributes *attributes,
+                         uint64_t *ret_count)
+{
+    struct py_reader *reader = &v->objects->reader;
+    const struct py_layout *layout = reader->layout;
+    *ret_count = attributes->value_count;
+    if (layout->attr_shape != PY_ATTR_INLINE || !attributes->values)
+        return 0;
+    uint64_t head = attributes->values - PY_OFF(layout, dictvalues, values);
+    uint64_t count = PY_GET(reader, head, dictvalues, size);
+    if (count > attributes->value_count)
+        return 0;
+    *ret_count = count;
+    return attributes->values + attributes->value_count * 8;
+}
+
 static bool visit_values(const struct attribute_visit *v, const struct py_attributes *attributes)
 {
-    for (uint64_t i = 0; i < attributes->value_count && attributes->values; i++) {
+    uint64_t count, order = inserted(v, attributes, &count);
+    for (uint64_t n = 0; n < count && attributes->values; n++) {
+        uint64_t i = order ? py_byte(&v->objects->reader, order + n) : n;
+        if (i >= attributes->value_count)
+            continue;
         uint64_t value = py_word(&v->objects->reader, attributes->values + i * 8);
         uint64_t name = value ? py_shared_key(v->objects, attributes->keys, i) : 0;
         if (name && !v->visit(v->context, name, NULL, value))

@@ -239,6 +239,8 @@ static enum state generator_state(struct py_writer *w, uint64_t object,
         return CREATED;
     if (state == layout->frame_state_executing)
         return RUNNING;
+    if (state == layout->frame_state_suspended) /* asked first: 3.15 has no "completed" */
+        return SUSPENDED;
     return state == layout->frame_state_cleared || state == layout->frame_state_completed
                ? FINISHED
                : SUSPENDED;

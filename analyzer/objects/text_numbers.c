@@ -11,7 +11,8 @@
 #define BILLION 1000000000u
 #define BILLION_DIGITS 9
 #define LOG10_2 0.301029995663981195213738894724493026768189881L
-#define ENDS 6 /* digits shown of each end of an int that is too long */
+#define LEAST 40 /* digits of an int that is shown whole in any case */
+#define ENDS 6   /* digits shown of each end of an int that is too long */
 
 /* The i-th digit of an int; false when it cannot be read. */
 static bool digit_at(struct py_writer *w, const struct py_digits *digits, uint64_t i, uint32_t *ret)
@@ -43,7 +44,7 @@ static void put_ends(struct py_writer *w, const struct py_digits *digits, long d
 {
     long double whole = floorl(log), rest = log - whole;
     bool sure = rest > 1e-7L && rest < 1 - 1e-7L;
-    if (digits->negative)
+    if (digits->negative && sure)
         py_put(w, "-");
     if (sure) {
         py_put_format(w, "%" PRIu64, (uint64_t)(powl(10, rest) * 100000 + 0.0000001L));
@@ -89,17 +90,26 @@ static uint32_t *to_billions(struct py_writer *w, const struct py_digits *digits
     return out;
 }
 
-static void put_exactly(struct py_writer *w, const struct py_digits *digits, long double log)
+/* All of it, or its ends when it is longer than `most`. */
+static void put_exactly(struct py_writer *w, const struct py_digits *digits, long double log,
+                        uint64_t most)
 {
-    size_t room = (size_t)(log / BILLION_DIGITS) + 3, count;
+    size_t room = (size_t)(log / BILLION_DIGITS) + 3, count, length = 0;
     DF_CLEANUP_FREE uint32_t *out = to_billions(w, digits, room, &count);
     if (!out) {
         py_put(w, "<int, unreadable>");
         return;
     }
-    py_put_format(w, "%s%" PRIu32, digits->negative ? "-" : "", count ? out[count - 1] : 0);
-    for (size_t i = count; i-- > 1;)
-        py_put_format(w, "%09" PRIu32, out[i - 1]);
+    DF_CLEANUP_FREE char *text = df_xmalloc(count * BILLION_DIGITS + 2);
+    for (size_t i = count; i-- > 0;)
+        length +=
+            (size_t)sprintf(text + length, i + 1 == count ? "%" PRIu32 : "%09" PRIu32, out[i]);
+    text[length] = 0;
+    py_put(w, digits->negative ? "-" : "");
+    if (length <= most)
+        py_put(w, text);
+    else
+        py_put_format(w, "%.*s…%s (%zu digits)", ENDS, text, text + length - ENDS, length);
 }
 
 void py_text_int(struct py_writer *w, const struct py_type *type, uint64_t object)
@@ -116,12 +126,11 @@ void py_text_int(struct py_writer *w, const struct py_type *type, uint64_t objec
         return;
     }
     long double log = log10_of(w, &digits);
-    uint64_t most = w->left < MAX_DIGITS ? w->left : MAX_DIGITS;
-    if (log > (long double)(most > 40 ? most : 40) ||
-        !py_step(w, digits.count * ((uint64_t)(log / BILLION_DIGITS) + 1)))
-        put_ends(w, &digits, log);
+    uint64_t most = w->left;
+    if (log < MAX_DIGITS && py_step(w, digits.count * ((uint64_t)(log / BILLION_DIGITS) + 1)))
+        put_exactly(w, &digits, log, most > LEAST ? most : LEAST);
     else
-        put_exactly(w, &digits, log);
+        put_ends(w, &digits, log);
 }
 
 void py_text_bool(struct py_writer *w, const struct py_type *type, uint64_t object)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #define CHUNK 1024 /* elements read at once */
+#define LEAST 8    /* characters of a text that are always shown */
 
 struct run { /* of characters or bytes in the dump */
     uint64_t address, length;
@@ -25,8 +26,10 @@ static uint32_t element(const uint8_t *at, uint32_t width)
     return value;
 }
 
-/* Visits the elements; false when one could not be read. */
-static bool each(struct py_writer *w, const struct run *run, point_visitor visit, void *context)
+/* Visits the elements while more than `floor` characters may be written; false when one could not
+ * be read. */
+static bool each(struct py_writer *w, struct run *run, uint64_t floor, point_visitor visit,
+                 void *context)
 {
     uint8_t buffer[CHUNK * 4];
     for (uint64_t done = 0; done < run->length;) {
@@ -34,8 +37,13 @@ static bool each(struct py_writer *w, const struct run *run, point_visitor visit
         if (!df_read(w->reader->space, run->address + done * run->width, buffer,
                      count * run->width))
             return false;
-        for (uint64_t i = 0; i < count; i++)
+        for (uint64_t i = 0; i < count; i++) {
+            if (w->left <= floor) {
+                run->length = done + i;
+                return true;
+            }
             visit(w, element(buffer + i * run->width, run->width), context);
+        }
         done += count;
     }
     return true;
@@ -49,10 +57,10 @@ static void note_quotes(struct py_writer *w, uint32_t point, void *context)
     seen[1] |= point == '"';
 }
 
-static char quote_for(struct py_writer *w, const struct run *run)
+static char quote_for(struct py_writer *w, struct run *run)
 {
     bool seen[2] = {false, false};
-    each(w, run, note_quotes, seen);
+    each(w, run, 0, note_quotes, seen);
     return seen[0] && !seen[1] ? '"' : '\'';
 }
 
@@ -72,25 +80,22 @@ static void put_byte(struct py_writer *w, uint32_t byte, void *context)
         py_put_point(w, byte, 0);
 }
 
-/* A long text among others leaves them half of the room. */
-static bool cut(struct py_writer *w, struct run *run)
-{
-    uint64_t room = w->depth ? w->left / 2 : w->left;
-    room = room < 8 ? 8 : room;
-    if (run->length <= room || run->length <= 8)
-        return false;
-    run->length = room;
-    return true;
-}
-
+/* A long text among others leaves them half of the room. Escapes take room too. */
 static void put_run(struct py_writer *w, struct run run, point_visitor visit)
 {
-    bool is_cut = cut(w, &run);
+    uint64_t room = w->depth ? w->left / 2 : w->left, length = run.length;
+    room = room < LEAST ? LEAST : room;
+    if (run.length > room)
+        run.length = room;
+    uint64_t lent = w->left < room + 1 ? room + 1 - w->left : 0;
+    w->left += lent;
+    uint64_t floor = w->left - room - 1;
     char quote[2] = {quote_for(w, &run), 0};
     py_put(w, quote);
-    bool whole = each(w, &run, visit, quote);
+    bool whole = each(w, &run, floor, visit, quote);
     py_put(w, quote);
-    py_put(w, !whole ? "… (unreadable)" : is_cut ? "…" : "");
+    py_put(w, !whole ? "… (unreadable)" : run.length < length ? "…" : "");
+    w->left -= lent < w->left ? lent : w->left;
 }
 
 void py_text_str(struct py_writer *w, const struct py_type *type, uint64_t object)

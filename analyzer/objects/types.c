@@ -19,7 +19,8 @@ static bool is_absent_name(struct py_objects *objects, uint64_t address)
            df_module_at(objects->py->dump->modules, address);
 }
 
-static bool plausible_name(struct py_objects *objects, uint64_t address)
+/* Programs may call their classes as they like, with control characters too. */
+static bool plausible_name(struct py_objects *objects, uint64_t address, bool class)
 {
     const char *text = df_ptr(objects->reader.space, address, 1);
     uint64_t available = df_contiguous(objects->reader.space, address);
@@ -29,7 +30,7 @@ static bool plausible_name(struct py_objects *objects, uint64_t address)
     size_t length = strnlen(text, max);
     if (!length || length == max)
         return false;
-    for (size_t i = 0; i < length; i++)
+    for (size_t i = 0; i < length && !class; i++)
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
             return false;
     return true;
@@ -68,7 +69,8 @@ static bool plausible_type(struct py_objects *objects, uint64_t address)
                 (ready || plausible_unready(objects, address, flags)) &&
                 basic >= (int64_t)PY_SIZEOF(layout, object) && basic <= (1 << 24) && item >= 0 &&
                 item <= (1 << 20) &&
-                plausible_name(objects, PY_PTR(reader, address, type, tp_name));
+                plausible_name(objects, PY_PTR(reader, address, type, tp_name),
+                               flags & PY_TPFLAGS_HEAPTYPE);
     reader->fault = fault;
     return good;
 }

@@ -36,6 +36,76 @@ static json_t *allocated(const struct fi_object *object)
     return array;
 }
 
+static json_t *fields(const struct fi_object *object)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < object->field_count; i++) {
+        const struct fi_field *field = &object->fields[i];
+        json_array_append_new(
+            array, json_pack("{so so so so so so}", "name", rp_json_text(field->name), "address",
+                             rp_json_address(field->address), "type", rp_json_text(field->type),
+                             "text", rp_json_text(field->text), "size", rp_json_number(field->size),
+                             "retained_bytes", rp_json_number(field->retained_bytes)));
+    }
+    return array;
+}
+
+static json_t *facts(const struct fi_object *object)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < object->fact_count; i++)
+        json_array_append_new(array,
+                              json_pack("{so so}", "name", rp_json_text(object->facts[i].name),
+                                        "text", rp_json_text(object->facts[i].text)));
+    return array;
+}
+
+static json_t *dominator(const struct fi_link *above)
+{
+    if (!above)
+        return json_null();
+    return json_pack("{so so so so}", "address", rp_json_address(above->address), "type",
+                     rp_json_text(above->type), "label", rp_json_text(above->label), "text",
+                     rp_json_text(above->text));
+}
+
+static json_t *freed(const struct fi_object *object)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < object->freed_count; i++)
+        json_array_append_new(array,
+                              json_pack("{so so so}", "type", rp_json_text(object->freed[i].type),
+                                        "count", rp_json_number(object->freed[i].count), "bytes",
+                                        rp_json_number(object->freed[i].shallow_bytes)));
+    return array;
+}
+
+static json_t *cycle(const struct fi_object *object)
+{
+    if (!object->cycle_objects)
+        return json_null();
+    return json_pack("{so so so}", "objects", rp_json_number(object->cycle_objects), "bytes",
+                     rp_json_number(object->cycle_bytes), "types",
+                     rp_json_text(object->cycle_types));
+}
+
+struct df_err *rp_instances_json(FILE *stream, const struct fi_instances *instances)
+{
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < instances->count; i++) {
+        const struct fi_instance *item = &instances->items[i];
+        json_array_append_new(array,
+                              json_pack("{so so so so}", "address", rp_json_address(item->address),
+                                        "size", rp_json_number(item->size), "retained_bytes",
+                                        rp_json_number(item->retained_bytes), "text",
+                                        rp_json_text(item->text)));
+    }
+    return rp_json_write(stream, json_pack("{si so so so so}", "schema_version", FI_SCHEMA_VERSION,
+                                           "type", rp_json_text(instances->type), "total",
+                                           rp_json_number(instances->total), "shallow_bytes",
+                                           rp_json_number(instances->bytes), "objects", array));
+}
+
 struct df_err *rp_object_json(FILE *stream, const struct fi_object *object)
 {
     bool immortal = object->immortal || object->references == INT64_MAX;
@@ -53,6 +123,13 @@ struct df_err *rp_object_json(FILE *stream, const struct fi_object *object)
     if (!value)
         return df_err_nomem();
     json_object_set_new(value, "allocated", allocated(object));
+    json_object_set_new(value, "facts", facts(object));
+    json_object_set_new(value, "fields_are", rp_json_text(object->fields_are));
+    json_object_set_new(value, "fields", fields(object));
+    json_object_set_new(value, "field_total", rp_json_number(object->field_total));
+    json_object_set_new(value, "dominator", dominator(object->dominator));
+    json_object_set_new(value, "freed_with_it", freed(object));
+    json_object_set_new(value, "cycle", cycle(object));
     json_object_set_new(value, "referents", links(object->referents, object->referent_count));
     json_object_set_new(value, "referent_total", rp_json_number(object->referent_total));
     json_object_set_new(value, "referrers", links(object->referrers, object->referrer_count));

@@ -83,14 +83,14 @@ static char *escaped(const char *text)
     char *json = df_xcalloc(strlen(clean) + 1, 6);
     size_t used = 0;
     json[used++] = '"';
-    for (const char *at = clean; *at; at++) {
-        unsigned char byte = (unsigned char)*at;
-        if (byte < 0x20)
-            used += (size_t)sprintf(json + used, "\\u%04x", byte);
-        else if (byte == '"' || byte == '\\')
-            used += (size_t)sprintf(json + used, "\\%c", byte);
+    uint32_t code_point;
+    for (size_t at = 0, step; (step = rp_utf8_next(clean + at, &code_point)); at += step) {
+        if (rp_utf8_is_control(code_point))
+            used += (size_t)sprintf(json + used, "\\u%04x", code_point);
+        else if (code_point == '"' || code_point == '\\')
+            used += (size_t)sprintf(json + used, "\\%c", (int)code_point);
         else
-            json[used++] = (char)byte;
+            used += rp_utf8_put(code_point, json + used);
     }
     json[used++] = '"';
     json[used] = '\0';

@@ -38,6 +38,9 @@ struct df_err *rp_json(FILE *stream, const struct fi_verdict *verdict, enum rp_s
 struct df_err *rp_object_text(FILE *stream, const struct fi_object *object,
                               const struct rp_style *style);
 struct df_err *rp_object_json(FILE *stream, const struct fi_object *object);
+struct df_err *rp_instances_text(FILE *stream, const struct fi_instances *instances,
+                                 const struct rp_style *style);
+struct df_err *rp_instances_json(FILE *stream, const struct fi_instances *instances);
 struct df_err *rp_routes_text(FILE *stream, const struct fi_routes *routes,
                               const struct rp_style *style);
 struct df_err *rp_routes_json(FILE *stream, const struct fi_routes *routes);

@@ -6,6 +6,7 @@
 
 #include "analyzer/findings/cuts.h"
 #include "analyzer/report/paper.h"
+#include "analyzer/report/utf8.h"
 #include "dumpfmt/base/mem.h"
 
 static void row(struct rp_paper *paper, const char *name, enum rp_ink ink, const char *text)
@@ -14,6 +15,38 @@ static void row(struct rp_paper *paper, const char *name, enum rp_ink ink, const
         return;
     DF_CLEANUP_FREE char *first = df_xasprintf("  %-12s", name);
     rp_wrap(paper, first, ink, text);
+}
+
+/* How many bytes of a clean text fit into `columns`; broken behind a space where one is not far. */
+static size_t line_length(const char *text, size_t columns)
+{
+    size_t length = 0, taken = 0, space = 0, step;
+    uint32_t code_point;
+    while ((step = rp_utf8_next(text + length, &code_point))) {
+        taken += rp_utf8_columns(code_point);
+        if (taken > columns)
+            return space > length / 2 ? space : length;
+        length += step;
+        if (code_point == ' ')
+            space = length;
+    }
+    return length;
+}
+
+/* The text of an object: folded, with nothing of it lost, not even runs of spaces. */
+static void text_row(struct rp_paper *paper, const char *text)
+{
+    DF_CLEANUP_FREE char *clean = rp_utf8_clean(text, true);
+    const char *at = clean, *first = "  text        ";
+    size_t columns = paper->width > strlen(first) + 20 ? paper->width - strlen(first) : 20;
+    do {
+        size_t length = line_length(at, columns);
+        length = length ? length : strlen(at); /* a character that is wider than the paper */
+        fprintf(paper->stream, "%s%.*s\n", first, (int)length, at);
+        first = "              ";
+        at += length;
+    } while (*at);
+    paper->begun = true;
 }
 
 static char *references_text(const struct fi_object *object)
@@ -85,33 +118,140 @@ static void allocated(struct rp_paper *paper, const struct fi_object *object)
     }
 }
 
+static void fields(struct rp_paper *paper, const struct fi_object *object)
+{
+    static const struct rp_column columns[] = {
+        {.name = "name", .ink = RP_CYAN, .least = 12, .middle = true},
+        {.name = "address"},
+        {.name = "type", .least = 16, .middle = true},
+        {.name = "size", .right = true},
+        {.name = "retained", .right = true},
+        {.name = "text", .least = 16},
+    };
+    struct rp_table table;
+    if (!object->field_total)
+        return;
+    DF_CLEANUP_FREE char *title = df_xstrdup(object->fields_are);
+    title[0] = (char)(title[0] - 'a' + 'A');
+    rp_table_init(&table, columns, 6);
+    for (uint32_t i = 0; i < object->field_count; i++) {
+        const struct fi_field *field = &object->fields[i];
+        DF_CLEANUP_FREE char *address = df_xasprintf("0x%" PRIx64, field->address);
+        rp_cell(&table, field->name);
+        rp_cell(&table, address);
+        rp_cell(&table, field->type);
+        rp_cell_bytes(&table, field->size);
+        rp_cell_bytes(&table, field->retained_bytes);
+        rp_cell(&table, field->text);
+    }
+    rp_heading(paper, title, fi_number_phrase(object->field_total).text);
+    rp_table_print(paper, &table);
+    rp_left_out(paper, object->field_count, object->field_total, "(--limit N)");
+}
+
+/* What would be gone with it, by type. */
+static void freed(struct rp_paper *paper, const struct fi_object *object)
+{
+    static const struct rp_column columns[] = {
+        {.name = "bytes", .right = true}, {.name = "count", .right = true}, {.name = "type"}};
+    struct rp_table table;
+    if (!object->freed_count)
+        return;
+    rp_table_init(&table, columns, 3);
+    for (uint32_t i = 0; i < object->freed_count; i++) {
+        rp_cell_bytes(&table, object->freed[i].shallow_bytes);
+        rp_cell_number(&table, object->freed[i].count);
+        rp_cell(&table, object->freed[i].type);
+    }
+    DF_CLEANUP_FREE char *note = df_xasprintf(
+        "%s in %s objects", fi_bytes_phrase(object->retained_bytes - object->size).text,
+        fi_number_phrase(object->retained_objects - 1).text);
+    rp_heading(paper, "Would be freed with it", note);
+    rp_table_print(paper, &table);
+    rp_left_out(paper, object->freed_count, object->freed_total, "types (--limit 0)");
+}
+
+/* What keeps it, and whether the collector would take it. */
+static void standing(struct rp_paper *paper, const struct fi_object *object)
+{
+    DF_CLEANUP_FREE char *above = NULL, *cycle = NULL;
+    row(paper, "path", RP_CYAN, object->path);
+    if (object->path && object->dominator_path && strcmp(object->path, object->dominator_path) != 0)
+        row(paper, "dominators", RP_CYAN, object->dominator_path);
+    if (object->dominator)
+        above = df_xasprintf("%s at 0x%" PRIx64 ": %s", object->dominator->type,
+                             object->dominator->address, object->dominator->text);
+    row(paper, "kept by", RP_PLAIN, above);
+    row(paper, "root", RP_PLAIN, object->root);
+    row(paper, "collector", object->garbage ? RP_YELLOW : RP_PLAIN, object->verdict);
+    if (object->cycle_objects)
+        cycle = df_xasprintf("of %s objects, %s: %s", fi_number_phrase(object->cycle_objects).text,
+                             fi_bytes_phrase(object->cycle_bytes).text, object->cycle_types);
+    row(paper, "cycle", object->garbage ? RP_YELLOW : RP_PLAIN, cycle);
+    if (object->finalized)
+        row(paper, "finalizer", RP_PLAIN, "has run");
+    row(paper, "known from", RP_PLAIN, object->source);
+}
+
+static void sizes(struct rp_paper *paper, const struct fi_object *object)
+{
+    DF_CLEANUP_FREE char *references = references_text(object);
+    DF_CLEANUP_FREE char *retained =
+        df_xasprintf("%s in %s objects", fi_bytes_phrase(object->retained_bytes).text,
+                     fi_number_phrase(object->retained_objects).text);
+    row(paper, "size", RP_PLAIN, fi_bytes_phrase(object->size).text);
+    row(paper, "retained", RP_PLAIN, retained);
+    row(paper, "references", RP_PLAIN, references);
+}
+
 struct df_err *rp_object_text(FILE *stream, const struct fi_object *object,
                               const struct rp_style *style)
 {
     struct rp_paper paper = rp_paper(stream, style);
     DF_CLEANUP_FREE char *title = df_xasprintf("%s at 0x%" PRIx64, object->type, object->address);
-    DF_CLEANUP_FREE char *references = references_text(object);
-    DF_CLEANUP_FREE char *retained =
-        df_xasprintf("%s in %s objects", fi_bytes_phrase(object->retained_bytes).text,
-                     fi_number_phrase(object->retained_objects).text);
     rp_put(&paper, RP_BOLD, title);
     fputc('\n', stream);
-    row(&paper, "text", RP_PLAIN, object->text);
-    row(&paper, "size", RP_PLAIN, fi_bytes_phrase(object->size).text);
-    row(&paper, "retained", RP_PLAIN, retained);
-    row(&paper, "references", RP_PLAIN, references);
-    row(&paper, "path", RP_CYAN, object->path);
-    if (object->path && object->dominator_path && strcmp(object->path, object->dominator_path) != 0)
-        row(&paper, "dominators", RP_CYAN, object->dominator_path);
+    text_row(&paper, object->text);
+    for (uint32_t i = 0; i < object->fact_count; i++)
+        row(&paper, object->facts[i].name, RP_PLAIN, object->facts[i].text);
+    sizes(&paper, object);
+    standing(&paper, object);
     allocated(&paper, object);
-    row(&paper, "root", RP_PLAIN, object->root);
-    row(&paper, "collector", object->garbage ? RP_YELLOW : RP_PLAIN, object->verdict);
-    row(&paper, "known from", RP_PLAIN, object->source);
-    if (object->finalized)
-        row(&paper, "finalizer", RP_PLAIN, "has run");
-    links(&paper, "Refers to", object->referents, object->referent_count, object->referent_total);
+    fields(&paper, object);
+    if (object->other_total)
+        links(&paper, object->field_total ? "Refers to, besides" : "Refers to", object->others,
+              object->other_count, object->other_total);
     links(&paper, "Referred to by", object->referrers, object->referrer_count,
           object->referrer_total);
+    freed(&paper, object);
+    return rp_paper_error(&paper);
+}
+
+struct df_err *rp_instances_text(FILE *stream, const struct fi_instances *instances,
+                                 const struct rp_style *style)
+{
+    static const struct rp_column columns[] = {
+        {.name = "address"},
+        {.name = "size", .right = true},
+        {.name = "retained", .right = true},
+        {.name = "text", .least = 16},
+    };
+    struct rp_paper paper = rp_paper(stream, style);
+    struct rp_table table;
+    DF_CLEANUP_FREE char *note =
+        df_xasprintf("%s objects, %s", fi_number_phrase(instances->total).text,
+                     fi_bytes_phrase(instances->bytes).text);
+    rp_table_init(&table, columns, 4);
+    for (uint32_t i = 0; i < instances->count; i++) {
+        DF_CLEANUP_FREE char *address = df_xasprintf("0x%" PRIx64, instances->items[i].address);
+        rp_cell(&table, address);
+        rp_cell_bytes(&table, instances->items[i].size);
+        rp_cell_bytes(&table, instances->items[i].retained_bytes);
+        rp_cell(&table, instances->items[i].text);
+    }
+    rp_heading(&paper, instances->type, note);
+    rp_table_print(&paper, &table);
+    rp_left_out(&paper, instances->count, instances->total, "(--limit N)");
     return rp_paper_error(&paper);
 }
 

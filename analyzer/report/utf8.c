@@ -50,12 +50,14 @@ size_t rp_utf8_put(uint32_t code_point, char *buffer)
     return length;
 }
 
-static int is_control(uint32_t code_point)
+/* C0, DEL, C1; line and paragraph separators; what changes the direction of writing (Bidi_Control,
+ * Unicode Standard Annex 9). */
+int rp_utf8_is_control(uint32_t code_point)
 {
-    return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0) ||
-           (code_point >= 0x202A && code_point <= 0x202E) ||
-           (code_point >= 0x2066 && code_point <= 0x2069) || code_point == 0x2028 ||
-           code_point == 0x2029;
+    return code_point < 0x20 || (code_point >= 0x7F && code_point < 0xA0) || code_point == 0x61C ||
+           code_point == 0x200E || code_point == 0x200F ||
+           (code_point >= 0x2028 && code_point <= 0x202E) ||
+           (code_point >= 0x2066 && code_point <= 0x2069);
 }
 
 char *rp_utf8_clean(const char *text, int printable)
@@ -68,7 +70,7 @@ char *rp_utf8_clean(const char *text, int printable)
     size_t used = 0, step;
     uint32_t code_point;
     for (const char *at = text; (step = rp_utf8_next(at, &code_point)); at += step) {
-        if (printable && is_control(code_point))
+        if (printable && rp_utf8_is_control(code_point))
             code_point = REPLACEMENT;
         used += rp_utf8_put(code_point, clean + used);
     }

@@ -17,8 +17,9 @@ size_t rp_utf8_next(const char *text, uint32_t *ret);
 /* Writes a code point into at most 4 bytes; returns how many. */
 size_t rp_utf8_put(uint32_t code_point, char *buffer);
 
-/* A copy that is valid UTF-8; `printable` also replaces control characters (C0, C1, DEL, and the
- * bidirectional overrides) by U+FFFD. NULL gives "". Malloc'ed. */
+/* What a terminal might obey: C0, C1, DEL, line separators, and what turns the direction of writing. */
+int rp_utf8_is_control(uint32_t code_point);
+/* A copy that is valid UTF-8; `printable` also replaces control characters by U+FFFD. NULL gives "". Malloc'ed. */
 char *rp_utf8_clean(const char *text, int printable);
 /* Columns of a terminal that a clean text takes: one per code point, none for combining marks, two
  * for wide ones. */

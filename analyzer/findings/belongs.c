@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT
+ * belongs.c: what an object is a part of: what alone keeps it, what would be freed with it, the
+ * cycle that it is in. And the objects of a type, largest first.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/findings/hops.h"
+#include "analyzer/findings/parts.h"
+#include "analyzer/findings/show.h"
+#include "dumpfmt/base/mem.h"
+
+#define FREED_TYPES 10
+#define CYCLE_TYPES 6
+#define INSTANCE_TEXT 200
+
+struct tally { /* one element per type */
+    uint64_t *count, *bytes;
+    uint32_t types;
+};
+
+static struct df_err *tally_init(struct tally *tally, const struct fi_analysis *analysis)
+{
+    tally->types = py_type_count(analysis->objects);
+    tally->bytes = NULL;
+    DF_TRY(df_array(tally->types, sizeof(uint64_t), &tally->count));
+    struct df_err *err = df_array(tally->types, sizeof(uint64_t), &tally->bytes);
+
+    if (err)
+        free(tally->count);
+    return err;
+}
+
+static void tally_add(struct tally *tally, const struct gr_graph *graph, uint32_t node)
+{
+    tally->count[graph->type[node]]++;
+    tally->bytes[graph->type[node]] += graph->size[node];
+}
+
+static void tally_deinit(struct tally *tally)
+{
+    free(tally->count);
+    free(tally->bytes);
+}
+
+static int most_bytes(const void *a, const void *b)
+{
+    const struct fi_type_row *left = a, *right = b;
+
+    if (left->shallow_bytes != right->shallow_bytes)
+        return left->shallow_bytes < right->shallow_bytes ? 1 : -1;
+    return strcmp(left->type, right->type);
+}
+
+/* The types of a tally, most bytes first. */
+static uint32_t tally_rows(struct fi_show *show, const struct tally *tally,
+                           struct fi_type_row **ret)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < tally->types; i++)
+        count += tally->count[i] > 0;
+    *ret = fi_pool_array(show->pool, count, sizeof(**ret));
+    count = 0;
+    for (uint32_t i = 0; i < tally->types; i++)
+        if (tally->count[i])
+            (*ret)[count++] =
+                (struct fi_type_row){.type = py_type_at(show->analysis->objects, i)->name,
+                                     .count = tally->count[i],
+                                     .shallow_bytes = tally->bytes[i]};
+    if (count)
+        qsort(*ret, count, sizeof(**ret), most_bytes);
+    return count;
+}
+
+/* Everything below it in the dominator tree, itself left out. */
+static struct df_err *fill_freed(struct fi_show *show)
+{
+    const struct fi_analysis *a = show->analysis;
+    struct tally tally;
+    uint32_t *stack, depth = 0;
+
+    if (a->retained_count[show->node] < 2)
+        return NULL;
+    DF_TRY(df_array(a->retained_count[show->node], sizeof(*stack), &stack));
+    struct df_err *err = tally_init(&tally, a);
+
+    if (err) {
+        free(stack);
+        return err;
+    }
+    stack[depth++] = show->node;
+    while (depth) {
+        uint32_t node = stack[--depth];
+
+        if (node != show->node)
+            tally_add(&tally, a->graph, node);
+        for (uint32_t c = a->child_start[node]; c < a->child_start[node + 1]; c++)
+            stack[depth++] = a->child[c];
+    }
+    show->object->freed_total = tally_rows(show, &tally, &show->object->freed);
+    show->object->freed_count = !show->limit || show->object->freed_total < FREED_TYPES
+                                    ? show->object->freed_total
+                                    : FREED_TYPES;
+    tally_deinit(&tally);
+    free(stack);
+    return NULL;
+}
+
+static void fill_dominator(struct fi_show *show)
+{
+    const struct fi_analysis *a = show->analysis;
+    uint32_t above = a->idom[show->node];
+
+    if (above >= a->graph->count)
+        return;
+    fi_walk(show->analysis, above, &show->refs);
+    const struct py_ref *ref = fi_best_ref(&show->refs, a->graph->address[show->node]);
+    struct py_ref unknown = {.target = a->graph->address[show->node], .label = PY_LABEL_NONE};
+
+    show->object->dominator = fi_pool_array(show->pool, 1, sizeof(struct fi_link));
+    *show->object->dominator =
+        fi_show_link(show, above, a->graph->address[above], ref ? ref : &unknown);
+    if (!ref)
+        show->object->dominator->label = "…"; /* it holds it by more than one way */
+}
+
+/* The cycle that a node is in; UINT32_MAX for none. */
+static uint32_t cycle_of(const struct fi_analysis *a, uint32_t node)
+{
+    for (uint32_t i = 0; i < a->cycle_count; i++)
+        for (uint32_t j = a->cycle_start[i]; j < a->cycle_start[i + 1]; j++)
+            if (a->cycle_member[j] == node)
+                return i;
+    return UINT32_MAX;
+}
+
+static const char *types_text(struct fi_show *show, const struct fi_type_row *rows, uint32_t count)
+{
+    const char *text = "";
+
+    for (uint32_t i = 0; i < count && i < CYCLE_TYPES; i++)
+        text = fi_pool_format(show->pool, "%s%s%s × %s", text, i ? ", " : "",
+                              fi_number_phrase(rows[i].count).text, rows[i].type);
+    return count > CYCLE_TYPES ? fi_pool_format(show->pool, "%s, …", text) : text;
+}
+
+static struct df_err *fill_cycle(struct fi_show *show)
+{
+    const struct fi_analysis *a = show->analysis;
+    uint32_t cycle = cycle_of(a, show->node);
+    struct fi_type_row *rows;
+    struct tally tally;
+
+    if (cycle == UINT32_MAX)
+        return NULL;
+    DF_TRY(tally_init(&tally, a));
+    for (uint32_t i = a->cycle_start[cycle]; i < a->cycle_start[cycle + 1]; i++) {
+        tally_add(&tally, a->graph, a->cycle_member[i]);
+        show->object->cycle_bytes += a->graph->size[a->cycle_member[i]];
+    }
+    show->object->cycle_objects = a->cycle_start[cycle + 1] - a->cycle_start[cycle];
+    uint32_t count = tally_rows(show, &tally, &rows);
+
+    show->object->cycle_types = types_text(show, rows, count);
+    tally_deinit(&tally);
+    return NULL;
+}
+
+struct df_err *fi_show_belongs(struct fi_show *show)
+{
+    fill_dominator(show);
+    DF_TRY(fill_freed(show));
+    return fill_cycle(show);
+}
+
+struct sized {
+    uint64_t retained;
+    uint32_t node;
+};
+
+static int largest_first(const void *a, const void *b)
+{
+    const struct sized *left = a, *right = b;
+
+    if (left->retained != right->retained)
+        return left->retained < right->retained ? 1 : -1;
+    return left->node < right->node ? -1 : left->node > right->node;
+}
+
+struct df_err *fi_instances_make(struct fi_analysis *analysis, const uint32_t *nodes,
+                                 uint32_t count, const struct fi_object_options *options,
+                                 struct fi_instances **ret)
+{
+    struct fi_show show = {.analysis = analysis, .pool = fi_pool_create(), .full = options->full};
+    struct fi_instances *made = fi_pool_array(show.pool, 1, sizeof(*made));
+    struct sized *sized;
+    struct df_err *err = df_array(count, sizeof(*sized), &sized);
+
+    if (err) {
+        fi_pool_destroy(show.pool);
+        return err;
+    }
+    made->pool = show.pool;
+    made->total = count;
+    made->type = count ? fi_type(analysis, nodes[0])->name : "";
+    for (uint32_t i = 0; i < count; i++) {
+        sized[i] = (struct sized){analysis->retained[nodes[i]], nodes[i]};
+        made->bytes += analysis->graph->size[nodes[i]];
+    }
+    qsort(sized, count, sizeof(*sized), largest_first);
+    made->count = options->limit && count > options->limit ? options->limit : count;
+    made->items = fi_pool_array(show.pool, made->count, sizeof(*made->items));
+    for (uint32_t i = 0; i < made->count; i++) {
+        uint64_t address = analysis->graph->address[sized[i].node];
+
+        made->items[i] = (struct fi_instance){.address = address,
+                                              .size = analysis->graph->size[sized[i].node],
+                                              .retained_bytes = sized[i].retained,
+                                              .text = fi_show_text(&show, address, INSTANCE_TEXT)};
+    }
+    free(sized);
+    *ret = made;
+    return NULL;
+}
+
+void fi_instances_free(struct fi_instances *instances)
+{
+    if (instances)
+        fi_pool_destroy(instances->pool);
+}
