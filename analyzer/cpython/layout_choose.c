@@ -2,7 +2,7 @@
  * layout_choose.c: which source a layout comes from.
  *
  * The debug information of the exact build, where it is. Otherwise the row of the table for the
- * version and the flags of the build, or the nearest of the minor version; over it the
+ * version and the flags of the build, or that of the minor version which fits best; over it the
  * interpreter's own list of offsets (3.13+); what does not fit the dump then is probed. A debug
  * build tells itself by a function that it exports; without symbols each kind is tried, and what
  * fits best wins.
@@ -109,29 +109,48 @@ static bool may_be(const struct build *build, unsigned flags)
     return build->has_offsets ? threaded == build->free_threaded : !threaded;
 }
 
-/* What is known of a build outweighs how well a row of another kind fits. */
-static unsigned preference(const struct build *build, unsigned flags)
+/* What is known of a build for sure outweighs how well a row of another kind fits; what is guessed
+ * decides between two that fit alike. */
+static unsigned rank(const struct build *build, unsigned flags, unsigned fit)
 {
     bool same = !(flags & PY_BUILD_DEBUG) == !build->probably_debug;
-    return build->has_symbols && same ? 1u << 16 : 0;
+    return fit ? (build->has_symbols && same ? 1u << 16 : 0) + fit * 2 + same : 0;
 }
 
-/* The row that fits best; false when no kind of build of this minor version has one. */
+static uint32_t distance(uint32_t a, uint32_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* Whether a row may be tried: where the exact version has one, its neighbours' are not. */
+static bool may_serve(const struct build *build, const char *machine,
+                      const struct py_known_layout *row)
+{
+    struct py_known_layout nearest;
+    return row->version >> 16 == build->version >> 16 && !strcmp(row->machine, machine) &&
+           may_be(build, row->build) &&
+           py_known_find(build->version, machine, row->build, &nearest) &&
+           (nearest.version != build->version || row->version == build->version);
+}
+
+/* The row that fits best, of those the nearest; false when this minor version has none. A minor
+ * version changes within itself too: 3.14.5 went back to another collector. */
 static bool choose_row(struct py *py, const struct build *build, uint64_t runtime,
                        struct py_known_layout *ret)
 {
     const char *machine = py_machine_name(py->dump->core);
     unsigned best = 0;
     bool found = false;
-    for (unsigned i = 0; i < PY_BUILDS; i++) {
+    for (uint32_t i = 0; i < py_known_count(); i++) {
         struct py_known_layout row;
-        unsigned flags = i ^ (build->probably_debug ? PY_BUILD_DEBUG : 0u);
-        if (!may_be(build, flags) || !py_known_find(build->version, machine, flags, &row))
+        py_known_at(i, &row);
+        if (!may_serve(build, machine, &row))
             continue;
-        unsigned fit = try_row(py, &row, build->version, runtime);
-        fit += fit ? preference(build, flags) : 0;
-        if (!found || fit > best) {
-            best = fit;
+        unsigned ranked = rank(build, row.build, try_row(py, &row, build->version, runtime));
+        if (!found || ranked > best ||
+            (ranked == best &&
+             distance(row.version, build->version) < distance(ret->version, build->version))) {
+            best = ranked;
             *ret = row;
         }
         found = true;
