@@ -78,8 +78,10 @@ static uint64_t inserted(const struct attribute_visit *v, const struct py_attrib
     if (layout->attr_shape != PY_ATTR_INLINE || !attributes->values)
         return 0;
     uint64_t head = attributes->values - PY_OFF(layout, dictvalues, values);
-    uint64_t count = PY_GET(reader, head, dictvalues, size);
-    if (count > attributes->value_count)
+    uint64_t count = PY_GET(reader, head, dictvalues, size), there = 0;
+    for (uint64_t i = 0; i < attributes->value_count; i++)
+        there += py_word(reader, attributes->values + i * 8) != 0;
+    if (count > attributes->value_count || count < there) /* it says too little: by place then */
         return 0;
     *ret_count = count;
     return attributes->values + attributes->value_count * 8;

@@ -122,7 +122,12 @@ static void nothing_wrong(void **state)
 static void one_object(void **state)
 {
     (void)state;
-    struct fi_link referents[] = {{0x7f0000001040, "ui.Widget", "[0]", "<Widget>", "referent"}};
+    struct fi_field fields[] = {
+        {"[0]", "ui.Widget", "<ui.Widget name='a\x1b[31m'>", 0x7f0000001040, 56, 800}};
+    struct fi_link others[] = {{0x7f0000001080, "dict", ".__dict__", "{}", "referent"}};
+    struct fi_link dominator = {0x7f00000010c0, "ui.Bus", ".listeners", "<ui.Bus>", "referent"};
+    struct fi_fact facts[] = {{"length", "30 000 items"}};
+    struct fi_type_row freed[] = {{.type = "ui.Widget", .count = 30000, .shallow_bytes = 1680000}};
     struct fi_object object = {.address = 0x7f0000001000,
                                .size = 240056,
                                .retained_bytes = 24100000,
@@ -133,9 +138,22 @@ static void one_object(void **state)
                                .path = "ui.events.bus.listeners",
                                .source = "gc-list",
                                .verdict = "alive",
-                               .referents = referents,
-                               .referent_count = 1,
-                               .referent_total = 30000};
+                               .fields_are = "items",
+                               .fields = fields,
+                               .field_count = 1,
+                               .field_total = 30000,
+                               .facts = facts,
+                               .fact_count = 1,
+                               .others = others,
+                               .other_count = 1,
+                               .other_total = 1,
+                               .dominator = &dominator,
+                               .freed = freed,
+                               .freed_count = 1,
+                               .freed_total = 3,
+                               .cycle_objects = 2,
+                               .cycle_bytes = 300000,
+                               .cycle_types = "1 × list, 1 × ui.Bus"};
     char *text = NULL;
     size_t size;
     FILE *stream = open_memstream(&text, &size);
@@ -143,8 +161,16 @@ static void one_object(void **state)
     fclose(stream);
     check_contains(text, "list at 0x7f0000001000\n");
     check_contains(text, "24.1 MB in 90 001 objects");
-    check_contains(text, "Refers to  30 000\n");
+    check_contains(text, "length      30 000 items\n");
+    check_contains(text, "kept by     ui.Bus at 0x7f00000010c0: <ui.Bus>\n");
+    check_contains(text, "cycle       of 2 objects, 300 kB: 1 × list, 1 × ui.Bus\n");
+    check_contains(text, "Items  30 000\n");
+    check_contains(text, "[0]   0x7f0000001040  ui.Widget  56 B     800 B  <ui.Widget name='a\uFFFD");
     check_contains(text, "… 29 999 more");
+    check_contains(text, "Refers to, besides  1\n");
+    check_contains(text, "Would be freed with it  23.9 MB in 90 000 objects\n");
+    check_contains(text, "1.68 MB  30 000  ui.Widget\n");
+    check_contains(text, "… 2 more types");
     free(text);
 }
 
