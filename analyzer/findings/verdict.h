@@ -282,7 +282,7 @@ struct fi_object {
     struct fi_type_row *freed; /* what would be freed with it, by type, without it: most bytes first */
     uint32_t freed_count, freed_total;
     uint64_t cycle_objects, cycle_bytes; /* all that it can reach and that can reach it; 0: none */
-    const char *cycle_types;             /* "2 × shop.Node" */
+    const char *cycle_types;             /* "2 × shop.Node"; NULL: too many to say something */
     void *pool;
 };
 struct fi_object_options {

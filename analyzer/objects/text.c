@@ -16,6 +16,7 @@
 #define LONG_VISITS 4000000
 #define LONG_STEPS UINT64_C(400000000)
 #define SHORT_DEPTH 3
+#define SHARED_ROOM 16                  /* characters; fewer are not shared */
 #define MAX_NESTING (2 * PY_TEXT_DEPTH) /* of writers, of containers or not */
 #define MAX_TEXT (UINT64_C(1) << 28)    /* characters */
 
@@ -383,8 +384,11 @@ void py_put_object(struct py_writer *w, uint64_t object)
         py_put(w, "…");
         return;
     }
+    uint64_t kept = w->brief && w->depth && w->left > SHARED_ROOM ? w->left / 2 : 0;
     w->nesting++;
+    w->left -= kept; /* one element of several leaves the others half of the room */
     put_named(w, type, object);
+    w->left += kept;
     w->nesting--;
     w->reader->fault = false;
 }

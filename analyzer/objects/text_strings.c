@@ -83,7 +83,7 @@ static void put_byte(struct py_writer *w, uint32_t byte, void *context)
 /* A long text among others leaves them half of the room. Escapes take room too. */
 static void put_run(struct py_writer *w, struct run run, point_visitor visit)
 {
-    uint64_t room = w->depth ? w->left / 2 : w->left, length = run.length;
+    uint64_t room = w->depth && !w->brief ? w->left / 2 : w->left, length = run.length;
     room = room < LEAST ? LEAST : room;
     if (run.length > room)
         run.length = room;

@@ -68,7 +68,7 @@ static void node_label(FILE *stream, const struct fi_picture_node *node)
         fprintf(stream, " × %s", fi_number_phrase(node->folded).text);
     else if (says_more(node)) {
         fputs("\\n", stream);
-        quoted(stream, node->text, LABEL_COLUMNS, false);
+        quoted(stream, node->text, LABEL_COLUMNS, true);
     }
     if (node->root && node->root_path && *node->root_path) {
         fputs("\\nroot: ", stream);

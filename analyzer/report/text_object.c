@@ -63,7 +63,7 @@ static void links(struct rp_paper *paper, const char *title, const struct fi_lin
         {.name = "address"},
         {.name = "label", .ink = RP_CYAN, .least = 12, .middle = true},
         {.name = "type", .least = 16, .middle = true},
-        {.name = "text", .least = 16},
+        {.name = "text", .least = 16, .middle = true},
         {.name = "kind", .ink = RP_DIM},
     };
     struct rp_table table;
@@ -126,7 +126,7 @@ static void fields(struct rp_paper *paper, const struct fi_object *object)
         {.name = "type", .least = 16, .middle = true},
         {.name = "size", .right = true},
         {.name = "retained", .right = true},
-        {.name = "text", .least = 16},
+        {.name = "text", .least = 16, .middle = true},
     };
     struct rp_table table;
     if (!object->field_total)
@@ -185,8 +185,10 @@ static void standing(struct rp_paper *paper, const struct fi_object *object)
     row(paper, "root", RP_PLAIN, object->root);
     row(paper, "collector", object->garbage ? RP_YELLOW : RP_PLAIN, object->verdict);
     if (object->cycle_objects)
-        cycle = df_xasprintf("of %s objects, %s: %s", fi_number_phrase(object->cycle_objects).text,
-                             fi_bytes_phrase(object->cycle_bytes).text, object->cycle_types);
+        cycle = df_xasprintf("of %s objects, %s%s%s", fi_number_phrase(object->cycle_objects).text,
+                             fi_bytes_phrase(object->cycle_bytes).text,
+                             object->cycle_types ? ": " : "",
+                             object->cycle_types ? object->cycle_types : "");
     row(paper, "cycle", object->garbage ? RP_YELLOW : RP_PLAIN, cycle);
     if (object->finalized)
         row(paper, "finalizer", RP_PLAIN, "has run");
@@ -234,7 +236,7 @@ struct df_err *rp_instances_text(FILE *stream, const struct fi_instances *instan
         {.name = "address"},
         {.name = "size", .right = true},
         {.name = "retained", .right = true},
-        {.name = "text", .least = 16},
+        {.name = "text", .least = 16, .middle = true},
     };
     struct rp_paper paper = rp_paper(stream, style);
     struct rp_table table;
@@ -262,7 +264,7 @@ static void route(struct rp_paper *paper, const struct fi_route *route)
         {.name = "label", .ink = RP_CYAN, .least = 16, .middle = true},
         {.name = "type", .least = 16, .middle = true},
         {.name = "retained", .right = true},
-        {.name = "text", .least = 16},
+        {.name = "text", .least = 16, .middle = true},
     };
     rp_wrap(paper, "  ", RP_CYAN, route->path);
     struct rp_table table;

@@ -6,6 +6,7 @@ What differs between runs and machines is replaced: addresses, process ids, fold
 the interpreter.  The scenario is made for Debian's python3, so that one set of files is enough.
 """
 import difflib
+import json
 import os
 import re
 import shutil
@@ -89,6 +90,13 @@ class Golden(support.Case):
 
     def test_path(self):
         self.compare("path.golden", "path", "--type", "small.shop.Order", "--limit", "3")
+
+    def test_show(self):
+        found = json.loads(self.necropy("show", self.core, "--type", "small.shop.Registry", "--json")[0])
+        self.compare("show.golden", "show", found["objects"][0]["address"])
+
+    def test_show_type(self):
+        self.compare("show_type.golden", "show", "--type", "small.shop.Order", "--limit", "2")
 
     def test_backrefs(self):
         self.compare("backrefs.golden", "backrefs", "--type", "small.shop.Order", "--max-depth", "4", "--max-nodes", "12")
