@@ -296,11 +296,27 @@ static void add_signal_handlers(struct py_slots *slots, const struct df_ctypes *
                                     .stride = (uint32_t)array.element});
 }
 
+/* The empty tuple stands in the list of tuples that are kept for reuse, and is owned (3.10:
+ * tuple_get_empty, Objects/tupleobject.c; before, the list is a static variable). */
+static void add_empty_tuple(struct py_slots *slots, const struct df_ctypes *types)
+{
+    struct df_field list;
+    if (!df_ctypes_field(types, "struct _is", "tuple.free_list", &list) || list.offset >= PY_ABSENT)
+        return;
+    DF_PUSH(slots, (struct py_slot){.path = df_xstrdup("tuple.free_list[0]"),
+                                    .offset = (uint32_t)list.offset,
+                                    .count = 1,
+                                    .stride = 8});
+    qsort(slots->items, slots->count, sizeof(*slots->items), by_offset);
+}
+
 void py_layout_slots(struct py_layout *layout, const struct df_ctypes *types)
 {
     collect(types, "struct pyruntimestate|_PyRuntimeState", &layout->runtime_slots);
     add_signal_handlers(&layout->runtime_slots, types);
     collect(types, "struct _is|PyInterpreterState", &layout->interp_slots);
+    if (layout->version >> 16 == 0x030a)
+        add_empty_tuple(&layout->interp_slots, types);
     /* 3.13+: the thread state that others see is the beginning of a larger one. */
     collect(types, "struct _PyThreadStateImpl|_PyThreadStateImpl|struct _ts|PyThreadState",
             &layout->thread_slots);

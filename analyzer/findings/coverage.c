@@ -131,7 +131,9 @@ static void fill_balance(const struct gr_graph *graph, struct fi_balance *balanc
                                    .checked = counts->checked,
                                    .surplus = counts->surplus,
                                    .unexplained = counts->unexplained,
-                                   .deficit = counts->deficit};
+                                   .deficit = counts->deficit,
+                                   .lost_by_cpython = counts->lost,
+                                   .lost_on_import = counts->imports};
     if (counts->deficit_example_count)
         balance->deficit_example = graph->address[counts->deficit_examples[0]];
 }

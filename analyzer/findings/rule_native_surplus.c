@@ -19,6 +19,7 @@
 #define MAX_FINDINGS 8
 #define MAX_EXAMPLES 3
 #define MAX_EXTENSIONS 8
+#define MAX_MODULES 6
 #define GRAVE 100          /* so many lost references are no accident of start or end */
 #define DEFICIT_SHARE 1000 /* with more deficits than one object in so many, we are wrong */
 
@@ -152,27 +153,8 @@ static void tell_examples(struct fi_context *context, struct fi_finding *finding
     }
 }
 
-/* Cython's modules make constants (code objects, tuples, texts) and look wrappers up once, each
- * with a reference that a C variable keeps, or nothing does: compilers remove variables that are
- * never read. They are lost to the letter, and never grow. */
-static bool may_be_constants(const struct fi_context *context, const struct group *group)
-{
-    static const char *const kinds[] = {"code", "tuple", "str", "wrapper_descriptor",
-                                        "method_descriptor"};
-    const struct py_objects *objects = context->analysis->objects;
-    const char *name = py_type_at(objects, group->type)->name;
-    bool kind = false, cython = false;
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        kind |= strcmp(name, kinds[i]) == 0;
-    for (uint32_t i = 0; kind && !cython && i < py_type_count(objects); i++)
-        cython = strstr(py_type_at(objects, i)->name, "cython_function_or_method") != NULL;
-    return kind && cython;
-}
-
 static enum fi_severity grade(const struct fi_context *context, const struct group *group)
 {
-    if (may_be_constants(context, group))
-        return FI_LOW;
     enum fi_severity severity = fi_severity_of(context, group->retained);
     return group->references >= GRAVE && severity == FI_LOW ? FI_MEDIUM : severity;
 }
@@ -202,17 +184,86 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
                     fi_pool_format(context->pool, "%s of the objects are held by nothing else: %s",
                                    fi_number_phrase(group->alone).text,
                                    fi_bytes_phrase(group->retained).text));
-    if (may_be_constants(context, group))
-        fi_evidence(
-            context, finding,
-            "modules made by Cython are loaded: these may be their constants, whose variables "
-            "the compiler has removed; only growth between two dumps would be a leak");
+    if (group->references < GRAVE)
+        fi_evidence(context, finding,
+                    "so few may have been lost once, when a module was imported; what grows from "
+                    "one core to the next is lost again and again");
     tell_examples(context, finding, group);
     finding->advice = "Look for a Py_DECREF that is missing in the C code that makes or takes such "
                       "objects: on its error paths, after calls that return new references, before "
                       "a variable is assigned again; and for Py_IncRef called by ctypes.";
     finding->signature = fi_pool_format(context->pool, "native-surplus:%s:%s",
                                         module ? module->name : "python", name);
+}
+
+/* Modules by the references that they forgot when they were imported, most first. */
+struct import {
+    uint32_t module; /* UINT32_MAX: not known */
+    uint64_t count;
+};
+
+static int compare_imports(const void *left, const void *right)
+{
+    const struct import *a = left, *b = right;
+    if (a->count != b->count)
+        return a->count > b->count ? -1 : 1;
+    return (a->module > b->module) - (a->module < b->module);
+}
+
+static void tell_imports(struct fi_context *context, struct fi_finding *finding,
+                         const struct import *imports, uint32_t count)
+{
+    const struct df_modules *modules = context->analysis->py->dump->modules;
+    uint64_t rest = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        bool known = imports[i].module < modules->count;
+        if (i >= MAX_MODULES)
+            rest += imports[i].count;
+        else if (imports[i].count)
+            fi_evidence(context, finding,
+                        fi_pool_format(context->pool, "%s: %s",
+                                       known ? modules->items[imports[i].module].name
+                                             : "modules that could not be told",
+                                       fi_number_phrase(imports[i].count).text));
+    }
+    if (rest)
+        fi_evidence(
+            context, finding,
+            fi_pool_format(context->pool, "other modules: %s", fi_number_phrase(rest).text));
+}
+
+/* What Cython's modules lose on import (ledger_constants.c) is one line, and low: it is the same in
+ * every process that has them. */
+static struct df_err *report_imports(struct fi_context *context, const struct fi_rule *rule)
+{
+    DF_CLEANUP_FREE struct import *imports = NULL;
+    const struct gr_graph *graph = context->analysis->graph;
+    uint32_t count = context->analysis->py->dump->modules->count;
+    uint64_t bytes = 0;
+    DF_TRY(df_array((size_t)count + 1, sizeof(*imports), &imports));
+    for (uint32_t m = 0; m <= count; m++)
+        imports[m].module = m < count ? m : UINT32_MAX;
+    for (size_t i = 0; i < graph->native_count; i++) {
+        if (graph->natives[i].place != GR_NATIVE_IMPORT)
+            continue;
+        imports[graph->natives[i].index < count ? graph->natives[i].index : count].count++;
+        bytes += graph->size[graph->natives[i].node];
+    }
+    qsort(imports, (size_t)count + 1, sizeof(*imports), compare_imports);
+    struct fi_finding *finding = fi_finding_add(context, rule);
+    finding->severity = FI_LOW;
+    finding->count = graph->counts.imports;
+    finding->shallow_bytes = bytes;
+    finding->title = fi_pool_format(
+        context->pool,
+        "%s object%s that Cython's modules made when they were imported will never be freed",
+        fi_number_phrase(graph->counts.imports).text, graph->counts.imports == 1 ? "" : "s");
+    tell_imports(context, finding, imports, count + 1);
+    finding->advice = "Nothing needs to be done: each was lost once, on import, and their number "
+                      "does not grow. They are code objects, tuples of constants and descriptors "
+                      "whose variables the C compiler has removed.";
+    finding->signature = "native-surplus:import";
+    return NULL;
 }
 
 static int compare_groups(const void *left, const void *right)
@@ -228,7 +279,7 @@ static int compare_groups(const void *left, const void *right)
 static bool is_trustworthy(const struct gr_graph *graph)
 {
     const struct gr_counts *counts = &graph->counts;
-    return graph->surplus && counts->reliable && counts->unexplained &&
+    return graph->surplus && counts->reliable && (counts->unexplained || counts->imports) &&
            counts->deficit <= counts->checked / DEFICIT_SHARE;
 }
 
@@ -249,5 +300,5 @@ struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi
     qsort(groups, types, sizeof(*groups), compare_groups);
     for (uint32_t i = 0; i < types && i < MAX_FINDINGS && groups[i].count; i++)
         report(context, rule, &groups[i]);
-    return NULL;
+    return graph->counts.imports ? report_imports(context, rule) : NULL;
 }

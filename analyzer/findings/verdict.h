@@ -50,6 +50,7 @@ struct fi_count { /* a named count */
 struct fi_balance { /* reference counts against the references found: objects */
     bool reliable;  /* all holders could be asked; else the figures say little */
     uint64_t checked, surplus, unexplained, deficit;
+    uint64_t lost_by_cpython, lost_on_import; /* references; explained thereby */
     uint64_t deficit_example; /* address; 0 when there is none */
 };
 

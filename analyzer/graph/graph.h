@@ -69,14 +69,16 @@ enum gr_native_place {
     GR_NATIVE_MAPPING,  /* other writable memory */
     GR_NATIVE_OBJECT,   /* member of an object that its type's tp_traverse does not visit */
     GR_NATIVE_LOST,     /* no word: CPython itself forgets to give a reference back */
+    GR_NATIVE_IMPORT,   /* no word: a module forgot it, once, when it was imported */
     GR_NATIVE_NONE,     /* private to ledger.c */
 };
 
 struct gr_native { /* a word outside of Python's objects that is an object's address */
     uint32_t node;
     uint8_t place;  /* enum gr_native_place */
-    uint32_t index; /* of the module; of the LWP (stack, register); of the Python thread (frame); the
-                       node (object); of the loss (py_loss_text) */
+    uint32_t index; /* of the module; of the LWP (stack, register); of the Python thread (frame);
+                       the node (object); of the loss (py_loss_text); of the module, UINT32_MAX when
+                       not known (import) */
     uint32_t frame;
     uint64_t address; /* of the word; number of the register */
     uint64_t block;   /* start of the heap block, of the object */
@@ -84,12 +86,13 @@ struct gr_native { /* a word outside of Python's objects that is an object's add
 
 /* What adding up reference counts came to; see ledger.h. */
 struct gr_counts {
-    bool reliable;             /* all sorts of holders could be asked */
-    uint64_t checked;          /* objects whose references were added up */
-    uint64_t surplus;          /* have more references than were found */
-    uint64_t unexplained;      /* of those: no native words explain the surplus */
-    uint64_t lost;             /* references that CPython itself forgets to give back */
-    uint64_t deficit;          /* have fewer references than were found */
+    bool reliable;        /* all sorts of holders could be asked */
+    uint64_t checked;     /* objects whose references were added up */
+    uint64_t surplus;     /* have more references than were found */
+    uint64_t unexplained; /* of those: no native words explain the surplus */
+    uint64_t lost;        /* references that CPython itself forgets to give back */
+    uint64_t imports;     /* references that modules forgot once, when they were imported */
+    uint64_t deficit;     /* have fewer references than were found */
     uint32_t deficit_examples[8];
     uint32_t deficit_example_count;
 };

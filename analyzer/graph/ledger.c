@@ -23,9 +23,6 @@
 
 #define MOST_COUNTED (INT64_C(1) << 60)
 #define MOST_LOST 65536 /* references of an object that only the sweep found: else it is none */
-#define MAX_BODY 4096   /* bytes of an object that are looked at */
-#define HEADER 16
-#define LONGER 16 /* bytes of an object behind what its type says */
 
 struct ledger {
     struct gr_graph *graph;
@@ -33,14 +30,9 @@ struct ledger {
     const struct py *py;
     struct py_reader reader;
     uint32_t *held;      /* per node: by slots of structures and frames */
-    uint64_t state_size; /* of _PyRuntime; 0 when not known */
     uint32_t *maybe;     /* per node: references that may be none */
     struct df_map own;   /* dicts and subclasses of static types, which hold them themselves */
     struct df_map slots; /* addresses of words that are counted in `held` */
-    struct {
-        struct gr_native *items;
-        size_t count, capacity;
-    } natives;
 };
 
 static void hold(struct ledger *ledger, uint64_t slot, uint64_t object)
@@ -245,180 +237,6 @@ static void balance(struct ledger *ledger, const int64_t *found)
     }
 }
 
-/* Thread states have weak references in disguise (on_delete_data, up to 3.12). */
-static bool in_thread_state(const struct ledger *ledger, uint64_t address)
-{
-    uint64_t size = PY_SIZEOF(&ledger->py->layout, thread);
-
-    for (uint32_t t = 0; t < ledger->py->thread_count && size != PY_ABSENT; t++)
-        if (address - ledger->py->threads[t].address < size)
-            return true;
-    return false;
-}
-
-/* The rest of the interpreter's state has nothing but its slots: what else is there is borrowed
- * (caches of types), or left over (places of free lists). */
-static bool in_state(const struct ledger *ledger, uint64_t address)
-{
-    if (!ledger->py->layout.runtime_slots.count && !ledger->py->layout.interp_slots.count)
-        return false;
-    return address - ledger->py->runtime < ledger->state_size && !in_thread_state(ledger, address);
-}
-
-/* A word that is a slot of something known explains nothing again. */
-static void explain(void *context, uint64_t target, const struct gr_native *word)
-{
-    struct ledger *ledger = context;
-    const struct gr_graph *graph = ledger->graph;
-    uint32_t node = gr_node(graph, target);
-    struct gr_native copy = *word;
-
-    if (node == AL_NONE || graph->surplus[node] <= 0)
-        return;
-    if (word->place != GR_NATIVE_REGISTER &&
-        df_map_get(&ledger->slots, word->address) != DF_MAP_NONE)
-        return;
-    if (word->place == GR_NATIVE_DATA && gr_native_in_object(graph, word))
-        return;
-    if (word->place == GR_NATIVE_DATA && in_state(ledger, word->address))
-        return;
-    copy.node = node;
-    DF_PUSH(&ledger->natives, copy);
-}
-
-/* What CPython itself forgets is nobody's leak. */
-static void explain_loss(void *context, uint64_t object, uint32_t number)
-{
-    struct ledger *ledger = context;
-    uint32_t node = gr_node(ledger->graph, object);
-
-    if (node == AL_NONE || ledger->graph->surplus[node] <= 0)
-        return;
-    DF_PUSH(&ledger->natives,
-            (struct gr_native){.node = node, .place = GR_NATIVE_LOST, .index = number});
-    ledger->graph->counts.lost++;
-}
-
-static int by_node(const void *left, const void *right)
-{
-    const struct gr_native *a = left, *b = right;
-
-    if (a->node != b->node)
-        return a->node < b->node ? -1 : 1;
-    if (a->place != b->place)
-        return a->place < b->place ? -1 : 1;
-    return a->address < b->address ? -1 : a->address > b->address;
-}
-
-/* References of one object to another that its walk has found, of whatever kind. */
-static uint32_t known_references(const struct gr_graph *graph, uint32_t from, uint32_t to)
-{
-    uint32_t count = 0;
-
-    for (uint32_t e = graph->start[from]; e < graph->start[from + 1]; e++)
-        count += graph->target[e] == to;
-    for (uint32_t e = graph->weak_start[from]; e < graph->weak_start[from + 1]; e++)
-        count += graph->weak_target[e] == to;
-    return count;
-}
-
-/* Bytes of an object that are looked at. Some of C extensions are longer than their type says, by
- * what makes them owners of something (_cffi_backend's CData). */
-static int64_t body_size(const struct ledger *ledger, uint32_t v, const struct py_type *type)
-{
-    const struct gr_graph *graph = ledger->graph;
-    const struct df_module *module = df_module_at(ledger->py->dump->modules, type->dealloc);
-    bool foreign = module && module != ledger->py->module && !type->traverse;
-    int64_t size = type->basic_size + (foreign ? LONGER : 0);
-
-    if (v + 1 < graph->count && graph->address[v + 1] - graph->address[v] < (uint64_t)size)
-        size = (int64_t)(graph->address[v + 1] - graph->address[v]);
-    if (size < type->basic_size)
-        size = type->basic_size;
-    return size < MAX_BODY ? size : MAX_BODY;
-}
-
-/* Words of an object that nobody visits, beyond those that are the references found in it. */
-static void look_into(struct ledger *ledger, uint32_t v, const struct py_type *type, int64_t at)
-{
-    const struct gr_graph *graph = ledger->graph;
-    const struct df_aspace *space = ledger->py->dump->space;
-    uint64_t address = graph->address[v], last = graph->address[graph->count - 1], word;
-    int64_t size = body_size(ledger, v, type);
-    size_t first = ledger->natives.count;
-    bool all = at == HEADER; /* else: members beyond those that the walker knows */
-
-    for (; at + 8 <= size; at += 8) {
-        uint32_t node, same = 0;
-
-        if (!df_u64(space, address + (uint64_t)at, &word) || word < graph->address[0] ||
-            word > last || (word & 7) || at == type->weaklist_offset)
-            continue;
-        node = gr_node(graph, word);
-        if (node == AL_NONE || graph->surplus[node] <= 0)
-            continue;
-        for (size_t i = first; i < ledger->natives.count; i++)
-            same += ledger->natives.items[i].node == node;
-        DF_PUSH(&ledger->natives, (struct gr_native){.node = node,
-                                                     .place = GR_NATIVE_OBJECT,
-                                                     .index = v,
-                                                     .address = address + (uint64_t)at,
-                                                     .block = address});
-        /* The first words are taken for what was found; of the rest each explains one. */
-        if (all && same < known_references(graph, v, node))
-            ledger->natives.items[ledger->natives.count - 1].place = GR_NATIVE_NONE;
-    }
-}
-
-/* Where the words begin that no walker knows; the object's size where it knows them all, as those
- * do that are written by hand; but a type of C's that inherits one may have members of its own. */
-static int64_t unknown_words(const struct ledger *ledger, const struct py_type *type)
-{
-    const struct py_type *base =
-        type->base_index != PY_NO_TYPE ? py_type_at(ledger->objects, type->base_index) : NULL;
-
-    if (type->flags & (PY_TPFLAGS_LONG | PY_TPFLAGS_BYTES | PY_TPFLAGS_UNICODE))
-        return type->basic_size;
-    if (type->walk_kind != PY_WALK_HAND || type->python_class)
-        return HEADER;
-    return base && base->traverse == type->traverse && base->basic_size > HEADER ? base->basic_size
-                                                                                 : type->basic_size;
-}
-
-static void find_members(struct ledger *ledger)
-{
-    const struct gr_graph *graph = ledger->graph;
-    size_t kept = ledger->natives.count;
-
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct py_type *type = py_type_at(ledger->objects, graph->type[v]);
-
-        look_into(ledger, v, type, unknown_words(ledger, type));
-    }
-    for (size_t i = kept; i < ledger->natives.count; i++)
-        if (ledger->natives.items[i].place != GR_NATIVE_NONE)
-            ledger->natives.items[kept++] = ledger->natives.items[i];
-    ledger->natives.count = kept;
-}
-
-static void find_words(struct ledger *ledger)
-{
-    struct gr_graph *graph = ledger->graph;
-
-    if (!graph->count || !graph->counts.surplus)
-        return;
-    gr_native_scan(ledger->py, graph->sweep, graph->address[0],
-                   graph->address[graph->count - 1] + 1, explain, ledger);
-    py_losses(ledger->py, explain_loss, ledger);
-    find_members(ledger);
-    graph->natives = ledger->natives.items;
-    graph->native_count = ledger->natives.count;
-    if (graph->native_count)
-        qsort(graph->natives, graph->native_count, sizeof(*graph->natives), by_node);
-    for (uint32_t v = 0; v < graph->count; v++)
-        graph->counts.unexplained += gr_unexplained(graph, v) > 0;
-}
-
 /* A guess may be none, and so may all that an object refers to which the sweep has guessed. */
 static void count_edges(struct ledger *ledger, int64_t *found)
 {
@@ -437,13 +255,11 @@ static void count_edges(struct ledger *ledger, int64_t *found)
 }
 
 /* Without debug information the slots of the interpreter's state are not known; free-threaded
- * builds count in several places, and defer. Up to 3.10 tables of keys that several dicts share and
- * no type has any more own some names, and stacks hold more (every frame). What is lost of a core
- * may have held anything. */
+ * builds count in several places, and defer. What is lost of a core may have held anything. */
 static bool is_reliable(const struct py *py)
 {
     return py->layout.interp_slots.count && py->layout.ref_shape != PY_COUNT_BIASED &&
-           py->layout.frame_shape != PY_FRAME_OBJECTS && !df_core_is_cut(py->dump->core);
+           !df_core_is_cut(py->dump->core);
 }
 
 static struct df_err *add_up(struct ledger *ledger)
@@ -470,16 +286,13 @@ struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects
                               const struct py *py)
 {
     struct ledger ledger = {.graph = graph, .objects = objects, .py = py, .reader = py_reader(py)};
-    const struct df_symbol *symbol;
     struct df_err *err;
 
-    symbol = py->module ? df_module_symbol(py->module, "_PyRuntime") : NULL;
-    ledger.state_size = symbol ? symbol->size : 0;
     df_map_init(&ledger.slots);
     df_map_init(&ledger.own);
     err = add_up(&ledger);
     if (!err)
-        find_words(&ledger);
+        gr_ledger_explain(graph, objects, py, &ledger.slots);
     df_map_deinit(&ledger.slots);
     df_map_deinit(&ledger.own);
     free(ledger.held);

@@ -324,6 +324,13 @@ static char *stack_name(const struct py *py, const struct gr_native *word)
                     : df_xasprintf("stack of thread %d", tid);
 }
 
+static const char *import_name(const struct py *py, const struct gr_native *word)
+{
+    const struct df_modules *modules = py->dump->modules;
+
+    return word->index < modules->count ? modules->items[word->index].name : "a module of Cython's";
+}
+
 char *gr_native_name(const struct py *py, const struct gr_native *word)
 {
     switch (word->place) {
@@ -338,6 +345,8 @@ char *gr_native_name(const struct py *py, const struct gr_native *word)
         return df_xasprintf("value stack of frame %u", word->frame);
     case GR_NATIVE_LOST:
         return df_xasprintf("lost by CPython itself: %s", py_loss_text(word->index));
+    case GR_NATIVE_IMPORT:
+        return df_xasprintf("lost once, when %s was imported", import_name(py, word));
     case GR_NATIVE_MAPPING:
         return df_xasprintf("memory mapped at 0x%llx, +0x%llx", (unsigned long long)word->block,
                             (unsigned long long)(word->address - word->block));

@@ -202,6 +202,8 @@ static enum py_status finish_item(struct py_objects *objects, const struct py_ba
         status = py_walk_instance(objects, type, item->object, refs);
     if (part && part->walk == py_walk_module)
         py_own_module_name(objects, item->object, refs);
+    if (part && part->flags & PY_TPFLAGS_TYPE)
+        py_own_type_parts(objects, item->object, refs);
     if (part && part->flags & PY_TPFLAGS_DICT)
         py_own_dict_keys(objects, item->object, refs);
     if (call && call->status == DF_CALL_OK) {

@@ -139,8 +139,9 @@ enum py_status py_walk_generator(struct py_objects *, const struct py_type *, ui
                                  struct py_refs *);
 enum py_status py_walk_module(struct py_objects *, const struct py_type *, uint64_t,
                               struct py_refs *);
-/* What dict_traverse, module_traverse leave out. */
+/* What dict_traverse, type_traverse, module_traverse leave out. */
 void py_own_dict_keys(struct py_objects *objects, uint64_t dict, struct py_refs *refs);
+void py_own_type_parts(struct py_objects *objects, uint64_t type, struct py_refs *refs);
 void py_own_module_name(struct py_objects *objects, uint64_t module, struct py_refs *refs);
 enum py_status py_walk_timezone_owner(struct py_objects *, const struct py_type *, uint64_t,
                                       struct py_refs *);

@@ -8,6 +8,21 @@
  */
 #include "analyzer/objects/internal.h"
 
+void py_own_type_parts(struct py_objects *objects, uint64_t object, struct py_refs *refs)
+{
+    struct py_reader *reader = &objects->reader;
+    uint64_t subclasses = py_type_subclasses(objects->py, object);
+    if (PY_PTR(reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE) {
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_name), PY_REF_OWNED, "__name__");
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_qualname), PY_REF_OWNED,
+                      "__qualname__");
+        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_slots), PY_REF_OWNED, "__slots__");
+        py_own_keys(objects, py_shared_keys(objects, object), refs);
+    }
+    if (subclasses && py_object_type(objects, subclasses) != PY_NO_TYPE)
+        py_push_field(refs, subclasses, PY_REF_OWNED, "__subclasses__()");
+}
+
 enum py_status py_walk_type(struct py_objects *objects, const struct py_type *type, uint64_t object,
                             struct py_refs *refs)
 {
@@ -22,17 +37,9 @@ enum py_status py_walk_type(struct py_objects *objects, const struct py_type *ty
     py_push_field(refs, PY_PTR(reader, object, type, tp_mro), kind, "__mro__");
     py_push_field(refs, PY_PTR(reader, object, type, tp_bases), kind, "__bases__");
     py_push_field(refs, PY_PTR(reader, object, type, tp_base), kind, "__base__");
-    if (heap) {
+    if (heap)
         py_push_field(refs, PY_PTR(reader, object, heaptype, ht_module), kind, "ht_module");
-        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_name), PY_REF_OWNED, "__name__");
-        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_qualname), PY_REF_OWNED,
-                      "__qualname__");
-        py_push_field(refs, PY_PTR(reader, object, heaptype, ht_slots), PY_REF_OWNED, "__slots__");
-        py_own_keys(objects, py_shared_keys(objects, object), refs);
-    }
-    uint64_t subclasses = py_type_subclasses(objects->py, object);
-    if (subclasses && py_object_type(objects, subclasses) != PY_NO_TYPE)
-        py_push_field(refs, subclasses, PY_REF_OWNED, "__subclasses__()");
+    py_own_type_parts(objects, object, refs);
     return py_reader_status(objects);
 }
 

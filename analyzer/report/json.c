@@ -59,9 +59,11 @@ static json_t *counts(const struct fi_count *rows, uint32_t count)
 
 static json_t *balance(const struct fi_balance *balance)
 {
-    return json_pack("{sb so so so so}", "reliable", balance->reliable, "checked",
+    return json_pack("{sb so so so so so so}", "reliable", balance->reliable, "checked",
                      rp_json_number(balance->checked), "surplus", rp_json_number(balance->surplus),
-                     "unexplained", rp_json_number(balance->unexplained), "deficit",
+                     "unexplained", rp_json_number(balance->unexplained), "lost_by_cpython",
+                     rp_json_number(balance->lost_by_cpython), "lost_on_import",
+                     rp_json_number(balance->lost_on_import), "deficit",
                      rp_json_number(balance->deficit));
 }
 
@@ -244,9 +246,8 @@ static json_t *holder(const struct fi_holder *holder)
 {
     if (!holder->path)
         return json_null();
-    json_t *made =
-        json_pack("{so so so}", "path", rp_json_text(holder->path), "address",
-                  rp_json_address(holder->address), "type", rp_json_text(holder->type));
+    json_t *made = json_pack("{so so so}", "path", rp_json_text(holder->path), "address",
+                             rp_json_address(holder->address), "type", rp_json_text(holder->type));
     if (holder->semantic_bytes) {
         json_object_set_new(made, "retained_bytes", rp_json_number(holder->retained_bytes));
         json_object_set_new(made, "semantic_retained_bytes",

@@ -252,6 +252,19 @@ static void deficit(struct rp_paper *paper, const struct fi_balance *balance)
     free(text);
 }
 
+/* What counts as explained although nobody has it. */
+static void losses(struct rp_paper *paper, const struct fi_balance *balance)
+{
+    if (balance->lost_by_cpython)
+        rp_line(paper, "  %s reference%s lost by CPython itself, a mistake of this version.",
+                fi_number_phrase(balance->lost_by_cpython).text,
+                balance->lost_by_cpython == 1 ? " was" : "s were");
+    if (balance->lost_on_import)
+        rp_line(paper, "  %s reference%s lost by Cython's modules when they were imported.",
+                fi_number_phrase(balance->lost_on_import).text,
+                balance->lost_on_import == 1 ? " was" : "s were");
+}
+
 void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, bool all)
 {
     const struct fi_coverage *coverage = &verdict->coverage;
@@ -275,6 +288,7 @@ void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, 
         rp_left_out(paper, 3, verdict->core.missing_file_count, "missing files (necropy memory)");
     if (!all)
         return;
+    losses(paper, &coverage->balance);
     counts(paper, "Objects", coverage->by_source, coverage->by_source_count);
     counts(paper, "References", coverage->by_reference_kind, coverage->by_reference_kind_count);
     counts(paper, "Walked", coverage->by_walk, coverage->by_walk_count);

@@ -63,7 +63,7 @@ static PyObject *forget_things(PyObject *module, PyObject *argument)
     long count = PyLong_AsLong(argument);
     PyObject *type = PyObject_GetAttrString(module, "Thing");
     for (long i = 0; i < count && type; i++)
-        PyObject_CallNoArgs(type);
+        PyObject_CallObject(type, NULL);
     Py_XDECREF(type);
     Py_RETURN_NONE;
 }

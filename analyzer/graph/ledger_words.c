@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ * ledger_words.c: what may explain that an object counts more references than were found.
+ *
+ * Words outside of Python's objects that are its address (native.h); members of objects that
+ * nobody visits; words that lead into it, where C code is known to keep such: to the text of a str
+ * or bytes (PyMethodDef.ml_doc from PyUnicode_AsUTF8, NumPy's add_docstring), to a struct within an
+ * object of an extension (libev's watchers in gevent's). And what CPython itself, or a module when
+ * it was imported, is known to forget (losses.c, ledger_constants.c).
+ *
+ * A word explains one reference.
+ */
+#include <stdlib.h>
+
+#include "analyzer/algo/csr.h"
+#include "analyzer/graph/ledger.h"
+#include "dumpfmt/base/mem.h"
+
+#define MAX_BODY 4096 /* bytes of an object that are looked at */
+#define HEADER 16
+#define LONGER 16 /* bytes of an object behind what its type says */
+
+struct inside { /* [start, end): words that lead here are references to the node */
+    uint64_t start, end;
+    uint32_t node;
+};
+
+struct explainer {
+    struct gr_graph *graph;
+    struct py_objects *objects;
+    const struct py *py;
+    const struct df_map *slots; /* addresses of words that are counted already */
+    uint64_t state_size;        /* of _PyRuntime; 0 when not known */
+    struct {
+        struct inside *items; /* sorted, disjoint */
+        size_t count, capacity;
+    } inside;
+    struct gr_words natives;
+};
+
+/* Thread states have weak references in disguise (on_delete_data, up to 3.12). */
+static bool in_thread_state(const struct explainer *ledger, uint64_t address)
+{
+    uint64_t size = PY_SIZEOF(&ledger->py->layout, thread);
+
+    for (uint32_t t = 0; t < ledger->py->thread_count && size != PY_ABSENT; t++)
+        if (address - ledger->py->threads[t].address < size)
+            return true;
+    return false;
+}
+
+/* The rest of the interpreter's state has nothing but its slots: what else is there is borrowed
+ * (caches of types), or left over (places of free lists). */
+static bool in_state(const struct explainer *ledger, uint64_t address)
+{
+    uint64_t size = PY_SIZEOF(&ledger->py->layout, interp);
+
+    if (!ledger->py->layout.runtime_slots.count && !ledger->py->layout.interp_slots.count)
+        return false;
+    if (address - ledger->py->runtime < ledger->state_size)
+        return !in_thread_state(ledger, address);
+    for (uint32_t i = 0; i < ledger->py->interpreter_count && size != PY_ABSENT; i++)
+        if (address - ledger->py->interpreters[i].address < size)
+            return true;
+    return false;
+}
+
+/* Where words lead that are references to a node, beside its address. */
+static void add_inside(struct explainer *ledger, uint64_t start, uint64_t end, uint32_t node)
+{
+    if (start && start < end)
+        DF_PUSH(&ledger->inside, (struct inside){start, end, node});
+}
+
+/* What frees objects of a type of C's, or of the type of C's that a class is made from. */
+static bool is_foreign(const struct explainer *ledger, const struct py_type *type)
+{
+    const struct df_module *module;
+
+    while (type->python_class && type->base_index != PY_NO_TYPE)
+        type = py_type_at(ledger->objects, type->base_index);
+    module = df_module_at(ledger->py->dump->modules, type->dealloc);
+    return module && module != ledger->py->module;
+}
+
+static int by_start(const void *left, const void *right)
+{
+    const struct inside *a = left, *b = right;
+
+    return a->start < b->start ? -1 : a->start > b->start;
+}
+
+static void find_insides(struct explainer *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+    struct py_reader reader = py_reader(ledger->py);
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        const struct py_type *type = py_type_at(ledger->objects, graph->type[v]);
+        uint64_t at = graph->address[v], text, length;
+        uint32_t kind;
+
+        if (graph->surplus[v] <= 0)
+            continue;
+        if (type->flags & PY_TPFLAGS_BYTES)
+            add_inside(ledger, PY_AT(reader.layout, at, bytes, ob_sval),
+                       PY_AT(reader.layout, at, bytes, ob_sval) + 1, v);
+        else if (!(type->flags & PY_TPFLAGS_UNICODE) && is_foreign(ledger, type))
+            add_inside(ledger, at + HEADER, at + (uint64_t)type->basic_size, v);
+        else if ((type->flags & PY_TPFLAGS_UNICODE) &&
+                 py_str_data(&reader, at, &text, &length, &kind))
+            add_inside(ledger, text, text + 1, v);
+    }
+    if (ledger->inside.count)
+        qsort(ledger->inside.items, ledger->inside.count, sizeof(struct inside), by_start);
+}
+
+static uint32_t node_inside(const struct explainer *ledger, uint64_t word)
+{
+    size_t low = 0, high = ledger->inside.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (ledger->inside.items[middle].end <= word)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < ledger->inside.count && ledger->inside.items[low].start <= word
+               ? ledger->inside.items[low].node
+               : AL_NONE;
+}
+
+/* What lies on stacks leads into anything. */
+static bool leads_inside(const struct gr_native *word)
+{
+    return word->place == GR_NATIVE_DATA || word->place == GR_NATIVE_BLOCK ||
+           word->place == GR_NATIVE_MAPPING;
+}
+
+/* A word that is a slot of something known explains nothing again. */
+static void explain(void *context, uint64_t target, const struct gr_native *word)
+{
+    struct explainer *ledger = context;
+    const struct gr_graph *graph = ledger->graph;
+    uint32_t node = gr_node(graph, target);
+    struct gr_native copy = *word;
+
+    if (node == AL_NONE && leads_inside(word))
+        node = node_inside(ledger, target);
+    if (node == AL_NONE || graph->surplus[node] <= 0)
+        return;
+    if (word->place != GR_NATIVE_REGISTER &&
+        df_map_get(ledger->slots, word->address) != DF_MAP_NONE)
+        return;
+    /* A walk has found what a static type refers to, but not whose text its tp_doc is. */
+    if (word->place == GR_NATIVE_DATA && target == graph->address[node] &&
+        gr_native_in_object(graph, word))
+        return;
+    if (leads_inside(word) && in_state(ledger, word->address))
+        return;
+    copy.node = node;
+    DF_PUSH(&ledger->natives, copy);
+}
+
+/* What CPython itself forgets is nobody's leak. */
+static void explain_loss(void *context, uint64_t object, uint32_t number)
+{
+    struct explainer *ledger = context;
+    uint32_t node = gr_node(ledger->graph, object);
+
+    if (node == AL_NONE || ledger->graph->surplus[node] <= 0)
+        return;
+    DF_PUSH(&ledger->natives,
+            (struct gr_native){.node = node, .place = GR_NATIVE_LOST, .index = number});
+    ledger->graph->counts.lost++;
+}
+
+static int by_node(const void *left, const void *right)
+{
+    const struct gr_native *a = left, *b = right;
+
+    if (a->node != b->node)
+        return a->node < b->node ? -1 : 1;
+    if (a->place != b->place)
+        return a->place < b->place ? -1 : 1;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
+/* References of one object to another that its walk has found, of whatever kind. */
+static uint32_t known_references(const struct gr_graph *graph, uint32_t from, uint32_t to)
+{
+    uint32_t count = 0;
+
+    for (uint32_t e = graph->start[from]; e < graph->start[from + 1]; e++)
+        count += graph->target[e] == to;
+    for (uint32_t e = graph->weak_start[from]; e < graph->weak_start[from + 1]; e++)
+        count += graph->weak_target[e] == to;
+    return count;
+}
+
+/* Bytes of an object that are looked at. Some of C extensions are longer than their type says, by
+ * what makes them owners of something (_cffi_backend's CData). */
+static int64_t body_size(const struct explainer *ledger, uint32_t v, const struct py_type *type)
+{
+    const struct gr_graph *graph = ledger->graph;
+    const struct df_module *module = df_module_at(ledger->py->dump->modules, type->dealloc);
+    bool foreign = module && module != ledger->py->module && !type->traverse;
+    int64_t size = type->basic_size + (foreign ? LONGER : 0);
+
+    if (v + 1 < graph->count && graph->address[v + 1] - graph->address[v] < (uint64_t)size)
+        size = (int64_t)(graph->address[v + 1] - graph->address[v]);
+    if (size < type->basic_size)
+        size = type->basic_size;
+    return size < MAX_BODY ? size : MAX_BODY;
+}
+
+/* Words of an object that nobody visits, beyond those that are the references found in it. */
+static void look_into(struct explainer *ledger, uint32_t v, const struct py_type *type, int64_t at)
+{
+    const struct gr_graph *graph = ledger->graph;
+    const struct df_aspace *space = ledger->py->dump->space;
+    uint64_t address = graph->address[v], last = graph->address[graph->count - 1], word;
+    int64_t size = body_size(ledger, v, type);
+    size_t first = ledger->natives.count;
+    bool all = at == HEADER; /* else: members beyond those that the walker knows */
+
+    for (; at + 8 <= size; at += 8) {
+        uint32_t node, same = 0;
+
+        if (!df_u64(space, address + (uint64_t)at, &word) || word < graph->address[0] ||
+            word > last || (word & 7) || at == type->weaklist_offset)
+            continue;
+        node = gr_node(graph, word);
+        if (node == AL_NONE || graph->surplus[node] <= 0)
+            continue;
+        for (size_t i = first; i < ledger->natives.count; i++)
+            same += ledger->natives.items[i].node == node;
+        DF_PUSH(&ledger->natives, (struct gr_native){.node = node,
+                                                     .place = GR_NATIVE_OBJECT,
+                                                     .index = v,
+                                                     .address = address + (uint64_t)at,
+                                                     .block = address});
+        /* The first words are taken for what was found; of the rest each explains one. */
+        if (all && same < known_references(graph, v, node))
+            ledger->natives.items[ledger->natives.count - 1].place = GR_NATIVE_NONE;
+    }
+}
+
+/* The size of str itself: a subclass of C's may have members behind it (multidict's istr). */
+static int64_t str_size(const struct explainer *ledger, const struct py_type *type)
+{
+    int64_t size = type->basic_size;
+
+    if (type->python_class)
+        return size;
+    while (type->base_index != PY_NO_TYPE) {
+        type = py_type_at(ledger->objects, type->base_index);
+        if (type->flags & PY_TPFLAGS_UNICODE)
+            size = type->basic_size;
+    }
+    return size;
+}
+
+/* Where the words begin that no walker knows; the object's size where it knows them all, as those
+ * do that are written by hand; but a type of C's that inherits one may have members of its own. */
+static int64_t unknown_words(const struct explainer *ledger, const struct py_type *type)
+{
+    const struct py_type *base =
+        type->base_index != PY_NO_TYPE ? py_type_at(ledger->objects, type->base_index) : NULL;
+
+    if (type->flags & PY_TPFLAGS_UNICODE)
+        return str_size(ledger, type);
+    if (type->flags & (PY_TPFLAGS_LONG | PY_TPFLAGS_BYTES))
+        return type->basic_size;
+    if (type->walk_kind != PY_WALK_HAND || type->python_class)
+        return HEADER;
+    return base && base->traverse == type->traverse && base->basic_size > HEADER ? base->basic_size
+                                                                                 : type->basic_size;
+}
+
+static void find_members(struct explainer *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+    size_t kept = ledger->natives.count;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        const struct py_type *type = py_type_at(ledger->objects, graph->type[v]);
+
+        look_into(ledger, v, type, unknown_words(ledger, type));
+    }
+    for (size_t i = kept; i < ledger->natives.count; i++)
+        if (ledger->natives.items[i].place != GR_NATIVE_NONE)
+            ledger->natives.items[kept++] = ledger->natives.items[i];
+    ledger->natives.count = kept;
+}
+
+/* The words found so far become the graph's. */
+static void install(struct explainer *ledger)
+{
+    struct gr_graph *graph = ledger->graph;
+
+    graph->natives = ledger->natives.items;
+    graph->native_count = ledger->natives.count;
+    if (graph->native_count)
+        qsort(graph->natives, graph->native_count, sizeof(*graph->natives), by_node);
+}
+
+void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
+                       const struct df_map *slots)
+{
+    struct explainer ledger = {.graph = graph, .objects = objects, .py = py, .slots = slots};
+    const struct df_symbol *symbol;
+
+    if (!graph->count || !graph->counts.surplus)
+        return;
+    symbol = py->module ? df_module_symbol(py->module, "_PyRuntime") : NULL;
+    ledger.state_size = symbol ? symbol->size : 0;
+    find_insides(&ledger);
+    gr_native_scan(py, graph->sweep, graph->address[0], graph->address[graph->count - 1] + MAX_BODY,
+                   explain, &ledger);
+    py_losses(py, explain_loss, &ledger);
+    find_members(&ledger);
+    install(&ledger);
+    gr_explain_constants(graph, objects, py, &ledger.natives);
+    install(&ledger);
+    for (uint32_t v = 0; v < graph->count; v++)
+        graph->counts.unexplained += gr_unexplained(graph, v) > 0;
+    free(ledger.inside.items);
+}
