@@ -110,9 +110,25 @@ static void find_runs(struct df_engine *engine)
     engine->window = window;
 }
 
+/* Above all that there is, stacks included: some code compares its stack pointer with the lowest
+ * that its thread may have (_Py_EnterRecursiveCall of CPython 3.14). 0 where there is no room. */
+static uint64_t above_all(const struct df_engine *engine)
+{
+    const struct df_aspace *space = engine->dump->space;
+    uint64_t limit = engine->dump->core->machine == DF_AARCH64 ? UINT64_C(1) << 48 : USER_END;
+    uint64_t top = LOWEST_SCRATCH;
+    for (size_t i = 0; i < space->count; i++)
+        if (space->ranges[i].start < limit && space->ranges[i].end > top)
+            top = page_ceil(space->ranges[i].end);
+    return top + 2 * (uint64_t)EMU_SCRATCH_SIZE <= limit ? top + EMU_SCRATCH_SIZE / 2 : 0;
+}
+
 static struct df_err *find_scratch(struct df_engine *engine)
 {
     const struct df_aspace *space = engine->dump->space;
+    engine->scratch = above_all(engine);
+    if (engine->scratch)
+        return NULL;
     const uint64_t need = 2 * (uint64_t)EMU_SCRATCH_SIZE; /* distance to the neighbours */
     uint64_t start = LOWEST_SCRATCH;
     for (size_t i = 0; i < space->count; i++) {

@@ -27,6 +27,7 @@ enum {
     X86_HALT,
     X86_CANARY,
     X86_SUM6,
+    X86_STACK,
     X86_CLOBBER_RETURN,
     X86_DIVIDE,
     X86_AVX,
@@ -44,6 +45,8 @@ enum {
 };
 
 static const struct code x86_codes[] = {
+    /* mov rax,rsp; ret */
+    [X86_STACK] = {4, {0x48, 0x89, 0xe0, 0xc3}},
     /* recurse: call recurse; ret */
     [X86_RECURSE] = {6, {0xe8, 0xfb, 0xff, 0xff, 0xff, 0xc3}},
     /* mov dword ptr [rip+1],7; mov eax,1 (the 1 is what was written); ret */

@@ -332,6 +332,8 @@ static void test_calls(void **state)
     assert_int_equal(result, (TLS + 0x28 - DATA) / 8 + 1);
     assert_int_equal(call1(f, X86_SIMD, DATA, &result), DF_CALL_OK);
     assert_int_equal(result, 16);
+    assert_int_equal(call1(f, X86_STACK, 0, &result), DF_CALL_OK);
+    assert_true(result > ZERO_TAIL); /* above what any thread's code may take for its limit */
     result = 5;
     assert_int_equal(call1(f, X86_LOOP, 0, &result), DF_CALL_BUDGET);
     assert_int_equal(call1(f, X86_HALT, 0, &result), DF_CALL_INSTRUCTION);
