@@ -203,8 +203,6 @@ static uint64_t lock_place(struct py_reader *reader, uint64_t object, enum py_fi
     if (offset == PY_ABSENT)
         return 0;
     bool pointer = reader->layout->size[field] == 8;
-    if (field == PY_F_rlock_lock && PY_HAS(reader->layout, waitentry, addr))
-        pointer = reader->layout->size[PY_F_lock_lock] == 8;
     return pointer ? py_word(reader, object + offset) : object + offset;
 }
 
