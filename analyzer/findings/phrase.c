@@ -76,8 +76,7 @@ char *fi_type_quoted(struct fi_pool *pool, const char *name)
 
 char *fi_type_phrase(struct fi_pool *pool, const struct py_type *type)
 {
-    if (type->python_class || strchr(type->name, '.'))
-        return fi_pool_format(pool, "a `%s`", type->name);
-    bool vowel = type->name[0] && strchr("aeiouAEIO", type->name[0]);
-    return fi_pool_format(pool, "%s %s", vowel ? "an" : "a", type->name);
+    bool quoted = type->python_class || strchr(type->name, '.');
+    bool vowel = type->name[0] && strchr("aeioAEIO", type->name[0]); /* "a `ui.Button`" */
+    return fi_pool_format(pool, quoted ? "%s `%s`" : "%s %s", vowel ? "an" : "a", type->name);
 }

@@ -7,6 +7,7 @@
 #include "analyzer/findings/rules.h"
 
 #define DEBUG_SAVEALL 32 /* Modules/gcmodule.c, Python/gc.c */
+#define SHARE 10         /* a tenth of the heap saved for nobody is why somebody took this core */
 
 static uint32_t garbage_list(const struct fi_analysis *analysis)
 {
@@ -29,9 +30,10 @@ struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rul
     bool saved = context->verdict->python.gc_debug_flags & DEBUG_SAVEALL;
     struct fi_holding items = fi_items(analysis, list);
     struct fi_finding *finding = fi_finding_add(context, rule);
-    finding->severity = saved ? fi_severity_of(context, analysis->retained[list]) : FI_HIGH;
-    if (finding->severity < FI_MEDIUM)
-        finding->severity = FI_MEDIUM;
+    finding->severity = !saved || analysis->retained[list] >= context->verdict->heap_bytes / SHARE
+                            ? FI_HIGH
+                            : FI_MEDIUM;
+    fi_claim(context, list);
     finding->holder = fi_holder_make(context, list);
     finding->count = count;
     finding->retained_bytes = analysis->retained[list];
