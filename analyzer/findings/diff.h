@@ -19,7 +19,7 @@ enum fi_growth_kind {                    /* what growth looks like, strongest su
                       FI_GROWS_ONCE,     /* grew by one thing: something was made once */
                       FI_GROWS_GARBAGE,  /* waits for the collector */
                       FI_GROWS_CODE,     /* what importing modules brings */
-                      FI_GROWS_LIMITED,  /* full: as long as a limit that its owner names */
+                      FI_GROWS_LIMITED,  /* full: as long as a limit that it has */
                       FI_GROWTH_KINDS
 };
 

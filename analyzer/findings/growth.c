@@ -203,7 +203,7 @@ static bool is_new_module(const struct finder *f, uint32_t place)
     return (root->flags & FI_SHAPE_MODULE) && !root->seen_first;
 }
 
-/* The limit that a container has come to, of those that its owner names; 0: none. */
+/* The limit that a container has come to, of those that are known; 0: none. */
 static uint64_t limit_reached(const struct finder *f, uint32_t holder, const struct fi_growth *row)
 {
     uint32_t last = f->merged->dumps - 1;

@@ -40,8 +40,8 @@ struct fi_shape {
     const char *label, *type;
     uint64_t count, own_bytes;         /* objects of this shape, without what hangs below */
     uint64_t rest_objects, rest_bytes; /* below, of no shape of their own: too little of it */
-    uint64_t
-        limits[FI_MAX_LIMITS]; /* of a container: what its owner names .maxsize and so; 0: none */
+    uint64_t limits[FI_MAX_LIMITS];    /* of a container: what its owner names .maxsize and so, or
+                                             it keeps itself; 0: none */
 };
 
 struct fi_profile {

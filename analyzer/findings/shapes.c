@@ -20,6 +20,7 @@
 #include "analyzer/findings/hops.h"
 #include "analyzer/findings/parts.h"
 #include "analyzer/findings/ways.h"
+#include "analyzer/objects/facts.h"
 #include "dumpfmt/base/map.h"
 #include "dumpfmt/base/mem.h"
 
@@ -392,24 +393,34 @@ static void find_limits(struct maker *m, uint32_t holder, bool attributes)
         if (type == PY_NO_TYPE || strcmp(py_type_at(m->analysis.objects, type)->name, "int") != 0)
             continue;
         DF_CLEANUP_FREE char *text = py_text(m->analysis.objects, ref->target, 24);
-        int64_t limit = strtoll(text, NULL, 10);
-        if (limit >= LEAST_LIMIT)
-            m->limits[m->limit_count++] = limit;
+        m->limits[m->limit_count++] = strtoll(text, NULL, 10);
     }
 }
 
-/* Whether a container is as long as a limit that stands beside it is for those who compare. */
-static void note_limits(struct maker *m, uint32_t shape)
+/* Whether a container is as long as a limit is for those who compare. */
+static void note_limit(struct maker *m, uint32_t shape, int64_t limit)
 {
     uint64_t *limits = m->shapes.items[shape].shape.limits;
 
-    for (uint32_t i = 0; i < m->limit_count; i++)
-        for (uint32_t at = 0; at < FI_MAX_LIMITS; at++) {
-            if (limits[at] && limits[at] != (uint64_t)m->limits[i])
-                continue;
-            limits[at] = (uint64_t)m->limits[i];
-            break;
-        }
+    for (uint32_t at = 0; at < FI_MAX_LIMITS && limit >= LEAST_LIMIT; at++) {
+        if (limits[at] && limits[at] != (uint64_t)limit)
+            continue;
+        limits[at] = (uint64_t)limit;
+        break;
+    }
+}
+
+/* The limit that a container of the standard library keeps itself. */
+static void note_own_limit(struct maker *m, uint32_t shape, uint32_t node)
+{
+    uint64_t address = m->analysis.graph->address[node];
+    struct py_lru lru;
+    struct py_deque deque;
+
+    if (py_lru_facts(m->analysis.objects, address, &lru))
+        note_limit(m, shape, lru.maxsize);
+    else if (py_deque_facts(m->analysis.objects, address, &deque))
+        note_limit(m, shape, deque.maxlen);
 }
 
 static void hang(struct maker *m, uint32_t shape, uint32_t holder, uint32_t node,
@@ -427,8 +438,8 @@ static void hang(struct maker *m, uint32_t shape, uint32_t holder, uint32_t node
         label = m->attributes;
     below = shape_below(m, owner, label, type, hop);
     put(m, below, node);
-    if (hop == FI_HOP_ATTRIBUTE && m->limit_count)
-        note_limits(m, below);
+    for (uint32_t i = 0; i < m->limit_count && hop == FI_HOP_ATTRIBUTE; i++)
+        note_limit(m, below, m->limits[i]);
 }
 
 /* The best reference of the holder to each of its children, with one walk. */
@@ -480,11 +491,18 @@ static void open_node(struct maker *m, uint32_t shape, uint32_t node)
         free(best);
 }
 
+static bool keeps_limit(const struct fi_shape *shape)
+{
+    return !strcmp(shape->type, "functools._lru_cache_wrapper") ||
+           !strcmp(shape->type, "collections.deque");
+}
+
 static void open_shapes(struct maker *m)
 {
     while (m->queue.count) {
         uint32_t shape = dequeue(m), node = m->shapes.items[shape].pending;
         struct growing *g = &m->shapes.items[shape];
+        bool limited = keeps_limit(&g->shape);
 
         g->opened = true;
         g->queued = false;
@@ -493,15 +511,12 @@ static void open_shapes(struct maker *m)
         while (node != AL_NONE) {
             uint32_t next = m->next[node];
 
+            if (limited)
+                note_own_limit(m, shape, node);
             open_node(m, shape, node);
             node = next;
         }
     }
-}
-
-static bool has_name(const char *text, const char *start, size_t length)
-{
-    return strncmp(text, start, length) == 0;
 }
 
 /* A root's path without what differs between processes: addresses, and the numbers of threads. */
@@ -511,7 +526,7 @@ static char *mask(const char *path)
     bool inside = false; /* of "<thread …>" and the like */
 
     while (*path) {
-        size_t hex = has_name(path, "0x", 2) ? strspn(path + 2, "0123456789abcdef") : 0;
+        size_t hex = path[0] == '0' && path[1] == 'x' ? strspn(path + 2, "0123456789abcdef") : 0;
         size_t digits = strspn(path, "0123456789");
 
         inside = *path == '<' || (inside && *path != '>');

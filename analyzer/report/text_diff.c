@@ -56,7 +56,9 @@ static char *signed_number(int64_t number)
                         fi_number_phrase(number < 0 ? -(uint64_t)number : (uint64_t)number).text);
 }
 
-/* "100 → 40 100": of many dumps each. */
+#define WRITTEN_OUT 4 /* dumps; of more the figures between are left out */
+
+/* "100 → 40 100": of each dump. */
 static char *steps(const uint64_t *figures, uint32_t count)
 {
     char *text = NULL;
@@ -64,8 +66,12 @@ static char *steps(const uint64_t *figures, uint32_t count)
     FILE *stream = open_memstream(&text, &size);
     if (!stream)
         return df_xstrdup("");
-    for (uint32_t i = 0; i < count; i++)
-        fprintf(stream, "%s%s", i ? " → " : "", fi_number_phrase(figures[i]).text);
+    for (uint32_t i = 0; i < count; i++) {
+        if (count > WRITTEN_OUT && i && i + 1 < count)
+            fputs(i == 1 ? " → …" : "", stream);
+        else
+            fprintf(stream, "%s%s", i ? " → " : "", fi_number_phrase(figures[i]).text);
+    }
     fclose(stream);
     return text;
 }
@@ -91,7 +97,7 @@ static void paths(struct rp_paper *paper, const struct fi_diff *diff)
     static const struct rp_column columns[] = {
         {.name = "growth", .right = true},
         {.name = "share", .right = true},
-        {.name = "objects", .right = true, .least = 8},
+        {.name = "objects", .right = true},
         {.name = "path", .ink = RP_CYAN, .least = 24, .middle = true},
         {.name = "type", .least = 12, .middle = true},
         {.name = "note", .ink = RP_DIM},
@@ -124,7 +130,7 @@ static void types(struct rp_paper *paper, const struct fi_diff *diff)
         {.name = "growth", .right = true},
         {.name = "retained", .right = true},
         {.name = "more", .right = true},
-        {.name = "objects", .right = true, .least = 8},
+        {.name = "objects", .right = true},
         {.name = "type", .least = 16, .middle = true},
         {.name = "note", .ink = RP_DIM},
     };

@@ -104,8 +104,9 @@ class Diff(support.Case):
                 first = made["paths"][0]
                 self.assertEqual((first["path"], first["type"]), (path, kind), made["sentence"])
                 self.assertAlmostEqual(first["grown_objects"], more, delta=more * 0.01)
-                full = [row for row in made["paths"] if row["path"] == "shop.cache.pages.pages[*]"]
-                self.assertEqual([(row["kind"], row["limit"]) for row in full], [("limited", 250)])
+                full = {row["path"]: row["limit"] for row in made["paths"] if row["kind"] == "limited"}
+                self.assertEqual(full, {"shop.cache.pages.pages[*]": 250, "shop.cache.render[*]": 128,
+                                        "shop.cache.latest[*]": 200})
 
     def test_two_processes(self):
         """Another process, another hash seed, more requests."""
@@ -118,6 +119,25 @@ class Diff(support.Case):
                 self.assertNotEqual(made["dumps"][0]["pid"], made["dumps"][1]["pid"])
                 self.assertGreater(made["paths"][0]["grown_bytes"], made["all_growth_bytes"] // 2)
                 self.assertEqual(made["warnings"], [])
+
+    def test_busy(self):
+        """In the second dump a running frame holds what leaks, and a list of all of it: the path stays that of the module."""
+        python = support.first_python(self)
+        old, = self.served(python, "seen", 1000)
+        new, = self.served(python, "seen", 2000, "busy")
+        made = self.diff(old, new)
+        self.check_leak(made, "seen")
+
+    def test_damaged(self):
+        """What a cut core does not have is said, and nothing else of it."""
+        old, = self.served(support.first_python(self), "seen", 100)
+        cut = old + ".cut"
+        with open(old, "rb") as source, open(cut, "wb") as out:
+            out.write(source.read(os.path.getsize(old) * 2 // 3))
+        made = self.diff(old, cut, status=4)
+        self.assertTrue(any("could not be read in whole" in warning for warning in made["warnings"]), made["warnings"])
+        self.assertIsNotNone(made["dumps"][1]["unread"])
+        self.assertIsNone(made["dumps"][0]["unread"])
 
     def test_same_program_is_the_same(self):
         """Two processes that have done the same: what differs is next to nothing."""
@@ -142,8 +162,10 @@ class Diff(support.Case):
         text = self.necropy("diff", *cores, "--limit", "3")[0]
         self.assertRegex(text, r"`shop\.handlers\.SEEN` grew by 2 000 `Entry` \(1\.\d+ MB\), \d+ % of all growth\.\s+"
                                r"It\s+grew\s+in\s+each\s+of\s+2\s+steps\.")
-        self.assertRegex(text, r"1 000 → 2 000 → 3 000  shop\.handlers\.SEEN\[\*\]  shop\.handlers\.Entry  in each step")
+        self.assertRegex(text, r"1 000 → 2 000 → 3 000  shop\.handlers\.SEEN\[\*\] +shop\.handlers\.Entry +in each step")
         self.assertLessEqual(max(map(len, text.splitlines())), 120)
+        many = self.necropy("diff", cores[0], cores[0], cores[0], cores[1], cores[2], "--limit", "1")[0]
+        self.assertIn("1 000 → … → 3 000  shop.handlers.SEEN[*]", many)
         shrunk = self.necropy("diff", cores[2], cores[0])[0]
         self.assertIn("Nothing grew", shrunk)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # necropy: a service that answers requests, with caches as services have them, and perhaps one leak.
-"""request_leak.py LEAK [REQUESTS]: answers so many requests and is ready; answers as many as NECROPY_REQUESTS says (1000)
+"""request_leak.py LEAK [REQUESTS [busy]]: answers so many requests and is ready; NECROPY_REQUESTS more (1000)
 whenever SIGUSR1 comes, and is ready again.  LEAK: seen, audit, sessions, chain, buffer, or none.
 
 All that is healthy here fills in the first requests, some of it with more memory than the leak takes: modules imported
@@ -171,7 +171,14 @@ def main():
 
     serve(int(sys.argv[2] if len(sys.argv) > 2 else 0))
     signal.signal(signal.SIGUSR1, again)
+    (busy if sys.argv[3:] == ["busy"] else oracle.hold)()
+
+
+def busy():
+    """Dumped in the middle of a request, whose locals hold what the modules hold."""
+    seen, lines, entries = handlers.SEEN, audit.journal.lines, list(handlers.SEEN.values())
     oracle.hold()
+    return seen, lines, entries
 
 
 if __name__ == "__main__":
