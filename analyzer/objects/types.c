@@ -101,34 +101,50 @@ static char *type_name(struct py_objects *objects, uint64_t address, uint64_t fl
     return df_xstrdup(strncmp(raw, "builtins.", 9) == 0 ? raw + 9 : raw);
 }
 
-/* The symbol names it; without symbols, the commonest tp_traverse among the types of the first
- * collected objects that are heap types made by `type` is it: classes outnumber all else. */
+/* The symbol names it; without symbols, the commonest tp_traverse among heap types is it: classes
+ * outnumber all else. Types are those among the first collected objects, and the types of these:
+ * what is frozen or immortal (3.13t: most types, once there are threads) may be on no list. */
+#define MAX_VOTES 20000
+#define MAX_ASKED 1000000
+
 struct vote {
     struct py_objects *objects;
-    struct df_map counts;
+    struct df_map types, counts;
     uint64_t best;
-    uint32_t best_count, seen;
+    uint32_t best_count, seen, asked;
 };
+
+static void vote_of_type(struct vote *vote, uint64_t type)
+{
+    struct py_reader *reader = &vote->objects->reader;
+    bool added;
+    if (!(PY_PTR(reader, type, type, tp_flags) & PY_TPFLAGS_HEAPTYPE))
+        return;
+    df_map_add(&vote->types, type, 0, &added);
+    uint64_t traverse = added ? PY_PTR(reader, type, type, tp_traverse) : 0;
+    vote->seen += added;
+    if (!traverse)
+        return;
+    uint32_t count = df_map_get(&vote->counts, traverse);
+    count = count == DF_MAP_NONE ? 1 : count + 1;
+    df_map_set(&vote->counts, traverse, count);
+    if (count > vote->best_count) {
+        vote->best_count = count;
+        vote->best = traverse;
+    }
+}
 
 static bool vote_for_traverse(void *context, uint64_t object)
 {
     struct vote *vote = context;
     struct py_reader *reader = &vote->objects->reader;
-    uint64_t meta = py_type_of(reader, object);
-    if (!meta || !(PY_PTR(reader, meta, type, tp_flags) & PY_TPFLAGS_TYPE) ||
-        !(PY_PTR(reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE))
-        return true;
-    uint64_t traverse = PY_PTR(reader, object, type, tp_traverse);
-    if (traverse) {
-        uint32_t count = df_map_get(&vote->counts, traverse);
-        count = count == DF_MAP_NONE ? 1 : count + 1;
-        df_map_set(&vote->counts, traverse, count);
-        if (count > vote->best_count) {
-            vote->best_count = count;
-            vote->best = traverse;
-        }
-    }
-    return ++vote->seen < 20000;
+    reader->fault = false; /* one that is not there says nothing of the others */
+    uint64_t type = py_type_of(reader, object);
+    if (type)
+        vote_of_type(vote, type);
+    if (type && (PY_PTR(reader, type, type, tp_flags) & PY_TPFLAGS_TYPE))
+        vote_of_type(vote, object);
+    return vote->seen < MAX_VOTES && ++vote->asked < MAX_ASKED;
 }
 
 static void find_subtype_traverse(struct py_objects *objects)
@@ -141,7 +157,9 @@ static void find_subtype_traverse(struct py_objects *objects)
     }
     struct vote vote = {.objects = objects};
     df_map_init(&vote.counts);
+    df_map_init(&vote.types);
     py_gc_objects(objects->py, vote_for_traverse, &vote);
+    df_map_deinit(&vote.types);
     df_map_deinit(&vote.counts);
     objects->reader.fault = false;
     objects->subtype_traverse = vote.best;
