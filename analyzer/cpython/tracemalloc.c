@@ -111,10 +111,15 @@ static void add_table(struct maker *maker, uint64_t address)
 {
     struct py_hashtable table;
     struct py_reader reader = py_reader(maker->py);
-    if (py_hashtable_at(&reader, address, &table))
-        maker->traced->damaged += py_hashtable_each(&reader, &table, add_trace, maker);
-    else
+    size_t before = maker->traces.count;
+    if (!py_hashtable_at(&reader, address, &table)) {
         maker->traced->damaged++;
+        return;
+    }
+    maker->traced->damaged += py_hashtable_each(&reader, &table, add_trace, maker);
+    uint64_t entry = PY_SIZEOF(&maker->py->layout, hashentry) + table.key_size +
+                     PY_SIZEOF(&maker->py->layout, trace);
+    maker->traced->own_bytes += table.bucket_count * 8 + (maker->traces.count - before) * entry;
 }
 
 static bool add_domain(void *context, const struct py_hash_entry *entry)
@@ -219,6 +224,8 @@ static void read_tables(struct maker *maker, const struct py_tracing_place *plac
     traced->stack_count = (uint32_t)maker->stacks.count;
     traced->frames = maker->frames.items;
     traced->frame_count = (uint32_t)maker->frames.count;
+    traced->own_bytes += maker->stacks.count * PY_OFF(&maker->py->layout, tracestack, frames) +
+                         maker->frames.count * PY_SIZEOF(&maker->py->layout, traceframe);
     for (size_t i = 0; i < maker->files.count; i++) {
         free(maker->files.items[i].points);
         free(maker->files.items[i].text);

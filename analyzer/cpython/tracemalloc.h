@@ -39,6 +39,7 @@ struct py_tracemalloc {
     enum py_tracing state;             /* all that follows is for PY_TRACING_ON */
     uint32_t max_frames;               /* kept of a traceback; 0: not known */
     uint64_t traced_bytes, peak_bytes; /* get_traced_memory(); peak 0: not known */
+    uint64_t own_bytes; /* what its tables of traces and its tracebacks take, of C's memory */
     struct py_trace *traces;           /* by domain, then by address */
     size_t trace_count, own_count;     /* own_count: those of domain 0, which come first */
     struct py_trace_stack *stacks;

@@ -31,6 +31,7 @@ struct fi_allocations {
     uint32_t max_frames;   /* kept of each traceback; 0: not known */
     uint64_t traced_bytes; /* tracemalloc.get_traced_memory() */
     uint64_t peak_bytes;   /* 0: not known */
+    uint64_t own_bytes;    /* that tracemalloc itself takes, of C's memory */
     uint64_t blocks;       /* all that were traced */
     uint64_t damaged;      /* of its tables: entries that could not be read */
     enum fi_allocation_group group;

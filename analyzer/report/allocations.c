@@ -59,10 +59,10 @@ static void heading(struct rp_paper *paper, const struct fi_allocations *allocat
             ? df_xasprintf("; it kept %" PRIu32 " %s of each traceback", allocations->max_frames,
                            allocations->max_frames == 1 ? "frame" : "frames")
             : NULL;
-    DF_CLEANUP_FREE char *text = df_xasprintf("tracemalloc had traced %s in %s blocks%s%s.",
-                                              fi_bytes_phrase(allocations->traced_bytes).text,
-                                              fi_number_phrase(allocations->blocks).text,
-                                              peak ? peak : "", depth ? depth : "");
+    DF_CLEANUP_FREE char *text = df_xasprintf(
+        "tracemalloc had traced %s in %s blocks%s, and took %s itself%s.",
+        fi_bytes_phrase(allocations->traced_bytes).text, fi_number_phrase(allocations->blocks).text,
+        peak ? peak : "", fi_bytes_phrase(allocations->own_bytes).text, depth ? depth : "");
     rp_wrap(paper, "", RP_BOLD, text);
     if (!allocations->type)
         return;
@@ -117,11 +117,12 @@ struct df_err *rp_allocations_json(FILE *stream, const struct fi_allocations *al
     for (uint32_t i = 0; i < allocations->row_count && (!limit || i < limit); i++)
         json_array_append_new(rows, row_value(&allocations->rows[i]));
     json_t *value = json_pack(
-        "{si sb so so so so so so so ss so so so so so}", "schema_version", FI_SCHEMA_VERSION,
+        "{si sb so so so so so so so so ss so so so so so}", "schema_version", FI_SCHEMA_VERSION,
         "tracing", allocations->tracing, "note", rp_json_text(allocations->note), "max_frames",
         allocations->max_frames ? rp_json_number(allocations->max_frames) : json_null(),
         "traced_bytes", rp_json_number(allocations->traced_bytes), "peak_bytes",
-        allocations->peak_bytes ? rp_json_number(allocations->peak_bytes) : json_null(), "blocks",
+        allocations->peak_bytes ? rp_json_number(allocations->peak_bytes) : json_null(),
+        "own_bytes", rp_json_number(allocations->own_bytes), "blocks",
         rp_json_number(allocations->blocks), "damaged", rp_json_number(allocations->damaged),
         "type", rp_json_text(allocations->type), "group",
         fi_allocation_group_name(allocations->group), "objects",

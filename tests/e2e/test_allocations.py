@@ -62,6 +62,8 @@ class Allocations(support.Case):
                 self.assertEqual((made["tracing"], made["note"], made["damaged"]), (True, None, 0))
                 self.assertEqual(made["max_frames"], truth["limit"])
                 self.assertEqual(made["group"], group)
+                self.assertGreaterEqual(made["peak_bytes"] or truth["size"], truth["size"])  # None: not known
+                self.assertAlmostEqual(made["own_bytes"] / truth["own"], 1, delta=0.5)
 
     def check_text(self, truth, core, options):
         for group in GROUPS:

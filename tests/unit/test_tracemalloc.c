@@ -198,6 +198,9 @@ static void test_sane(void **state)
         assert_int_equal(traced->own_count, TRACES);
         assert_int_equal(traced->stack_count, 2);
         assert_int_equal(traced->frame_count, 4);
+        assert_int_equal(traced->own_bytes, (form ? 1 : 2) * BUCKETS * 8 +
+                                                (form ? 21 * (16 + 12 + 16) : 22 * (32 + 16)) +
+                                                2 * 12 + 4 * 12);
         /* By code points: U+DCE9, which UTF-8 cannot say, before U+1F40D. */
         assert_int_equal(traced->file_count, 3);
         assert_string_equal(traced->files[0], "/a.py");
