@@ -149,6 +149,12 @@ static void fields(struct rp_paper *paper, const struct fi_object *object)
     rp_left_out(paper, object->field_count, object->field_total, "(--limit N)");
 }
 
+static char *in_objects(uint64_t bytes, uint64_t objects)
+{
+    return df_xasprintf("%s in %s object%s", fi_bytes_phrase(bytes).text,
+                        fi_number_phrase(objects).text, objects == 1 ? "" : "s");
+}
+
 /* What would be gone with it, by type. */
 static void freed(struct rp_paper *paper, const struct fi_object *object)
 {
@@ -163,9 +169,8 @@ static void freed(struct rp_paper *paper, const struct fi_object *object)
         rp_cell_number(&table, object->freed[i].count);
         rp_cell(&table, object->freed[i].type);
     }
-    DF_CLEANUP_FREE char *note = df_xasprintf(
-        "%s in %s objects", fi_bytes_phrase(object->retained_bytes - object->size).text,
-        fi_number_phrase(object->retained_objects - 1).text);
+    DF_CLEANUP_FREE char *note =
+        in_objects(object->retained_bytes - object->size, object->retained_objects - 1);
     rp_heading(paper, "Would be freed with it", note);
     rp_table_print(paper, &table);
     rp_left_out(paper, object->freed_count, object->freed_total, "types (--limit 0)");
@@ -185,10 +190,10 @@ static void standing(struct rp_paper *paper, const struct fi_object *object)
     row(paper, "root", RP_PLAIN, object->root);
     row(paper, "collector", object->garbage ? RP_YELLOW : RP_PLAIN, object->verdict);
     if (object->cycle_objects)
-        cycle = df_xasprintf("of %s objects, %s%s%s", fi_number_phrase(object->cycle_objects).text,
-                             fi_bytes_phrase(object->cycle_bytes).text,
-                             object->cycle_types ? ": " : "",
-                             object->cycle_types ? object->cycle_types : "");
+        cycle =
+            df_xasprintf("of %s objects, %s%s%s", fi_number_phrase(object->cycle_objects).text,
+                         fi_bytes_phrase(object->cycle_bytes).text, object->cycle_types ? ": " : "",
+                         object->cycle_types ? object->cycle_types : "");
     row(paper, "cycle", object->garbage ? RP_YELLOW : RP_PLAIN, cycle);
     if (object->finalized)
         row(paper, "finalizer", RP_PLAIN, "has run");
@@ -198,9 +203,7 @@ static void standing(struct rp_paper *paper, const struct fi_object *object)
 static void sizes(struct rp_paper *paper, const struct fi_object *object)
 {
     DF_CLEANUP_FREE char *references = references_text(object);
-    DF_CLEANUP_FREE char *retained =
-        df_xasprintf("%s in %s objects", fi_bytes_phrase(object->retained_bytes).text,
-                     fi_number_phrase(object->retained_objects).text);
+    DF_CLEANUP_FREE char *retained = in_objects(object->retained_bytes, object->retained_objects);
     row(paper, "size", RP_PLAIN, fi_bytes_phrase(object->size).text);
     row(paper, "retained", RP_PLAIN, retained);
     row(paper, "references", RP_PLAIN, references);

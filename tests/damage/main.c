@@ -69,7 +69,9 @@ static void ask(struct py_objects *objects, const struct py_batch_item *item, bo
     py_object_flags(objects, item->object, item->type);
     if (!thoroughly)
         return;
+    static const struct py_text_options longer = {.max_characters = 5000};
     free(py_text(objects, item->object, 80));
+    free(py_text_as(objects, item->object, &longer));
     py_attribute(objects, item->object, "name");
     struct py_refs refs = {0};
     py_walk_one(objects, item->object, &refs);

@@ -65,8 +65,29 @@ class Commands(support.Case):
         self.assertIn("list", text)
         self.assertIn("ui.events.bus.listeners", text)
         self.assertIn("ui.events.Listener", text)
-        shown = json.loads(self.necropy("show", self.core, self.bus(), "--json")[0])
+        shown = json.loads(self.necropy("show", self.core, self.bus(), "--json", "--limit", "5")[0])
         self.assertEqual(shown["type"], "list")
+        self.assertEqual([field["name"] for field in shown["fields"]], ["[%d]" % index for index in range(5)])
+        self.assertEqual({field["type"] for field in shown["fields"]}, {"ui.events.Listener"})
+        self.assertIn({"name": "length", "text": "{:,} items".format(shown["field_total"]).replace(",", " ")}, shown["facts"])
+        freed = {row["type"]: row for row in shown["freed_with_it"]}
+        self.assertEqual(freed["ui.events.Listener"]["count"], shown["field_total"])
+        self.assertLessEqual(sum(row["bytes"] for row in shown["freed_with_it"]), shown["retained_bytes"] - shown["size"])
+        self.assertEqual(shown["dominator"]["label"], ".listeners")
+        element = json.loads(self.necropy("show", self.core, shown["fields"][0]["address"], "--json")[0])
+        self.assertEqual(element["fields_are"], "attributes")
+        self.assertEqual(element["retained_bytes"], shown["fields"][0]["retained_bytes"])
+
+    def test_show_type(self):
+        shown = json.loads(self.necropy("show", self.core, "--type", "ui.events.Listener", "--json", "--limit", "3")[0])
+        self.assertEqual(len(shown["objects"]), 3)
+        retained = [one["retained_bytes"] for one in shown["objects"]]
+        self.assertEqual(retained, sorted(retained, reverse=True))
+        types = json.loads(self.necropy("types", self.core, "--json")[0])["types"]
+        row = next(row for row in types if row["type"] == "ui.events.Listener")
+        self.assertEqual((shown["total"], shown["shallow_bytes"]), (row["count"], row["shallow_bytes"]))
+        self.necropy("show", self.core, status=2)
+        self.necropy("show", self.core, "0x10", "--type", "list", status=2)
 
     def test_show_nothing(self):
         _, err = self.necropy("show", self.core, "0x10", status=None)
