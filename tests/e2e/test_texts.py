@@ -26,6 +26,7 @@ class Texts(support.Case):
         options = support.options_for(python)
         self.exact(core, truth, options)
         self.others(core, truth, options)
+        self.exact(core, truth, options + ("--ignore-debug-info",))  # layouts from the table
         self.limits(core, truth, options)
         self.terminal(core, truth, options)
 
