@@ -26,6 +26,7 @@
 
 #define EXPLAINS 0.7 /* of the growth above: as holders.c */
 #define MAX_WAY 1000
+#define MULTIPLIED 1.05    /* elements for each holder */
 #define JUMP 2             /* objects for each one above, at least, make a jump */
 #define FLOOR_BYTES 512    /* growth that is not worth a row; */
 #define FLOOR_SHARE 100000 /* nor is this part of the heap */
@@ -150,6 +151,25 @@ static int64_t at_least_one(int64_t count)
     return count > 1 ? count : 1;
 }
 
+/* Are there more of them for each holder? 50 threads more that have 200 strings each, as the others
+ * have, are more threads, not more strings. */
+static bool has_multiplied(const struct finder *f, const uint64_t *objects, const uint64_t *holders)
+{
+    uint32_t last = f->merged->dumps - 1;
+
+    if (!objects[0] || !holders[0] || !holders[last])
+        return true;
+    return (double)objects[last] / (double)holders[last] >
+           MULTIPLIED * (double)objects[0] / (double)holders[0];
+}
+
+static const uint64_t *objects_of(const struct finder *f, uint32_t place)
+{
+    static const uint64_t one[FI_MAX_DUMPS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+    return place == AL_NONE ? one : f->merged->objects + (size_t)place * f->merged->dumps;
+}
+
 static struct jump find_jump(const struct finder *f)
 {
     struct jump best = {.at = f->way.count, .ratio = 1};
@@ -158,13 +178,16 @@ static struct jump find_jump(const struct finder *f)
     struct group group = elements_of(f, last);
 
     for (size_t i = 0; i < f->way.count; i++) {
-        int64_t here = at_least_one(more_of(f, f->way.items[i]));
+        uint32_t place = f->way.items[i];
+        int64_t here = at_least_one(more_of(f, place));
 
-        if (here / before > best.ratio)
+        if (here / before > best.ratio &&
+            has_multiplied(f, objects_of(f, place), objects_of(f, place_at(f, place)->above)))
             best = (struct jump){i, here / before};
         before = here;
     }
-    if (group.objects / before > best.ratio && group.bytes * 2 >= growth_of(f, last))
+    if (group.objects / before > best.ratio && group.bytes * 2 >= growth_of(f, last) &&
+        has_multiplied(f, group.counts, objects_of(f, last)))
         best = (struct jump){f->way.count, group.objects / before};
     return best;
 }

@@ -144,6 +144,30 @@ static void third_dump_tells(void **state)
     fi_diff_free(diff);
 }
 
+/* More lists that are as long as the others: the lists are named, not what is in them; but longer
+ * lists are. */
+static void holders_or_elements(void **state)
+{
+    (void)state;
+    static struct made made;
+    static const struct figures figures[] = {{10, 1, 1}, {20, 1, 1}};
+    struct fi_diff *diff;
+
+    for (uint32_t longer = 0; longer < 2; longer++) {
+        for (uint32_t i = 0; i < 2; i++) {
+            fill(made.shapes[i], &made.profile[i], figures[i]);
+            made.shapes[i][3].hop = FI_HOP_ELEMENT; /* LOG[*][*] */
+            made.shapes[i][3].label = "[*]";
+            made.shapes[i][3].count = figures[i].log_count * (i && longer ? 2000 : 500);
+            made.shapes[i][3].own_bytes = 50 * made.shapes[i][3].count;
+        }
+        diff = diff_of(&made, NULL, 2);
+        assert_string_equal(diff->paths[0].path, longer ? "shop.LOG[*][*]" : "shop.LOG[*]");
+        assert_int_equal(diff->paths[0].grown_objects, longer ? 35000 : 10);
+        fi_diff_free(diff);
+    }
+}
+
 static void own_size(void **state)
 {
     (void)state;
@@ -295,10 +319,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(container_first), cmocka_unit_test(third_dump_tells),
-        cmocka_unit_test(own_size),        cmocka_unit_test(nothing_grew),
-        cmocka_unit_test(shapes_by_text),  cmocka_unit_test(warnings),
-        cmocka_unit_test(types_by_name),   cmocka_unit_test(text_and_json),
-        cmocka_unit_test(too_few),
+        cmocka_unit_test(own_size),        cmocka_unit_test(holders_or_elements),
+        cmocka_unit_test(nothing_grew),    cmocka_unit_test(shapes_by_text),
+        cmocka_unit_test(warnings),        cmocka_unit_test(types_by_name),
+        cmocka_unit_test(text_and_json),   cmocka_unit_test(too_few),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
