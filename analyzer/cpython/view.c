@@ -22,7 +22,7 @@ bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size
     return true;
 }
 
-uint64_t py_field_at(struct py_reader *reader, uint64_t structure, enum py_field field)
+uint64_t py_field_slowly(struct py_reader *reader, uint64_t structure, enum py_field field)
 {
     const struct py_layout *layout = reader->layout;
     uint64_t value = 0;

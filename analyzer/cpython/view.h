@@ -21,7 +21,7 @@ struct py_reader {
     const struct df_aspace *space;
     const struct py_layout *layout;
     const struct py_counts *counts; /* NULL: none */
-    bool fault; /* something could not be read since this was cleared */
+    bool fault;                     /* something could not be read since this was cleared */
 };
 
 static inline uint64_t py_word(struct py_reader *reader, uint64_t address)
@@ -53,7 +53,32 @@ static inline uint8_t py_byte(struct py_reader *reader, uint64_t address)
 
 /* A field of any width up to 8 bytes, bit fields too, zero-extended. Absent fields read as 0
  * without a fault: ask PY_HAS where it matters. */
-uint64_t py_field_at(struct py_reader *reader, uint64_t structure, enum py_field field);
+uint64_t py_field_slowly(struct py_reader *reader, uint64_t structure, enum py_field field);
+
+/* Whole bytes, in one piece, are the rule. */
+static inline uint64_t py_field_at(struct py_reader *reader, uint64_t structure,
+                                   enum py_field field)
+{
+    const struct py_layout *layout = reader->layout;
+    uint64_t address = structure + layout->offset[field];
+    const void *bytes;
+    uint32_t half;
+    if (layout->bit_size[field] || layout->offset[field] == PY_ABSENT)
+        return py_field_slowly(reader, structure, field);
+    switch (layout->size[field]) {
+    case 1:
+        return py_byte(reader, address);
+    case 4:
+        bytes = df_ptr(reader->space, address, 4);
+        if (!bytes)
+            break;
+        memcpy(&half, bytes, 4);
+        return half;
+    case 8:
+        return py_word(reader, address);
+    }
+    return py_field_slowly(reader, structure, field);
+}
 
 /* A pointer-sized field; the common case, without the table look-ups of py_field_at. */
 #define PY_PTR(reader, address, tag, field)                              \
@@ -97,8 +122,8 @@ bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
                  uint64_t *ret_length, uint32_t *ret_kind);
 /* A code point as repr sees it: printed, or escaped (printable.c). */
 bool py_printable(const struct py_layout *layout, uint32_t code_point);
-/* The digits of an int of any size: where they are, how many, how many bits each has (15 or 30, in 2
- * or 4 bytes), and the sign. False when it is none, or its digits cannot be read. */
+/* The digits of an int of any size: where they are, how many, how many bits each has (15 or 30, in
+ * 2 or 4 bytes), and the sign. False when it is none, or its digits cannot be read. */
 struct py_digits {
     uint64_t address, count;
     uint32_t bits, bytes;

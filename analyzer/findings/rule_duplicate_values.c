@@ -35,6 +35,9 @@ struct search {
     uint8_t *kind_of;    /* per type: 1 + enum kind; 0: none */
     uint32_t *group_of;  /* per node: 1 + group, of texts and bytes */
     struct df_map index; /* hash of the content -> group */
+    uint8_t *seen;       /* per hash, cut short, 2 bits: a value had it; several had */
+    uint64_t seen_mask;
+    uint32_t *values[KINDS], value_count[KINDS]; /* nodes */
     struct {
         struct group *items;
         size_t count, capacity;
@@ -105,13 +108,36 @@ static void count_one(struct search *search, uint32_t node, uint32_t at)
     search->group_of[node] = at + 1;
 }
 
-static void add_data(struct search *search, uint32_t node, enum kind kind)
+/* Most values are there once. They are told by a first look at all, and never entered: a table of
+ * all values would be larger than all else. */
+static void see(struct search *search, uint64_t hash)
+{
+    uint64_t at = hash & search->seen_mask;
+    unsigned shift = (unsigned)(at % 4) * 2;
+    uint8_t *four = &search->seen[at / 4], once = *four >> shift & 1;
+    *four |= (uint8_t)((once ? 2 : 1) << shift);
+}
+
+static bool is_seen_again(const struct search *search, uint64_t hash)
+{
+    uint64_t at = hash & search->seen_mask;
+    return search->seen[at / 4] >> at % 4 * 2 & 2;
+}
+
+static void add_data(struct search *search, uint32_t node, enum kind kind, bool look)
 {
     uint64_t size;
     const uint8_t *data = content(search, node, kind, &size);
     if (!data)
         return;
-    uint32_t at = enter(search, node, hash_bytes(data, size, kind + 1));
+    uint64_t hash = hash_bytes(data, size, kind + 1);
+    if (look) {
+        see(search, hash);
+        return;
+    }
+    if (!is_seen_again(search, hash))
+        return;
+    uint32_t at = enter(search, node, hash);
     uint32_t first = search->groups.items[at].first;
     if (first == node || is_same_value(search, node, first, kind))
         count_one(search, node, at);
@@ -157,20 +183,63 @@ static void add_tuple(struct search *search, uint32_t node)
         count_one(search, node, at);
 }
 
-static void collect(struct search *search, enum kind kind)
+/* The kind of a value that is looked at; KINDS for all else. */
+static enum kind kind_of(const struct search *search, uint32_t node)
 {
     const struct gr_graph *graph = search->context->analysis->graph;
-    df_map_init(&search->index);
-    for (uint32_t node = 0; node < graph->count; node++) {
-        if (search->kind_of[graph->type[node]] != kind + 1u || (graph->flags[node] & GR_IMMORTAL) ||
-            fi_is_garbage(search->context->analysis, node))
-            continue;
-        if (kind == TUPLES)
-            add_tuple(search, node);
-        else
-            add_data(search, node, kind);
+    uint8_t kind = search->kind_of[graph->type[node]];
+    if (!kind || (graph->flags[node] & GR_IMMORTAL) ||
+        fi_is_garbage(search->context->analysis, node))
+        return KINDS;
+    return (enum kind)(kind - 1);
+}
+
+/* Values of each kind, by address. */
+static struct df_err *list_values(struct search *search)
+{
+    uint32_t count = search->context->analysis->graph->count, used[KINDS + 1] = {0};
+    for (uint32_t node = 0; node < count; node++)
+        used[kind_of(search, node)]++;
+    for (int kind = 0; kind < KINDS; kind++) {
+        DF_TRY(df_array(used[kind], sizeof(*search->values[kind]), &search->values[kind]));
+        search->value_count[kind] = used[kind];
+        used[kind] = 0;
     }
+    for (uint32_t node = 0; node < count; node++) {
+        enum kind kind = kind_of(search, node);
+        if (kind != KINDS)
+            search->values[kind][used[kind]++] = node;
+    }
+    return NULL;
+}
+
+/* Room for eight hashes a value, so that few values look as if they were there again. */
+static struct df_err *make_seen(struct search *search, enum kind kind)
+{
+    uint64_t slots = 64;
+    while (slots < search->value_count[kind] * UINT64_C(8))
+        slots *= 2;
+    search->seen_mask = slots - 1;
+    return df_array(slots / 4, 1, &search->seen);
+}
+
+static struct df_err *collect(struct search *search, enum kind kind)
+{
+    if (kind != TUPLES)
+        DF_TRY(make_seen(search, kind));
+    df_map_init(&search->index);
+    for (int look = kind != TUPLES; look >= 0; look--)
+        for (uint32_t i = 0; i < search->value_count[kind]; i++) {
+            uint32_t node = search->values[kind][i];
+            if (kind == TUPLES)
+                add_tuple(search, node);
+            else
+                add_data(search, node, kind, look);
+        }
     df_map_deinit(&search->index);
+    free(DF_TAKE(search->seen));
+    free(DF_TAKE(search->values[kind]));
+    return NULL;
 }
 
 static uint64_t wasted(const struct group *group)
@@ -305,12 +374,16 @@ struct df_err *fi_ask_duplicate_values(struct fi_context *context, const struct 
     search.group_of = group_of;
     search.kind_of = df_xcalloc(py_type_count(context->analysis->objects), 1);
     classify_types(&search);
-    for (int kind = 0; kind < KINDS; kind++) {
+    struct df_err *err = list_values(&search);
+    for (int kind = 0; kind < KINDS && !err; kind++) {
         search.base = search.groups.count;
-        collect(&search, (enum kind)kind);
-        report(&search, rule, (enum kind)kind);
+        err = collect(&search, (enum kind)kind);
+        if (!err)
+            report(&search, rule, (enum kind)kind);
     }
+    for (int kind = 0; kind < KINDS; kind++)
+        free(search.values[kind]);
     free(search.groups.items);
     free(search.kind_of);
-    return NULL;
+    return err;
 }

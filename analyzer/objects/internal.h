@@ -17,8 +17,17 @@
 #define PY_MAX_SHARED_KEYS 65536     /* attributes of one class that share their keys */
 #define PY_MAX_SIZE (UINT64_C(1) << 47) /* bytes of one object: no address space has more */
 
+#define PY_SHARED_TABLES 256 /* tables of keys that are remembered */
+
 struct py_names;
 struct py_debug; /* structs.c: debug information of modules, opened on demand */
+
+struct py_table { /* of a dict's keys, read and found plausible */
+    uint64_t keys, entries, count; /* count: dk_nentries */
+    uint32_t entry_size, key_at, value_at;
+    bool string_keys; /* dict_traverse visits no keys */
+    bool split_kind;
+};
 
 struct py_objects {
     struct py *py;
@@ -49,6 +58,7 @@ struct py_objects {
         size_t count, capacity;
     } sizeofs;
 
+    struct py_table tables[PY_SHARED_TABLES]; /* by address; walk_dict.c's */
     struct py_debug *debug;
     struct py_names *names; /* names.c; NULL until one is asked for */
     struct py_refs scratch;

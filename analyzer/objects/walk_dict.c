@@ -15,16 +15,9 @@
 
 #define MAX_DICT_LOG2 40
 
-struct table {
-    uint64_t keys, entries, count; /* count: dk_nentries */
-    uint32_t entry_size, key_at, value_at;
-    bool string_keys; /* dict_traverse visits no keys */
-    bool split_kind;
-};
-
 /* Up to 3.10 the look-up function tells string tables: lookdict serves any key. Without its symbol
  * a table is general when it has a key that is no str. */
-static bool has_string_keys(struct py_objects *objects, const struct table *table)
+static bool has_string_keys(struct py_objects *objects, const struct py_table *table)
 {
     struct py_reader *reader = &objects->reader;
     if (reader->layout->general_lookup)
@@ -37,7 +30,7 @@ static bool has_string_keys(struct py_objects *objects, const struct table *tabl
     return true;
 }
 
-static bool read_table(struct py_objects *objects, uint64_t keys, struct table *ret)
+static bool read_table(struct py_objects *objects, uint64_t keys, struct py_table *ret)
 {
     struct py_reader *reader = &objects->reader;
     const struct py_layout *layout = reader->layout;
@@ -79,23 +72,33 @@ static bool read_table(struct py_objects *objects, uint64_t keys, struct table *
     return true;
 }
 
+/* A table that instances share is asked for once an instance, for their number, and once an
+ * attribute, for its name. NULL when it is implausible. */
+static const struct py_table *shared_table(struct py_objects *objects, uint64_t keys)
+{
+    struct py_table *table = &objects->tables[keys / 16 % PY_SHARED_TABLES];
+    if (!keys || objects->reader.fault)
+        return NULL;
+    if (table->keys != keys) {
+        if (!read_table(objects, keys, table) || objects->reader.fault)
+            table->keys = 0;
+        objects->reader.fault = false;
+    }
+    return table->keys ? table : NULL;
+}
+
 uint64_t py_keys_entries(struct py_objects *objects, uint64_t keys)
 {
-    struct table table;
-    bool fault = objects->reader.fault;
-    bool good = keys && read_table(objects, keys, &table);
-    objects->reader.fault = fault;
-    return good ? table.count : 0;
+    const struct py_table *table = shared_table(objects, keys);
+    return table ? table->count : 0;
 }
 
 uint64_t py_shared_key(struct py_objects *objects, uint64_t keys, uint64_t i)
 {
-    struct table table;
+    const struct py_table *table = shared_table(objects, keys);
     uint64_t key = 0;
-    bool fault = objects->reader.fault;
-    if (keys && read_table(objects, keys, &table) && i < table.count)
-        key = py_word(&objects->reader, table.entries + i * table.entry_size + table.key_at);
-    objects->reader.fault = fault;
+    if (table && i < table->count)
+        df_u64(objects->reader.space, table->entries + i * table->entry_size + table->key_at, &key);
     return key;
 }
 
@@ -127,7 +130,7 @@ uint64_t py_keys_size(struct py_objects *objects, uint64_t keys)
 {
     struct py_reader *reader = &objects->reader;
     const struct py_layout *layout = reader->layout;
-    struct table table;
+    struct py_table table;
     if (!keys || !read_table(objects, keys, &table))
         return 0;
     uint64_t size = layout->keys_shape == PY_KEYS_LOG2
@@ -137,7 +140,7 @@ uint64_t py_keys_size(struct py_objects *objects, uint64_t keys)
     return (table.entries - keys) + usable * table.entry_size;
 }
 
-static enum py_status walk_split(struct py_objects *objects, const struct table *table,
+static enum py_status walk_split(struct py_objects *objects, const struct py_table *table,
                                  uint64_t values, struct py_refs *refs)
 {
     struct py_reader *reader = &objects->reader;
@@ -162,7 +165,7 @@ static enum py_status walk_split(struct py_objects *objects, const struct table 
     return py_reader_status(objects);
 }
 
-static void push_entry(const struct table *table, uint64_t key, uint64_t value,
+static void push_entry(const struct py_table *table, uint64_t key, uint64_t value,
                        struct py_refs *refs)
 {
     if (table->string_keys) {
@@ -176,7 +179,7 @@ static void push_entry(const struct table *table, uint64_t key, uint64_t value,
     }
 }
 
-static enum py_status walk_combined(struct py_objects *objects, const struct table *table,
+static enum py_status walk_combined(struct py_objects *objects, const struct py_table *table,
                                     struct py_refs *refs)
 {
     const uint8_t *bytes =
@@ -209,7 +212,7 @@ enum py_status py_walk_dict(struct py_objects *objects, const struct py_type *ty
     struct py_reader *reader = &objects->reader;
     uint64_t keys = PY_PTR(reader, object, dict, ma_keys);
     uint64_t values = PY_PTR(reader, object, dict, ma_values);
-    struct table table;
+    struct py_table table;
     if (reader->fault)
         return reader->fault = false, PY_FAULT;
     if (!keys) /* being built or torn down */
