@@ -19,7 +19,9 @@
 #define MAX_PATTERNS 1024 /* of empty fields */
 #define BEFORE 32         /* bytes in front of the object that belong to it */
 #define MAX_EXTENT 65536
-#define CHECK_SHIFT 58 /* one in 64 */
+#define CHECK_SHIFT 58 /* one in 64 is run all the same */
+#define CALM 65536     /* after so many that agree */
+#define CALM_SHIFT 54  /* one in 1024 */
 
 struct entry { /* a word of the object */
     int32_t offset;
@@ -44,6 +46,7 @@ struct size_rule {
 struct py_learned {
     uint8_t state, size_state;
     uint64_t seen, sized;
+    uint64_t asked, sizes_asked; /* since it was learned */
     struct shape shape;
     struct size_rule size;
     struct df_map patterns;   /* pattern_of objects that were checked */
@@ -81,9 +84,10 @@ bool py_type_is_learned(const struct py_type *type)
     return type->learned && type->learned->state == LEARNED;
 }
 
-static bool is_checked(uint64_t object)
+static bool is_checked(uint64_t object, uint64_t asked)
 {
-    return !((object >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> CHECK_SHIFT);
+    uint64_t hash = (object >> 4) * UINT64_C(0x9e3779b97f4a7c15);
+    return !(hash >> (asked < CALM ? CHECK_SHIFT : CALM_SHIFT));
 }
 
 static bool value_of(struct py_objects *objects, uint64_t object, const struct entry *entry,
@@ -420,17 +424,26 @@ static bool trace_visit(struct py_objects *objects, const struct py_type *type, 
     return good;
 }
 
+/* Which of `count` objects is a sample: one from each of as many stretches, but not at equal
+ * distances, which would meet a program's own rhythm (every fifth has no parent). */
+static size_t place_of(size_t sample, size_t count)
+{
+    size_t start = sample * count / SAMPLES, end = (sample + 1) * count / SAMPLES;
+    uint64_t hash = (sample + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    return end > start ? start + (size_t)(hash >> 32) % (end - start) : start;
+}
+
 static void learn(struct py_objects *objects, const struct py_type *type,
                   const struct py_batch_item *items, size_t count, size_t of_type)
 {
     struct py_learned *learned = learned_of(objects, type);
     struct sample samples[SAMPLES] = {0};
-    size_t taken = 0, step = of_type / SAMPLES ? of_type / SAMPLES : 1, seen = 0;
+    size_t taken = 0, seen = 0;
     bool good = true;
     learned->state = REFUSED;
     df_emulator_trace(objects->emulator, true);
     for (size_t i = 0; i < count && taken < SAMPLES && good; i++)
-        if (items[i].type == type->index && seen++ % step == 0)
+        if (items[i].type == type->index && seen++ == place_of(taken, of_type))
             good = trace_visit(objects, type, items[i].object, &samples[taken++]);
     df_emulator_trace(objects->emulator, false);
     if (good && make_shape(objects, type, samples, taken)) {
@@ -482,7 +495,7 @@ enum py_likeness py_learned_likeness(struct py_objects *objects, const struct py
         !guards_hold(objects, learned->shape.guards, learned->shape.guard_count, object) ||
         !array_of(objects, &learned->shape, object, &items, &count))
         return PY_UNLIKE;
-    if (is_checked(object))
+    if (is_checked(object, learned->asked++))
         return PY_CHECK;
     uint64_t pattern = pattern_of(objects, &learned->shape, object) + UINT64_C(1);
     return df_map_get(&learned->patterns, pattern) == DF_MAP_NONE ? PY_CHECK : PY_ALIKE;
@@ -614,7 +627,8 @@ bool py_learned_size(struct py_objects *objects, const struct py_type *type, uin
                      uint64_t *ret)
 {
     struct py_learned *learned = type->learned;
-    return learned && learned->size_state == LEARNED && !is_checked(object) &&
+    return learned && learned->size_state == LEARNED &&
+           !is_checked(object, learned->sizes_asked++) &&
            guards_hold(objects, learned->size.guards, learned->size.guard_count, object) &&
            size_by_rule(objects, &learned->size, object, ret);
 }
