@@ -187,7 +187,10 @@ struct fi_finding *fi_accuse(struct fi_context *context, const struct fi_rule *r
         charge->bounded ? FI_LOW : fi_gravity(context, suspect->semantic, finding->count);
     finding->holder = fi_holder_make(context, suspect->node);
     finding->holder.semantic_bytes = suspect->semantic;
-    finding->holder.text = charge->what;
+    if (!suspect->held.items || suspect->inner || charge->count)
+        finding->holder.text = fi_pool_format(context->pool, "%s: %s `%s`", charge->what,
+                                              fi_number_phrase(finding->count).text,
+                                              finding->type ? finding->type : "object");
     finding->title = title(context, finding, suspect, charge->what);
     finding->advice = charge->advice;
     finding->signature =

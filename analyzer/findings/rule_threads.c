@@ -89,7 +89,7 @@ static struct herds find_herds(const struct fi_analysis *analysis)
     for (uint32_t i = 0; i < graph->root_node_count; i++) {
         uint32_t node = graph->root_nodes[i];
         const struct gr_root *root = gr_root_of(graph, node);
-        if (!root || root->kind != GR_ROOT_FRAME || analysis->idom[node] != AL_ROOT)
+        if (!root || root->kind != GR_ROOT_FRAME || analysis->parent[node] != AL_ROOT)
             continue;
         DF_PUSH(&herds, (struct herd){.name = herd_name(root->path),
                                       .threads = 1,

@@ -29,6 +29,7 @@ static const struct fi_rule rules[] = {
     {"atexit-callbacks", "who registers with atexit at every request?", fi_ask_atexit},
     {"runtime-classes", "which classes were made again and again at run time?",
      fi_ask_runtime_classes},
+    {"runtime-modules", "which modules were made again and again?", fi_ask_runtime_modules},
     {"unbounded-cache", "which caches never forget?", fi_ask_unbounded_cache},
     {"queue", "which queues fill faster than they are emptied?", fi_ask_queue},
     {"listeners", "who was told to call back, and is never told to stop?", fi_ask_listeners},

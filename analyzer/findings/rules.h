@@ -22,6 +22,7 @@ struct fi_rule {
 struct df_err *fi_ask_frameworks(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_atexit(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_runtime_classes(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_runtime_modules(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_unbounded_cache(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_queue(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_listeners(struct fi_context *context, const struct fi_rule *rule);
@@ -36,6 +37,7 @@ struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi
 struct df_err *fi_ask_finalizer_cycles(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_piled_up_tasks(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_memory_error(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_deadlock(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_piled_up_tasks(struct fi_context *context, const struct fi_rule *rule);

@@ -42,6 +42,7 @@ struct finder {
     struct fi_context *context;
     const struct fi_analysis *analysis;
     uint64_t floor;
+    bool *common; /* per type: is_common */
     struct {
         struct group *items;
         size_t count, capacity;
@@ -116,9 +117,7 @@ static void find_groups(struct finder *finder)
         uint32_t above = analysis->idom[node];
         if (above == AL_NONE || (above != AL_ROOT && analysis->retained[above] < finder->floor) ||
             graph->reverse_start[node + 1] - graph->reverse_start[node] < 2 ||
-            fi_is_garbage(analysis, node))
-            continue;
-        if (is_common(py_type_at(analysis->objects, graph->type[node])))
+            finder->common[graph->type[node]] || fi_is_garbage(analysis, node))
             continue;
         if (is_shared(analysis, node))
             add_to_group(finder, node);
@@ -367,6 +366,10 @@ struct df_err *fi_find_suspects(struct fi_context *context)
     struct finder finder = {.context = context,
                             .analysis = context->analysis,
                             .floor = context->analysis->total_bytes / FLOOR_SHARE + 1};
+    uint32_t types = py_type_count(context->analysis->objects);
+    finder.common = fi_pool_array(context->pool, types, sizeof(bool));
+    for (uint32_t i = 0; i < types; i++)
+        finder.common[i] = is_common(py_type_at(context->analysis->objects, i));
     df_map_init(&finder.group_of);
     struct df_err *err = suspect_groups(&finder);
     if (!err)

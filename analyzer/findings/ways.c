@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * ways.c: breadth-first search with manners.
  *
- * A plain shortest path is often not the one that a person would name. Three rules bend it:
- * - Roots that say little start later: what the interpreter's state holds is found through a module
- *   when that takes at most two steps more.
+ * A plain shortest path is often not the one that a person would name. Rules bend it:
+ * - What a module holds for good names an object, not the variable of a running function that knows
+ *   it too: frames start later, by as many steps as a program may want from a module to what it
+ *   keeps. The state of the interpreter and C code start last.
+ * - Modules that know threads and what these run (threading._active) start later still: through
+ *   them everything that a thread was given would be theirs.
  * - An object's reference to its own class is used last: the class is found through its module,
  *   not through the nearest instance. So is what a module holds outside its dict (the state of an
  *   extension module), which has no name there.
@@ -18,22 +21,64 @@
 #include "analyzer/findings/hops.h"
 #include "dumpfmt/base/mem.h"
 
-#define MAX_DELAY 3
+#define FRAME_DELAY 10
+#define BYSTANDER_DELAY 11
+#define MAX_DELAY 13
 #define LAST_WAVE 4
+#define BYSTANDERS 6
 
 struct search {
     const struct gr_graph *graph;
     const struct fi_type_fact *facts;
     uint32_t *parent, *queue;
-    uint32_t tail;
+    uint32_t tail, level;
+    uint32_t bystanders[BYSTANDERS]; /* modules and their dicts; AL_NONE: not there */
 };
 
-/* The level at which a root enters the search. */
-static uint32_t root_delay(uint8_t kind)
+static const char *const bystander_names[] = {"threading", "concurrent.futures.thread",
+                                              "multiprocessing.process"};
+
+/* A module and its dict, for each of the names. */
+static void find_bystanders(struct search *s)
 {
-    switch (kind) {
+    const struct gr_graph *graph = s->graph;
+
+    for (uint32_t i = 0; i < BYSTANDERS; i++)
+        s->bystanders[i] = AL_NONE;
+    for (uint32_t i = 0; i < graph->root_count; i++) {
+        uint32_t v = graph->roots[i].node;
+
+        if (graph->roots[i].kind != GR_ROOT_MODULE)
+            continue;
+        for (uint32_t k = 0; k < BYSTANDERS / 2; k++) {
+            if (strcmp(graph->roots[i].path, bystander_names[k]) != 0)
+                continue;
+            s->bystanders[2 * k] = v;
+            for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
+                if (s->facts[graph->type[graph->target[e]]].dict)
+                    s->bystanders[2 * k + 1] = graph->target[e];
+        }
+    }
+}
+
+static bool is_bystander(const struct search *s, uint32_t v)
+{
+    for (uint32_t i = 0; i < BYSTANDERS; i++)
+        if (s->bystanders[i] == v)
+            return true;
+    return false;
+}
+
+/* The level at which a root enters the search. */
+static uint32_t root_delay(const struct search *s, uint32_t v)
+{
+    switch (s->graph->root_kind[v]) {
+    case GR_ROOT_MODULE:
+        return is_bystander(s, v) ? BYSTANDER_DELAY : 0;
+    case GR_ROOT_FRAME:
+        return FRAME_DELAY;
     case GR_ROOT_INTERPRETER:
-        return 2;
+        return MAX_DELAY - 1;
     case GR_ROOT_NATIVE:
     case GR_ROOT_SURPLUS:
         return MAX_DELAY;
@@ -53,7 +98,7 @@ static void search_enter(struct search *s, uint32_t v, uint32_t from)
 static void search_roots(struct search *s, uint32_t level)
 {
     for (uint32_t i = 0; i < s->graph->root_node_count; i++)
-        if (root_delay(s->graph->root_kind[s->graph->root_nodes[i]]) == level)
+        if (root_delay(s, s->graph->root_nodes[i]) == level)
             search_enter(s, s->graph->root_nodes[i], AL_ROOT);
 }
 
@@ -70,7 +115,8 @@ static void search_expand(struct search *s, uint32_t v, bool last)
     const struct gr_graph *graph = s->graph;
 
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-        if (fi_is_last_way(graph, s->facts, v, graph->target[e]) == last)
+        if (fi_is_last_way(graph, s->facts, v, graph->target[e]) == last &&
+            (s->level >= BYSTANDER_DELAY || !is_bystander(s, graph->target[e])))
             search_enter(s, graph->target[e], v);
 }
 
@@ -86,9 +132,11 @@ static void search_run(struct search *s)
 {
     uint32_t head = 0;
 
+    find_bystanders(s);
     for (uint32_t level = 0; level <= MAX_DELAY || head < s->tail; level++) {
         if (level <= MAX_DELAY)
             search_roots(s, level);
+        s->level = level;
         for (uint32_t end = s->tail; head < end; head++)
             search_expand(s, s->queue[head], false);
     }
@@ -124,6 +172,7 @@ static void search_run_steadily(struct search *s)
 {
     uint32_t head = 0, last = 0;
 
+    s->level = MAX_DELAY;
     for (uint32_t wave = 0; wave <= LAST_WAVE; wave++) {
         for (uint32_t i = 0; i < s->graph->root_node_count; i++)
             if (root_wave(s->graph->root_kind[s->graph->root_nodes[i]]) == wave)

@@ -39,7 +39,7 @@ static char *answer(const struct fi_verdict *verdict)
         return df_xasprintf("%s of %s is held by `%s`, %s.",
                             fi_bytes_phrase(first->retained_bytes).text,
                             fi_bytes_phrase(verdict->heap_bytes).text, first->holder.path,
-                            first->holder.text ? first->holder.text : first->holder.type);
+                            first->holder.text);
     if (first)
         return df_xasprintf("%s.", first->title);
     if (verdict->dominator_count)
