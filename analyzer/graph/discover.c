@@ -291,6 +291,17 @@ void gr_note_status(struct gr_discovery *discovery, uint64_t object, enum py_sta
         py_ledger_add(discovery->objects, reasons[status], object);
 }
 
+/* Strings that are immortal may be in this dict alone: it leads to them, if it keeps them not. */
+static void discover_interned(struct gr_discovery *discovery, size_t first)
+{
+    struct py_refs *refs = &discovery->refs;
+
+    for (size_t r = first; r < refs->count && !discovery->too_many; r++)
+        if (refs->items[r].kind == PY_REF_REFERENT)
+            gr_discover(discovery, refs->items[r].target, GR_FROM_REFERENT);
+    refs->count = first;
+}
+
 /* Walks some objects of the worklist. */
 static void walk_group(struct gr_discovery *discovery)
 {
@@ -310,7 +321,7 @@ static void walk_group(struct gr_discovery *discovery)
         if (py_walk(discovery->objects, object, type, refs) == PY_DEFERRED)
             DF_PUSH(&discovery->deferred, (struct py_batch_item){.object = object, .type = type});
         if (gr_holds_weakly(discovery, object))
-            refs->count = before;
+            discover_interned(discovery, before);
     }
     absorb(discovery);
 }
