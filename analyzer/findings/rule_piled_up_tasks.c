@@ -309,9 +309,13 @@ static void accuse_loose(struct fi_context *context, const struct fi_rule *rule,
 static struct df_err *ask_loose(struct loose *loose, const struct fi_rule *rule)
 {
     const struct fi_analysis *analysis = loose->context->analysis;
+    uint32_t types = py_type_count(analysis->objects);
+    DF_CLEANUP_FREE uint8_t *right = df_xcalloc(types, 1);
     DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    for (uint32_t i = 0; i < types; i++)
+        right[i] = py_is_coroutine(py_type_at(analysis->objects, i));
     for (uint32_t node = 0; node < analysis->graph->count; node++)
-        if (py_is_coroutine(fi_type(analysis, node)) && !fi_is_garbage(analysis, node))
+        if (right[analysis->graph->type[node]] && !fi_is_garbage(analysis, node))
             add_loose(loose, node);
     DF_TRY(df_array(loose->nodes.count, sizeof(*nodes), &nodes));
     for (size_t row = 0; row < loose->kinds.count && row < MAX_GROUPS; row++) {

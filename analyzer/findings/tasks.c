@@ -50,7 +50,7 @@ static const char *state_of(const struct task *task)
 
 static void read_stack(struct py_objects *objects, struct task *task)
 {
-    uint64_t at = task->future.coroutine;
+    uint64_t at = task->future.coroutine ? py_awaited(objects, task->future.coroutine) : 0;
     task->depth = 0;
     while (at && task->depth < MAX_STACK) {
         struct py_coroutine *coroutine = &task->stack[task->depth];
@@ -181,12 +181,25 @@ static const char *awaits(struct fi_context *context, const struct task *task,
     return fi_type_phrase(context->pool, py_type_at(analysis->objects, type));
 }
 
+/* Not Python's: compiled by Cython, or a class with a send(). */
+static const char *foreign_name(struct fi_context *context, const struct task *task)
+{
+    uint32_t type = task->future.coroutine
+                        ? py_object_type(context->analysis->objects, task->future.coroutine)
+                        : PY_NO_TYPE;
+    return type == PY_NO_TYPE
+               ? NULL
+               : fi_pool_text(context->pool, py_type_at(context->analysis->objects, type)->name);
+}
+
 static void fill_stack(struct fi_context *context, const struct task *task,
                        struct fi_task_group *group)
 {
     const struct py *py = context->analysis->py;
     struct py_reader reader = py_reader(py);
     group->stack = fi_pool_array(context->pool, task->depth, sizeof(*group->stack));
+    if (!task->depth)
+        group->coroutine = foreign_name(context, task);
     for (uint32_t i = 0; i < task->depth; i++) {
         const struct py_coroutine *from = &task->stack[i];
         char *name = from->name ? py_str(&reader, from->name, PY_MAX_NAME, NULL) : NULL;
@@ -246,7 +259,8 @@ static void add_to_group(struct fi_context *context, const struct task *task,
                          struct fi_task_group *group)
 {
     const struct fi_analysis *analysis = context->analysis;
-    group->count++;
+    if (group->count++ && group->awaits && !strncmp(group->awaits, "the task ", 9))
+        group->awaits = "a task each";
     group->retained_bytes += analysis->retained[task->node];
     group->orphans += is_orphan(analysis, task);
     if (group->example_count == MAX_EXAMPLES)

@@ -125,20 +125,28 @@ static bool is_between(const char *type)
     return false;
 }
 
+/* What an object that is none of the builtin ones waits for; 0 when it is what is waited for. */
+static uint64_t next_of(struct py_objects *objects, const struct py_type *type, uint64_t object)
+{
+    bool task;
+    uint64_t next = 0;
+    if (type->python_class) /* a wrapper of a library, as aiohttp's: it has a coroutine */
+        return py_is_future(objects, type, &task) ? 0 : py_attribute(objects, object, "_coro");
+    if (!is_between(type->name))
+        return 0;
+    if (!strcmp(type->name, "_asyncio.FutureIter"))
+        next = PY_PTR(&objects->reader, object, futureiter, future);
+    objects->reader.fault = false;
+    return next ? next : inner(objects, object);
+}
+
 uint64_t py_awaited(struct py_objects *objects, uint64_t object)
 {
     for (int depth = 0; depth < MAX_BETWEEN; depth++) {
         uint32_t type = py_object_type(objects, object);
-        if (type == PY_NO_TYPE || !is_between(objects->types[type]->name))
-            return object;
-        uint64_t next = 0;
-        if (!strcmp(objects->types[type]->name, "_asyncio.FutureIter"))
-            next = PY_PTR(&objects->reader, object, futureiter, future);
-        objects->reader.fault = false;
+        uint64_t next = type == PY_NO_TYPE ? 0 : next_of(objects, objects->types[type], object);
         if (!next)
-            next = inner(objects, object);
-        if (!next)
-            return object;
+            break;
         object = next;
     }
     return object;
