@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dump.h"
@@ -43,7 +44,14 @@ static struct df_err *find_python(const struct cli_options *options, const char 
 
 enum depth { TO_PYTHON, TO_GRAPH, TO_ANALYSIS };
 
-static struct df_err *analyse(struct cli_session *session, enum depth depth)
+static uint32_t thread_count(const struct cli_options *options)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    return options->jobs ? options->jobs : processors > 0 ? (uint32_t)processors : 1;
+}
+
+static struct df_err *analyse(const struct cli_options *options, struct cli_session *session,
+                              enum depth depth)
 {
     const struct df_progress *progress = &session->progress.progress;
     struct py_objects_options objects = {0};
@@ -51,7 +59,8 @@ static struct df_err *analyse(struct cli_session *session, enum depth depth)
     DF_TRY(gr_build(session->objects, session->py, progress, &session->graph));
     if (depth == TO_GRAPH)
         return NULL;
-    return fi_analyse(session->py, session->objects, session->graph, progress, &session->analysis);
+    return fi_analyse(session->py, session->objects, session->graph, progress,
+                      thread_count(options), &session->analysis);
 }
 
 static struct df_err *open_session(const struct cli_options *options, enum depth depth,
@@ -62,7 +71,7 @@ static struct df_err *open_session(const struct cli_options *options, enum depth
     DF_CLEANUP_FREE char *cache = cache_directory(options);
     struct df_err *err = find_python(options, cache, session);
     if (!err && depth != TO_PYTHON)
-        err = analyse(session, depth);
+        err = analyse(options, session, depth);
     if (err)
         cli_close(session);
     return err;

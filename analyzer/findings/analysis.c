@@ -4,6 +4,7 @@
 #include "analyzer/findings/analysis.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "analyzer/cpython/tracemalloc.h"
@@ -21,6 +22,7 @@ struct work { /* what is needed only while the analysis is made */
     const struct df_progress *progress;
     uint32_t type_count;
     const struct fi_type_fact *facts;
+    uint32_t jobs;
 };
 
 static struct df_err *allocate(struct fi_analysis *a, uint32_t type_count)
@@ -189,6 +191,49 @@ static struct df_err *measure_garbage(struct work *work)
     return NULL;
 }
 
+/* All that asks for no dominators. */
+static struct df_err *find_others(struct work *work)
+{
+    df_progress(work->progress, "finding paths", 0, 0);
+    DF_TRY(fi_ways(work->analysis->graph, work->facts, work->analysis->parent,
+                   work->analysis->distance));
+    DF_TRY(find_cycles(work));
+    DF_TRY(find_garbage(work));
+    return measure_garbage(work);
+}
+
+struct beside { /* done by another thread: it writes other arrays, and tells no progress */
+    struct work work;
+    struct df_err *err;
+};
+
+static void *find_beside(void *context)
+{
+    struct beside *beside = context;
+
+    beside->err = find_others(&beside->work);
+    return NULL;
+}
+
+static struct df_err *find_all(struct work *work)
+{
+    struct beside beside = {.work = *work};
+    pthread_t thread;
+    struct df_err *err;
+
+    beside.work.progress = NULL;
+    if (work->jobs < 2 || pthread_create(&thread, NULL, find_beside, &beside)) {
+        DF_TRY(find_dominators(work));
+        return find_others(work);
+    }
+    err = find_dominators(work);
+    pthread_join(thread, NULL);
+    if (!err)
+        return beside.err;
+    df_err_free(beside.err);
+    return err;
+}
+
 static struct df_err *run(struct work *work)
 {
     struct fi_analysis *a = work->analysis;
@@ -200,17 +245,13 @@ static struct df_err *run(struct work *work)
     DF_TRY(allocate(a, work->type_count));
     for (uint32_t v = 0; v < graph->count; v++)
         a->total_bytes += graph->size[v];
-    DF_TRY(find_dominators(work));
-    df_progress(work->progress, "finding paths", 0, 0);
-    DF_TRY(fi_ways(graph, work->facts, a->parent, a->distance));
-    DF_TRY(find_cycles(work));
-    DF_TRY(find_garbage(work));
-    return measure_garbage(work);
+    return find_all(work);
 }
 
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
                                 const struct fi_type_fact *facts,
-                                const struct df_progress *progress, struct fi_analysis **ret)
+                                const struct df_progress *progress, uint32_t jobs,
+                                struct fi_analysis **ret)
 {
     struct work work = {
         .analysis = df_xcalloc(1, sizeof(*work.analysis)),
@@ -221,6 +262,7 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
         .progress = progress,
         .type_count = type_count,
         .facts = facts,
+        .jobs = jobs,
     };
     struct df_err *err;
 
@@ -265,13 +307,14 @@ struct df_err *fi_type_facts(struct py *py, struct py_objects *objects,
 }
 
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
-                          const struct df_progress *progress, struct fi_analysis **ret)
+                          const struct df_progress *progress, uint32_t jobs,
+                          struct fi_analysis **ret)
 {
     DF_CLEANUP_FREE struct fi_type_fact *facts = NULL;
     uint32_t type_count;
 
     DF_TRY(fi_type_facts(py, objects, graph, &facts, &type_count));
-    DF_TRY(fi_analyse_graph(graph, type_count, facts, progress, ret));
+    DF_TRY(fi_analyse_graph(graph, type_count, facts, progress, jobs, ret));
     (*ret)->py = py;
     (*ret)->objects = objects;
     fi_ways_home(*ret);

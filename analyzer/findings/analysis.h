@@ -38,8 +38,10 @@ struct fi_analysis {
     struct py_tracemalloc *traced; /* what tracemalloc wrote down; NULL: not asked yet (allocated.c) */
 };
 
+/* jobs: threads that may be used; the result is the same for any number. */
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
-                          const struct df_progress *progress, struct fi_analysis **ret);
+                          const struct df_progress *progress, uint32_t jobs,
+                          struct fi_analysis **ret);
 /* What the part that needs no process must know of each type. */
 struct fi_type_fact {
     uint32_t node; /* of the type object; AL_NONE when unknown */
@@ -55,7 +57,8 @@ struct df_err *fi_type_facts(struct py *py, struct py_objects *objects,
 /* That part alone, for tests on literal arrays; facts: one for each type. */
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
                                 const struct fi_type_fact *facts,
-                                const struct df_progress *progress, struct fi_analysis **ret);
+                                const struct df_progress *progress, uint32_t jobs,
+                                struct fi_analysis **ret);
 void fi_analysis_destroy(struct fi_analysis *analysis); /* NULL is allowed */
 
 /* The path of a node from its root as Python would write it, along the shortest path tree

@@ -36,19 +36,24 @@ struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objec
     return gr_places_bits(&discovery->places, &discovery->frozen);
 }
 
+void gr_discovery_release(struct gr_discovery *discovery)
+{
+    free(DF_TAKE(discovery->listed));
+    free(DF_TAKE(discovery->frozen));
+    free(DF_TAKE(discovery->fresh.items));
+    free(DF_TAKE(discovery->work.items));
+    free(DF_TAKE(discovery->refs.items));
+    free(DF_TAKE(discovery->deferred.items));
+    free(DF_TAKE(discovery->kept.items));
+    free(DF_TAKE(discovery->kept_refs.items));
+    free(DF_TAKE(discovery->uncounted.items));
+}
+
 void gr_discovery_deinit(struct gr_discovery *discovery)
 {
+    gr_discovery_release(discovery);
     gr_places_deinit(&discovery->places);
-    free(discovery->listed);
-    free(discovery->frozen);
     df_map_deinit(&discovery->sources);
-    free(discovery->fresh.items);
-    free(discovery->work.items);
-    free(discovery->refs.items);
-    free(discovery->deferred.items);
-    free(discovery->kept.items);
-    free(discovery->kept_refs.items);
-    free(discovery->uncounted.items);
     free(discovery->native.items);
     free(discovery->interned);
 }

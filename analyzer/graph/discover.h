@@ -75,6 +75,8 @@ enum gr_discovered { GR_NO_OBJECT, GR_KNOWN_OBJECT, GR_NEW_OBJECT };
 struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects,
                                  struct py *py, const struct df_progress *progress);
 void gr_discovery_deinit(struct gr_discovery *discovery);
+/* Gives back what only discovering needs. */
+void gr_discovery_release(struct gr_discovery *discovery);
 
 /* Enters an object when it is new. A stronger source replaces a weaker one. */
 enum gr_discovered gr_discover(struct gr_discovery *discovery, uint64_t address,

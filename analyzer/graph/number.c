@@ -349,10 +349,12 @@ struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph)
                           .places = &discovery->places};
     struct df_err *err = begin(&n);
 
+    free(DF_TAKE(discovery->work.items));
     if (!err) {
         walk_all(&n);
         err = finish(&n);
     }
+    gr_discovery_release(discovery);
     free(n.refs.items);
     free(n.weak.items);
     free(n.uncounted.items);

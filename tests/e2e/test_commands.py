@@ -144,6 +144,16 @@ class Commands(support.Case):
         again = self.report(self.core)
         self.assertEqual(first["types"], again["types"])
 
+    def test_jobs(self):
+        """However many threads work, and however often: the same bytes."""
+        made = []
+        for number, jobs in enumerate(("1", "2", "8", "2")):
+            path = self.path("jobs%d.json" % number)
+            text, _ = self.necropy("report", self.core, "--jobs", jobs, "--json", path)
+            with open(path, "rb") as source:
+                made.append((text, source.read()))
+        self.assertEqual(made[1:], made[:1] * 3)
+
     def test_unusable_cache(self):
         # Two environments in which nothing can be kept, and one with a damaged file.
         for place in ("/dev/null/x", "relative"):

@@ -15,6 +15,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define GC (GR_GC | GR_TRACKED)
+#define JOBS 2 /* threads */
 
 enum { PLAIN, MODULE, DICT, CLASS, ROW, LEGACY, TUPLE, TYPES };
 
@@ -32,7 +33,7 @@ static struct fi_analysis *analyse(struct gr_graph *graph, uint32_t class_node)
     struct fi_analysis *analysis;
 
     assert_true(gr_graph_is_valid(graph, TYPES));
-    assert_null(fi_analyse_graph(graph, TYPES, facts, NULL, &analysis));
+    assert_null(fi_analyse_graph(graph, TYPES, facts, NULL, JOBS, &analysis));
     return analysis;
 }
 
