@@ -42,6 +42,7 @@ struct maker {
     struct df_map stack_of, file_of; /* address -> number */
     uint32_t domain;
     uint64_t trace_budget, frame_budget;
+    uint64_t most_bytes; /* that one block may have: all together have what was traced */
 };
 
 static uint32_t file_number(struct maker *maker, uint64_t object)
@@ -75,6 +76,7 @@ static uint32_t stack_number(struct maker *maker, uint64_t address)
     if (number != DF_MAP_NONE || !address)
         return address ? number : NO_STACK;
     if (!py_trace_stack_at(&maker->reader, address, &frames, &count, &total) ||
+        (maker->traced->max_frames && count > maker->traced->max_frames) ||
         count > maker->frame_budget || maker->frames.count + count >= UINT32_MAX)
         return NO_STACK;
     maker->frame_budget -= count;
@@ -100,7 +102,7 @@ static bool add_trace(void *context, const struct py_hash_entry *entry)
     uint64_t stack = PY_PTR(&maker->reader, entry->value, trace, traceback);
     trace.stack = maker->reader.fault ? NO_STACK : stack_number(maker, stack);
     maker->reader.fault = false;
-    if (trace.stack == NO_STACK || trace.size >> DF_ADDRESS_BITS)
+    if (trace.stack == NO_STACK || trace.size > maker->most_bytes)
         maker->traced->damaged++;
     else
         DF_PUSH(&maker->traces, trace);
@@ -214,6 +216,7 @@ static void read_tables(struct maker *maker, const struct py_tracing_place *plac
     uint64_t bytes = dumped_bytes(maker->py->dump->space);
     maker->trace_budget = bytes / PY_SIZEOF(&maker->py->layout, hashentry);
     maker->frame_budget = bytes / PY_SIZEOF(&maker->py->layout, traceframe);
+    maker->most_bytes = place->traced ? place->traced : UINT64_C(1) << DF_ADDRESS_BITS;
     df_map_init(&maker->stack_of);
     df_map_init(&maker->file_of);
     add_table(maker, place->traces);

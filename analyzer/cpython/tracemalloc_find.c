@@ -26,7 +26,9 @@ bool py_trace_stack_at(struct py_reader *reader, uint64_t address, uint64_t *ret
     uint64_t count = PY_GET(reader, address, tracestack, nframe),
              total = PY_GET(reader, address, tracestack, total_nframe),
              frames = PY_AT(layout, address, tracestack, frames);
-    bool good = address && !reader->fault && count && count <= PY_MAX_TRACE_FRAMES &&
+    bool good = address && !(address & 7) && !reader->fault && count &&
+                count <= PY_MAX_TRACE_FRAMES &&
+                (total >= count || !PY_HAS(layout, tracestack, total_nframe)) &&
                 py_readable(reader, frames, count * stride);
     reader->fault = before;
     if (!good)

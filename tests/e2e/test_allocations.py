@@ -114,8 +114,7 @@ class Allocations(support.Case):
         truth, core = self.traced(python, (depth,) + arguments, how)
         self.assertEqual(truth["limit"], depth)
         places = support.options_for(python)
-        threaded = re.search(r"\dtd?$", python.path)
-        for source in SOURCES[:1] if threaded else SOURCES:  # without debug information the others are refused
+        for source in SOURCES:
             self.check_statistics(truth, core, places + source)
         self.check_text(truth, core, places)
         self.check_objects(python, truth, core, places)

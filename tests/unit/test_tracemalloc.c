@@ -332,6 +332,32 @@ static void test_wrong_bucket(void **state)
     pb_destroy(made.pb);
 }
 
+/* What cannot be: more frames than are kept, than there were; more bytes than were traced. */
+static void test_contradictions(void **state)
+{
+    struct made made;
+    (void)state;
+    create(&made, false);
+    struct pb *pb = made.pb;
+    put_bytes(pb, made.deep + 10, 2, 2);
+    struct py_tracemalloc *traced = open_traced(&made);
+    assert_int_equal(traced->damaged, 7 + 1); /* every third, and one in the other domain */
+    assert_int_equal(traced->own_count, TRACES - 7);
+    py_tracemalloc_close(traced);
+    put_bytes(pb, made.deep + 10, 4, 2);
+    put_bytes(pb, made.state + 8, 2, 4);
+    traced = open_traced(&made);
+    assert_int_equal(traced->damaged, 7 + 1);
+    py_tracemalloc_close(traced);
+    put_bytes(pb, made.state + 8, 3, 4);
+    pb_put(pb, made.state + 16, 5500);
+    traced = open_traced(&made);
+    assert_int_equal(traced->damaged, 1);
+    assert_int_equal(traced->trace_count, TRACES + 1);
+    py_tracemalloc_close(traced);
+    pb_destroy(pb);
+}
+
 static const uint64_t lies[] = {
     0,          1,        7,       UINT64_MAX, UINT64_C(1) << 63,     UINT64_C(1) << 40,
     1u << 31,   65535,    PB_BASE, PB_LOST,    PB_LOST - 4,           PB_LOST - 8,
@@ -410,8 +436,9 @@ static void test_overlapping_tracebacks(void **state)
     create(&made, false);
     struct pb *pb = made.pb;
     uint64_t many = pb_take(pb, 8000 * 8);
+    put_bytes(pb, made.state + 8, 0, 4); /* how many are kept is not known */
     for (uint32_t i = 0; i < 400; i++) {
-        put_bytes(pb, many + i * 16u + 8, 4000, 2);
+        put_bytes(pb, many + i * 16u + 8, 4000 | 4000u << 16, 4);
         add_entry(&made, made.traces, 0x900000 + i * 16u, 0, make_trace(pb, 1, many + i * 16u));
     }
     check_bounded(&made);
@@ -495,6 +522,7 @@ int main(void)
         cmocka_unit_test(test_texts_for_names),
         cmocka_unit_test(test_closed_chain),
         cmocka_unit_test(test_wrong_bucket),
+        cmocka_unit_test(test_contradictions),
         cmocka_unit_test(test_lies),
         cmocka_unit_test(test_domains_of_domains),
         cmocka_unit_test(test_overlapping_tracebacks),
