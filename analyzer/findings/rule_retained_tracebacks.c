@@ -5,7 +5,7 @@
  * all locals of the calls, and to the frames that called them. Kept for a log line, it keeps what
  * the request worked on. The same for tracebacks and frames that are kept by themselves.
  */
-#include "analyzer/findings/piles.h"
+#include "analyzer/findings/frame_sample.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,49 +20,10 @@
 #define MAX_DEPTH 1000      /* entries of one traceback */
 #define MAX_ENTRIES 2000000 /* of all */
 #define SAMPLE 200          /* exceptions whose frames are looked at */
-#define MAX_VARIABLES 64    /* that are told apart in the sample */
-#define TOLD 3
 #define MAX_HOLDERS 64
 
-struct variable {
-    uint64_t code;
-    char *name;
-    uint64_t bytes, count;
-    uint32_t type;
-};
-
-struct sample {
-    struct fi_context *context;
-    struct variable variables[MAX_VARIABLES];
-    uint32_t count;
-    uint64_t code; /* of the frame that is looked at */
-    uint64_t frames;
-};
-
-static void add_local(void *data, const char *name, uint64_t object)
-{
-    struct sample *sample = data;
-    const struct fi_analysis *analysis = sample->context->analysis;
-    uint32_t node = gr_node(analysis->graph, object), at = 0;
-    if (node == AL_NONE)
-        return;
-    while (at < sample->count && (sample->variables[at].code != sample->code ||
-                                  strcmp(sample->variables[at].name, name) != 0))
-        at++;
-    if (at == MAX_VARIABLES)
-        return;
-    struct variable *variable = &sample->variables[at];
-    if (at == sample->count) {
-        sample->count++;
-        *variable = (struct variable){.code = sample->code, .name = df_xstrdup(name)};
-    }
-    variable->bytes += analysis->retained[node];
-    variable->count++;
-    variable->type = analysis->graph->type[node];
-}
-
 /* The frames of one traceback: counted, and (look) their locals. The line where it was raised. */
-static uint32_t walk(struct sample *sample, uint64_t traceback, bool look,
+static uint32_t walk(struct fi_frame_sample *sample, uint64_t traceback, bool look,
                      struct py_traceback *ret_last)
 {
     struct py_objects *objects = sample->context->analysis->objects;
@@ -72,40 +33,12 @@ static uint32_t walk(struct sample *sample, uint64_t traceback, bool look,
            py_traceback_read(objects, traceback, &entry)) {
         depth++;
         sample->frames++;
-        sample->code = entry.frame.code;
-        if (look && entry.frame.code && entry.frame.locals_dict != entry.frame.globals)
-            py_frame_locals(objects, &entry.frame, add_local, sample);
+        if (look)
+            fi_frame_sample_add(sample, &entry.frame);
         *ret_last = entry;
         traceback = entry.next;
     }
     return depth;
-}
-
-static int compare_variables(const void *left, const void *right)
-{
-    const struct variable *a = left, *b = right;
-    if (a->bytes != b->bytes)
-        return a->bytes > b->bytes ? -1 : 1;
-    return strcmp(a->name, b->name);
-}
-
-static void tell_variables(struct sample *sample, struct fi_finding *finding)
-{
-    struct fi_context *context = sample->context;
-    const char *text = "";
-    qsort(sample->variables, sample->count, sizeof(*sample->variables), compare_variables);
-    for (uint32_t i = 0; i < sample->count && i < TOLD && sample->variables[i].bytes; i++) {
-        const struct variable *variable = &sample->variables[i];
-        DF_CLEANUP_FREE char *code = py_code_name(context->analysis->py, variable->code);
-        const struct py_type *type = py_type_at(context->analysis->objects, variable->type);
-        text =
-            fi_pool_format(context->pool, "%s%s`%s` of %s (%s, about %s)", text, i ? ", " : "",
-                           variable->name, code ? code : "?", fi_type_phrase(context->pool, type),
-                           fi_bytes_phrase(variable->bytes / variable->count).text);
-    }
-    if (*text)
-        fi_evidence(context, finding,
-                    fi_pool_format(context->pool, "the frames keep their locals: %s", text));
 }
 
 static void tell_raised(struct fi_context *context, struct fi_finding *finding, uint32_t node,
@@ -152,7 +85,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
                    const struct fi_pile *pile)
 {
     const struct fi_analysis *analysis = context->analysis;
-    struct sample sample = {.context = context};
+    struct fi_frame_sample sample = {.context = context};
     struct py_traceback last = {0};
     for (uint32_t i = 0; i < pile->count; i++) {
         uint64_t traceback =
@@ -177,13 +110,11 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
             fi_number_phrase(pile->count).text, type, keeper ? " by " : "", keeper ? keeper : "",
             fi_number_phrase(sample.frames).text, fi_pile_share(context, pile->retained));
     tell_raised(context, finding, pile->members[0], &last);
-    tell_variables(&sample, finding);
+    fi_frame_sample_tell(&sample, finding);
     finding->advice =
         "Keep what the log needs, not the exception: str(error), traceback.format_exc(), "
         "traceback.TracebackException; or let go of the frames: `error.__traceback__ = None`, "
         "traceback.clear_frames(). Keep no frame and no sys.exc_info() beyond the handler.";
-    for (uint32_t i = 0; i < sample.count; i++)
-        free(sample.variables[i].name);
 }
 
 /* Some other exception has it as its context or cause: it goes with that one. */

@@ -25,6 +25,8 @@ static const struct fi_rule rules[] = {
     {"open-mappings", "which memory mappings are open, many at once?", fi_ask_open_mappings},
     {"retained-tracebacks", "which exceptions are kept, and with them frames and their locals?",
      fi_ask_retained_tracebacks},
+    {"retained-frames", "which frames are kept after their functions have returned?",
+     fi_ask_retained_frames},
     {"frameworks", "what do libraries keep that is known to grow?", fi_ask_frameworks},
     {"atexit-callbacks", "who registers with atexit at every request?", fi_ask_atexit},
     {"runtime-classes", "which classes were made again and again at run time?",

@@ -48,6 +48,7 @@ struct df_err *fi_ask_open_cursors(struct fi_context *context, const struct fi_r
 struct df_err *fi_ask_unwaited_children(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_open_mappings(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_retained_tracebacks(struct fi_context *context, const struct fi_rule *rule);
+struct df_err *fi_ask_retained_frames(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_duplicate_values(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct fi_rule *rule);
 struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi_rule *rule);

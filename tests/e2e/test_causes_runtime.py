@@ -16,6 +16,7 @@ CAUSES = {
     "never_awaited": ("piled-up-tasks", "coroutine", "shop.mail.mailer.outbox", 9000, ["Mailer.send", "never awaited"]),
     "async_generators": ("piled-up-tasks", "async_generator", "shop.queries.streams", 6000, ["rows", "queries.py:7"]),
     "kept_tracebacks": ("retained-tracebacks", "shop.imports.BadRow", "shop.imports.errors", 4000, ["8 000 frames"]),
+    "kept_frames": ("retained-frames", "frame", "shop.audit.audit.calls", 3000, ["3 000 frames of functions"]),
     "open_files": ("unclosed-files", "_io.FileIO", "shop.files.archive.logs", 300, ["files are open"]),
     "open_sockets": ("unclosed-sockets", "socket.socket", "shop.http.Client.pool", 250, ["sockets are open"]),
     "sqlite_connections": ("open-connections", "sqlite3.Connection", "shop.database.connections", 150, ["are open"]),
