@@ -33,6 +33,17 @@ static void add_name(struct fi_context *context, struct facts *facts, const stru
     facts->names[facts->name_count++] = fi_pool_take(context->pool, text);
 }
 
+/* A connection that does not say its name may have a file. */
+static void add_file(struct fi_context *context, struct facts *facts, uint64_t connection)
+{
+    if (facts->name_count == MAX_NAMES)
+        return;
+    DF_CLEANUP_FREE char *file = py_sqlite_file(context->analysis->objects, connection);
+    if (file)
+        facts->names[facts->name_count++] =
+            *file ? fi_pool_format(context->pool, "'%s'", file) : "a database in memory";
+}
+
 static struct facts gather(struct fi_context *context, const struct fi_pile *pile,
                            enum py_open_kind kind)
 {
@@ -49,6 +60,8 @@ static struct facts gather(struct fi_context *context, const struct fi_pile *pil
         facts.families |= facts.family && open.family != facts.family;
         facts.family = open.family;
         add_name(context, &facts, &open);
+        if (kind == PY_OPEN_CONNECTION && !open.name)
+            add_file(context, &facts, analysis->graph->address[pile->members[i]]);
     }
     return facts;
 }

@@ -168,3 +168,23 @@ bool py_open_read(struct py_objects *objects, uint64_t object, enum py_open_kind
     bool open = read_any(objects, object, row, ret);
     return py_reader_status(objects) == PY_OK && open;
 }
+
+#define MAX_FILE_NAME 4096
+
+char *py_sqlite_file(struct py_objects *objects, uint64_t object)
+{
+    uint32_t type = py_object_type(objects, object);
+    if (type == PY_NO_TYPE || !py_type_derives(objects, objects->types[type], "sqlite3.Connection"))
+        return NULL;
+    objects->reader.fault = false;
+    const uint64_t arguments[] = {PY_PTR(&objects->reader, object, sqlite, db), 0}; /* 0: "main" */
+    const struct df_symbol *function =
+        df_modules_symbol(objects->py->dump->modules, "sqlite3_db_filename", NULL);
+    struct df_emulator *emulator = arguments[0] && function ? py_emulator(objects) : NULL;
+    uint64_t text;
+    objects->reader.fault = false;
+    if (!emulator ||
+        df_emulator_call(emulator, function->address, arguments, 2, &text) != DF_CALL_OK)
+        return NULL;
+    return text ? df_cstring(objects->reader.space, text, MAX_FILE_NAME) : NULL;
+}

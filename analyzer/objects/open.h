@@ -34,4 +34,8 @@ enum py_open_kind py_open_kind(const struct py_objects *objects, const struct py
 bool py_open_read(struct py_objects *objects, uint64_t object, enum py_open_kind kind,
                   struct py_open *ret);
 
+/* The file of an open SQLite connection, as its library tells (sqlite3_db_filename, emulated): ""
+ * for a database in memory; malloc'ed, NULL when it cannot be asked or is no such connection. */
+char *py_sqlite_file(struct py_objects *objects, uint64_t object);
+
 #endif

@@ -110,6 +110,14 @@ class Causes(Runtime):
 
         self.each("causes/piled_tasks", check)
 
+    def test_files_of_connections(self):
+        def check(report, _):
+            said = [each for each in report["findings"] if each["rule"] == "open-connections"][0]["evidence"]
+            if not report["coverage"]["emulator_note"]:
+                self.assertRegex(" ".join(said), r"/shop-\d+\.db'")
+
+        self.each("causes/sqlite_connections", check)
+
     def test_a_server_at_rest(self):
         def check(report, _):
             ours = {"piled-up-tasks", "retained-tracebacks", "unclosed-files", "unclosed-sockets", "open-connections",

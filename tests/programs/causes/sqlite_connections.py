@@ -8,7 +8,7 @@ import sqlite3
 connections = []
 
 def handle(number):
-    connection = sqlite3.connect(":memory:")
+    connection = sqlite3.connect("shop-%d.db" % number)
     connections.append(connection)
     return connection.execute("select ?", (number,)).fetchone()
 '''
