@@ -3,8 +3,9 @@
  *
  * Formatted by hand into one buffer: a heap of ten million objects is ten million lines. Names of
  * types and reasons of roots are escaped once. `refcount` is null for immortal objects, `idom`
- * under the virtual root and for objects that no root reaches; empty lists, a root that is none and
- * flags that are false (but `garbage`) are left out.
+ * under the virtual root and for objects that no root reaches; `uncounted` are referents that are
+ * visited and yet not kept alive (by the dict of interned strings); empty lists, a root that is
+ * none and flags that are false (but `garbage`) are left out.
  */
 #include <errno.h>
 #include <string.h>
@@ -163,7 +164,7 @@ static void put_list(struct writer *writer, const struct gr_graph *graph, uint32
 
 static void put_weak(struct writer *writer, const struct gr_graph *graph, uint32_t node)
 {
-    const char *name = graph->flags[node] & GR_UNCOUNTED ? ",\"referents\":[" : ",\"weak\":[";
+    const char *name = graph->flags[node] & GR_UNCOUNTED ? ",\"uncounted\":[" : ",\"weak\":[";
     uint32_t first = graph->weak_start[node], last = graph->weak_start[node + 1];
     for (uint32_t edge = first; edge < last; edge++) {
         if (edge == first)

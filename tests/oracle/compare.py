@@ -7,7 +7,8 @@ Figures, each between 0 and 1:
   object recall        objects of the truth that the export has
   type match           of those, with the same type name
   size match           of those whose size is not decided by Python code, with the same sys.getsizeof
-  reference recall     references of the truth that the export has, as multisets per object, `referents` only
+  reference recall     references of the truth that the export has, as multisets per object, `referents` only, or
+                       `uncounted` (what the dict of interned strings visits and does not count)
   reference precision  of the export's `referents` of the truth's objects, those that are in the truth
 
 Excluded by construction: nothing but what oracle.py leaves out itself (running frame objects before 3.11).  Objects that
@@ -132,7 +133,7 @@ def compare(truth, export, samples=3):
         if tracked:
             lists += 1
             listed += line.get("source") == "gc-list"
-        got = [int(text, 16) for text in line.get("referents", ())]
+        got = [int(text, 16) for text in line.get("referents", line.get("uncounted", ()))]
         overlap, missing, extra = multiset_overlap(referents, got)
         shared_edges += overlap
         got_edges += len(got)

@@ -76,7 +76,7 @@ static void objects_are_lines(void **state)
     stream = open_memstream(&text, &length);
     assert_ok(rp_ndjson(stream, &analysis, NULL));
     fclose(stream);
-    assert_non_null(strstr(text, "\"finalized\":true,\"referents\":[\"0x1000\"]}\n"));
+    assert_non_null(strstr(text, "\"finalized\":true,\"uncounted\":[\"0x1000\"]}\n"));
     assert_null(strstr(text, "\"weak\""));
     free(text);
 
