@@ -19,6 +19,7 @@
 #define LEAST_BYTES 64000
 #define MAX_TUPLE_ITEMS 64 /* longer ones are tables, not values */
 #define EXAMPLES 3
+#define SOME 32     /* values whose hashes are computed at a time */
 #define TEXT 60     /* characters of a value that are shown */
 #define SAMPLE 4096 /* copies whose place is looked up */
 
@@ -124,23 +125,37 @@ static bool is_seen_again(const struct search *search, uint64_t hash)
     return search->seen[at / 4] >> at % 4 * 2 & 2;
 }
 
-static void add_data(struct search *search, uint32_t node, enum kind kind, bool look)
+/* The hash of a text or bytes object's content, 0 when it cannot be read. */
+static uint64_t hash_content(struct search *search, uint32_t node, enum kind kind)
 {
     uint64_t size;
     const uint8_t *data = content(search, node, kind, &size);
-    if (!data)
-        return;
-    uint64_t hash = hash_bytes(data, size, kind + 1);
-    if (look) {
-        see(search, hash);
-        return;
-    }
-    if (!is_seen_again(search, hash))
-        return;
+    return data ? hash_bytes(data, size, kind + 1) : 0;
+}
+
+static void add_data(struct search *search, uint32_t node, uint64_t hash, enum kind kind)
+{
     uint32_t at = enter(search, node, hash);
     uint32_t first = search->groups.items[at].first;
     if (first == node || is_same_value(search, node, first, kind))
         count_one(search, node, at);
+}
+
+/* Some values: first all hashes, so that what is known of them is fetched meanwhile. */
+static void add_some(struct search *search, const uint32_t *nodes, uint32_t count, enum kind kind,
+                     bool look)
+{
+    uint64_t hashes[SOME];
+    for (uint32_t i = 0; i < count; i++) {
+        hashes[i] = hash_content(search, nodes[i], kind);
+        __builtin_prefetch(&search->seen[(hashes[i] & search->seen_mask) / 4]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (hashes[i] && look)
+            see(search, hashes[i]);
+        else if (hashes[i] && is_seen_again(search, hashes[i]))
+            add_data(search, nodes[i], hashes[i], kind);
+    }
 }
 
 /* What a tuple's item counts as: its value's group, its number, or its address. */
@@ -227,14 +242,15 @@ static struct df_err *collect(struct search *search, enum kind kind)
 {
     if (kind != TUPLES)
         DF_TRY(make_seen(search, kind));
+    const uint32_t *values = search->values[kind], count = search->value_count[kind];
     df_map_init(&search->index);
     for (int look = kind != TUPLES; look >= 0; look--)
-        for (uint32_t i = 0; i < search->value_count[kind]; i++) {
-            uint32_t node = search->values[kind][i];
-            if (kind == TUPLES)
-                add_tuple(search, node);
-            else
-                add_data(search, node, kind, look);
+        for (uint32_t i = 0; i < count; i += SOME) {
+            uint32_t some = count - i < SOME ? count - i : SOME;
+            if (kind != TUPLES)
+                add_some(search, values + i, some, kind, look);
+            for (uint32_t k = 0; kind == TUPLES && k < some; k++)
+                add_tuple(search, values[i + k]);
         }
     df_map_deinit(&search->index);
     free(DF_TAKE(search->seen));
