@@ -9,10 +9,12 @@
  */
 #include <elf.h>
 
+#include "analyzer/findings/allocations.h"
 #include "analyzer/findings/parts.h"
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dump.h"
+#include "dumpfmt/stacks.h"
 
 enum row {
     OBJECTS,
@@ -23,11 +25,13 @@ enum row {
     FRAMES,
     BLOCKS_FREE,
     POOLS,
+    TRACEMALLOC,
     NATIVE_OF_DATA,
     NATIVE_OF_STACKS,
     MALLOC_FREE,
     MALLOC,
     STACKS,
+    KEPT_STACKS,
     DATA,
     FILES,
     UNKNOWN,
@@ -44,11 +48,13 @@ static const char *const names[ROWS] = {
     [FRAMES] = "frames of Python code",
     [BLOCKS_FREE] = "free blocks of Python's allocator",
     [POOLS] = "Python's allocator itself",
+    [TRACEMALLOC] = "tables of tracemalloc",
     [NATIVE_OF_DATA] = "C memory that C variables hold",
     [NATIVE_OF_STACKS] = "C memory that native stacks hold",
     [MALLOC_FREE] = "free memory of malloc",
     [MALLOC] = "malloc itself",
     [STACKS] = "thread stacks",
+    [KEPT_STACKS] = "stacks of threads that are gone",
     [DATA] = "variables of programs and libraries",
     [FILES] = "program files",
     [UNKNOWN] = "unknown",
@@ -74,6 +80,7 @@ static const uint8_t row_of[GR_MEMORY_KINDS] = {
 struct ledger {
     const struct df_core *core;
     const struct df_modules *modules;
+    const struct df_aspace *space;
     uint64_t bytes[ROWS], blocks[ROWS];
     uint64_t *swept;   /* per segment: bytes that the sweep has accounted for */
     uint64_t *objects; /* per segment: of objects that it has not */
@@ -193,6 +200,8 @@ static void add_segment(struct ledger *ledger, uint32_t index, uint64_t *carry)
         ledger->bytes[DATA] += left;
     else if (is_file_backed(ledger->core, segment) || !(segment->flags & PF_W))
         ledger->bytes[FILES] += left;
+    else if (left > objects && df_is_kept_stack(ledger->core, ledger->space, segment))
+        ledger->bytes[KEPT_STACKS] += left;
     else
         ledger->bytes[UNKNOWN] += left;
 }
@@ -230,6 +239,20 @@ static void split_arrays(struct ledger *ledger, const struct fi_analysis *analys
     ledger->bytes[ARRAYS] = bytes < ledger->bytes[BUFFERS] ? bytes : ledger->bytes[BUFFERS];
     ledger->bytes[BUFFERS] -= ledger->bytes[ARRAYS];
     free(is_array);
+}
+
+/* What leads to tracemalloc's tables differs by version: they get a row of their own. */
+static void split_tracemalloc(struct ledger *ledger, struct fi_analysis *analysis)
+{
+    const struct py_tracemalloc *traced = fi_traced(analysis);
+    uint64_t left = traced ? traced->own_bytes : 0;
+    static const uint8_t holders[] = {NATIVE_OF_DATA, NATIVE_OF_OBJECTS, NATIVE_OF_STACKS, UNKNOWN};
+    for (size_t i = 0; i < sizeof(holders); i++) {
+        uint64_t *holder = &ledger->bytes[holders[i]], part = left < *holder ? left : *holder;
+        ledger->bytes[TRACEMALLOC] += part;
+        *holder -= part;
+        left -= part;
+    }
 }
 
 /* "RSS is 2 GB, Python says 300 MB": the two sums that the question is about. */
@@ -283,7 +306,7 @@ struct df_err *fi_fill_memory(struct fi_context *context)
 {
     const struct df_dump *dump = context->analysis->py->dump;
     const struct gr_graph *graph = context->analysis->graph;
-    struct ledger ledger = {.core = dump->core, .modules = dump->modules};
+    struct ledger ledger = {.core = dump->core, .modules = dump->modules, .space = dump->space};
     DF_CLEANUP_FREE uint64_t *swept = NULL;
     DF_CLEANUP_FREE uint64_t *objects = NULL;
     uint64_t carry = 0;
@@ -294,6 +317,7 @@ struct df_err *fi_fill_memory(struct fi_context *context)
     if (graph->sweep)
         add_sweep(&ledger, graph->sweep);
     split_arrays(&ledger, context->analysis);
+    split_tracemalloc(&ledger, context->analysis);
     count_objects(&ledger, graph);
     for (uint32_t i = 0; i < dump->core->segment_count; i++)
         add_segment(&ledger, i, &carry);

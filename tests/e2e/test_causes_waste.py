@@ -77,7 +77,10 @@ class Waste(support.Case):
         if not python or subprocess.run([python.path, "-c", "import numpy"], stderr=subprocess.DEVNULL).returncode:
             self.skipTest("no Debian Python with NumPy (python3-numpy)")
         living, core = self.dumped("causes/waste_pinned_views", python, "kernel")
-        check(self.report(core)["findings"][:3], None, python)
+        report = self.report(core)
+        check(report["findings"][:3], None, python)
+        data = [part["bytes"] for part in report["memory"]["parts"] if part["name"] == "data of NumPy arrays"]
+        self.assertLessEqual(200 * 200 * 100 * 8, data[0])
 
     def test_arenas(self):
         def check(findings, report, python):

@@ -67,7 +67,17 @@ def check(self, python, allocator):
 
 
 class Memory(support.Case):
-    pass
+    @unittest.skipUnless(os.uname().machine == "x86_64", "told by a thread's descriptor as x86-64 has it")
+    def test_what_tracemalloc_takes_and_stacks_without_threads(self):
+        """A thread has ended, whose stack the C library keeps; gdb dumps all of it."""
+        living, core = self.dumped("traced", support.pythons(self)[0], arguments=("3", "plain"))
+        report = self.report(core)
+        parts = parts_of(report)
+        said = json.loads(self.necropy("allocations", core, "--json")[0])
+        self.assertEqual(parts["tables of tracemalloc"]["bytes"], said["own_bytes"])
+        self.assertGreater(parts["stacks of threads that are gone"]["bytes"], 1 << 20)
+        self.assertLess(report["memory"]["unknown_bytes"], UNKNOWN * report["memory"]["bytes"])
+        self.assertIn("Python's objects", report["memory"]["summary"])
 
 
 def populate():
