@@ -260,8 +260,12 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     }
     if (items.type != PY_NO_TYPE)
         return items;
+    uint32_t own = analysis->graph->type[node];
     struct fi_holding any = heaviest(&below->tally);
-    if (any.type == analysis->graph->type[node]) { /* a chain: its head is one of it */
+    if (py_type_at(analysis->objects, own)->python_class &&
+        below->tally.count[own] + 1 >= any.count) /* and not the dicts of its instances */
+        any = tally_row(&below->tally, own);
+    if (any.type == own && any.count) { /* a chain: its head is one of it */
         any.count++;
         any.shallow += analysis->graph->size[node];
         any.retained = analysis->retained[node];

@@ -102,6 +102,12 @@ static void walk_down(struct search *search, uint32_t node)
     }
 }
 
+static bool may_be_instance_dict(const struct fi_analysis *analysis, uint32_t owner, uint32_t type)
+{
+    return !strcmp(py_type_at(analysis->objects, type)->name, "dict") &&
+           py_type_at(analysis->objects, analysis->graph->type[owner])->python_class;
+}
+
 /* The position in the chain of the head of a linked structure, or the chain's end. */
 static size_t head_of_chain(const struct search *search)
 {
@@ -114,6 +120,8 @@ static size_t head_of_chain(const struct search *search)
     size_t best = end, best_count = CHAIN_LENGTH - 1;
     for (size_t i = 0; i <= end; i++) {
         uint32_t type = analysis->graph->type[search->chain.items[i]];
+        if (i && may_be_instance_dict(analysis, search->chain.items[i - 1], type))
+            continue; /* the instances are the chain */
         if (!count[type]++)
             first[type] = (uint32_t)i;
         if (count[type] > best_count) {

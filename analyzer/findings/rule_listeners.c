@@ -90,6 +90,18 @@ static bool named_so(const char *path)
     return false;
 }
 
+/* "a list", "a dict with 10 containers": what " of listeners" follows. */
+static const char *of_listeners(struct fi_context *context, const struct fi_suspect *suspect)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    const char *phrase = fi_type_phrase(
+        context->pool, py_type_at(analysis->objects, analysis->graph->type[suspect->node]));
+    if (!suspect->inner)
+        return phrase;
+    return fi_pool_format(context->pool, "%s with %s container%s", phrase,
+                          fi_number_phrase(suspect->inner).text, suspect->inner == 1 ? "" : "s");
+}
+
 static void accuse(struct fi_context *context, const struct fi_rule *rule,
                    const struct fi_suspect *suspect, uint64_t callbacks)
 {
@@ -100,8 +112,8 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
                                              fi_number_phrase(callbacks).text,
                                              callback_type(context->analysis, suspect->node, 2))
                             : fi_pool_format(context->pool, "%s of listeners%s%s",
-                                             fi_container_phrase(context, suspect),
-                                             place ? ", " : "", place ? place : "");
+                                             of_listeners(context, suspect), place ? ", " : "",
+                                             place ? place : "");
     fi_accuse(context, rule, suspect, &charge);
 }
 
