@@ -40,6 +40,11 @@ struct df_err *gr_places_bits(const struct gr_places *places, uint64_t **ret)
     return df_array(places->words, sizeof(**ret), ret);
 }
 
+static bool is_empty(const uint64_t *bits)
+{
+    return !(bits[0] | bits[1] | bits[2] | bits[3] | bits[4] | bits[5] | bits[6] | bits[7]);
+}
+
 static struct gr_rank rank_of(const uint64_t *bits, uint64_t before, uint64_t *ret_count)
 {
     struct gr_rank rank = {.before = before};
@@ -58,8 +63,12 @@ struct df_err *gr_places_rank_all(struct gr_places *places, uint64_t *ret_count)
     uint64_t count = 0;
 
     DF_TRY(df_array(places->words / 8, sizeof(*places->ranks), &places->ranks));
-    for (uint64_t block = 0; block < places->words / 8; block++)
-        places->ranks[block] = rank_of(places->bits + block * 8, count, &count);
+    for (uint64_t block = 0; block < places->words / 8; block++) {
+        const uint64_t *bits = places->bits + block * 8;
+
+        if (!is_empty(bits)) /* else nobody asks, and no memory is touched */
+            places->ranks[block] = rank_of(bits, count, &count);
+    }
     *ret_count = count;
     return NULL;
 }

@@ -74,7 +74,7 @@ static inline uint64_t gr_count_bits(uint64_t word)
     return word * UINT64_C(0x0101010101010101) >> 56;
 }
 
-/* Members below a place. */
+/* Members below one. */
 static inline uint64_t gr_rank_below(const struct gr_places *places, uint64_t place)
 {
     uint64_t word = place / 64;
