@@ -5,9 +5,9 @@
  * What is learned is the code's dependence on the object, from a trace of its reads: fields that it
  * visits, an array that it visits (a pointer and a length), and every other word of the object that
  * it looks at, which is a guard: only objects that have the same there are taken to be alike. Which
- * fields are empty is part of the likeness. One object in 64 (after the first 65 536 one in 1024) is
- * given to its own code all the same; when it disagrees nothing is believed any more and the batch
- * is walked by emulation.
+ * fields are empty is part of the likeness. One object in 64 (after the first 65 536 one in 1024)
+ * is given to its own code all the same; when it disagrees nothing is believed any more and the
+ * batch is walked by emulation.
  */
 #ifndef PY_LEARNED_H
 #define PY_LEARNED_H

@@ -12,13 +12,12 @@ from support import dump
 SOURCE = os.path.join(support.TESTS, "programs", "forgetful", "forgetful.c")
 _INCLUDE = "import sysconfig; print(sysconfig.get_path('include')); print(sysconfig.get_config_var('EXT_SUFFIX'))"
 
-
 ALL = tuple((3, minor) for minor in range(8, 16))
 
 
 def everywhere(case):
     """Interpreters of every version that has a ledger: in a usual run some of them."""
-    found = [python for python in dump.interpreters(ALL, roots=True)[0] if not python.debug]
+    found = dump.interpreters(ALL, roots=True)[0]
     if not found:
         case.skipTest("no Python with debug information (Debian: python3-dbg)")
     return support.usual(found)
@@ -39,7 +38,7 @@ class Ledger(support.Case):
 
     def here(self):
         """Those that an extension can be compiled for."""
-        return [python for python in everywhere(self) if not python.root]
+        return [python for python in everywhere(self) if not python.root and not python.debug]
 
     def findings(self, report):
         return {finding["type"]: finding for finding in report["findings"] if finding["rule"] == "native-surplus"}
