@@ -16,11 +16,11 @@
 #include "analyzer/objects/async.h"
 #include "dumpfmt/base/mem.h"
 
-#define LEAST 100       /* alike */
-#define MANY 1000       /* alike that wait, and no doubt about it */
-#define OPEN_SHARE 20   /* who waits for the network: a twentieth of the heap is worth a word */
-#define HUGE 10000      /* no process has so many on purpose */
-#define MAX_GROUPS 1000 /* that are looked at */
+#define LEAST 100     /* alike */
+#define MANY 1000     /* alike that wait, and no doubt about it */
+#define OPEN_SHARE 20 /* who waits for the network: a twentieth of the heap is worth a word */
+#define HUGE 10000    /* no process has so many on purpose */
+#define MAX_GROUPS 20 /* whose keepers are looked for: the largest */
 
 /* Where the program itself stands: the innermost frame that is no part of a library. */
 static const char *own_frame(struct fi_context *context, const struct fi_task_group *group)
@@ -306,6 +306,32 @@ static void accuse_loose(struct fi_context *context, const struct fi_rule *rule,
     finding->advice = loose_advice(type);
 }
 
+/* AL_NONE: no more that are many. */
+static uint32_t largest_kind(const struct loose *loose)
+{
+    uint32_t best = AL_NONE;
+    for (size_t i = 0; i < loose->kinds.count; i++)
+        if (loose->kinds.items[i].count >= LEAST &&
+            (best == AL_NONE || loose->kinds.items[i].count > loose->kinds.items[best].count))
+            best = (uint32_t)i;
+    return best;
+}
+
+static struct df_err *ask_kind(struct loose *loose, const struct fi_rule *rule, uint32_t row,
+                               uint32_t *nodes)
+{
+    struct fi_piles piles;
+    uint32_t count = 0;
+    for (size_t i = 0; i < loose->nodes.count; i++)
+        if (loose->rows.items[i] == row)
+            nodes[count++] = loose->nodes.items[i];
+    DF_TRY(fi_piles_find(loose->context, nodes, count, LEAST, &piles));
+    for (uint32_t i = 0; i < piles.count; i++)
+        accuse_loose(loose->context, rule, &loose->kinds.items[row], &piles.items[i]);
+    fi_piles_deinit(&piles);
+    return NULL;
+}
+
 static struct df_err *ask_loose(struct loose *loose, const struct fi_rule *rule)
 {
     const struct fi_analysis *analysis = loose->context->analysis;
@@ -318,18 +344,14 @@ static struct df_err *ask_loose(struct loose *loose, const struct fi_rule *rule)
         if (right[analysis->graph->type[node]] && !fi_is_garbage(analysis, node))
             add_loose(loose, node);
     DF_TRY(df_array(loose->nodes.count, sizeof(*nodes), &nodes));
-    for (size_t row = 0; row < loose->kinds.count && row < MAX_GROUPS; row++) {
-        struct fi_piles piles;
-        uint32_t count = 0;
-        if (loose->kinds.items[row].count < LEAST)
-            continue;
-        for (size_t i = 0; i < loose->nodes.count; i++)
-            if (loose->rows.items[i] == row)
-                nodes[count++] = loose->nodes.items[i];
-        DF_TRY(fi_piles_find(loose->context, nodes, count, LEAST, &piles));
-        for (uint32_t i = 0; i < piles.count; i++)
-            accuse_loose(loose->context, rule, &loose->kinds.items[row], &piles.items[i]);
-        fi_piles_deinit(&piles);
+    for (int told = 0; told < MAX_GROUPS; told++) {
+        uint32_t row = largest_kind(loose);
+        if (row == AL_NONE)
+            break;
+        struct df_err *err = ask_kind(loose, rule, row, nodes);
+        if (err)
+            return err;
+        loose->kinds.items[row].count = 0;
     }
     return NULL;
 }
@@ -339,9 +361,12 @@ struct df_err *fi_ask_piled_up_tasks(struct fi_context *context, const struct fi
     DF_CLEANUP_FREE uint32_t *nodes = NULL;
     const struct fi_tasks *tasks = &context->verdict->tasks;
     DF_TRY(df_array(context->task_count, sizeof(*nodes), &nodes));
-    for (uint32_t i = 0; i < tasks->group_count && i < MAX_GROUPS; i++)
-        if (tasks->groups[i].count >= LEAST)
-            DF_TRY(ask_tasks(context, rule, i, nodes));
+    for (uint32_t i = 0, asked = 0; i < tasks->group_count && asked < MAX_GROUPS; i++) {
+        if (tasks->groups[i].count < LEAST)
+            continue;
+        DF_TRY(ask_tasks(context, rule, i, nodes));
+        asked++;
+    }
     struct loose loose = {.context = context};
     df_map_init(&loose.index);
     struct df_err *err = ask_loose(&loose, rule);
