@@ -25,10 +25,10 @@ struct fi_context {
     /* Classes made twice (by a factory, by a reload) have one name and are one type to a person.
      * Per type: the first type of the same name, and its place in the order of names. */
     uint32_t *named, *rank;
-    bool merged;          /* some types share a name */
+    bool merged;               /* some types share a name */
     struct fi_task_row *tasks; /* fi_fill_tasks's, for the rules */
     uint32_t task_count;
-    struct df_map claims; /* nodes that a rule has explained (rules.h), each plus 1 */
+    struct df_map claims;        /* nodes that a rule has explained (rules.h), each plus 1 */
     struct fi_suspect *suspects; /* biggest first (suspects.h) */
     uint32_t suspect_count;
 };

@@ -51,7 +51,7 @@ struct fi_balance { /* reference counts against the references found: objects */
     bool reliable;  /* all holders could be asked; else the figures say little */
     uint64_t checked, surplus, unexplained, deficit;
     uint64_t lost_by_cpython, lost_on_import; /* references; explained thereby */
-    uint64_t deficit_example; /* address; 0 when there is none */
+    uint64_t deficit_example;                 /* address; 0 when there is none */
 };
 
 struct fi_coverage {
@@ -140,14 +140,14 @@ struct fi_frame {
     uint32_t local_count;
 };
 
-struct fi_wait {        /* what a thread waits for */
-    const char *text;   /* "the lock `shop.lock`, a lock"; NULL: it does not wait, or who knows */
-    const char *call;   /* the system call that it is in: "futex"; NULL when none */
-    const char *doing;  /* a thread that does not wait: "it runs Python code"; NULL */
-    const char *owner;  /* name of the thread that has the lock; NULL when it is not told */
+struct fi_wait {          /* what a thread waits for */
+    const char *text;     /* "the lock `shop.lock`, a lock"; NULL: it does not wait, or who knows */
+    const char *call;     /* the system call that it is in: "futex"; NULL when none */
+    const char *doing;    /* a thread that does not wait: "it runs Python code"; NULL */
+    const char *owner;    /* name of the thread that has the lock; NULL when it is not told */
     int32_t owner_thread; /* index of that thread; -1 */
-    uint64_t object;    /* address of what it waits for; 0 when there is no such object */
-    int64_t descriptor; /* -1 when there is none */
+    uint64_t object;      /* address of what it waits for; 0 when there is no such object */
+    int64_t descriptor;   /* -1 when there is none */
 };
 
 struct fi_exception { /* that a thread raises or handles */
@@ -170,28 +170,29 @@ struct fi_thread {
     uint32_t frame_count;
     uint32_t frame_total; /* in the process */
     struct fi_wait wait;
-    struct fi_exception *exceptions; /* what is raised first, then what is handled, innermost first */
+    struct fi_exception
+        *exceptions; /* what is raised first, then what is handled, innermost first */
     uint32_t exception_count;
 };
 
-struct fi_task_group { /* asyncio tasks that are alike: state, coroutines, lines */
-    const char *state; /* "waiting", "ready", "running", "not started"; "finished", "failed",
-                          "cancelled" */
-    const char *coroutine;  /* qualified name; NULL when it has none */
+struct fi_task_group {     /* asyncio tasks that are alike: state, coroutines, lines */
+    const char *state;     /* "waiting", "ready", "running", "not started"; "finished", "failed",
+                              "cancelled" */
+    const char *coroutine; /* qualified name; NULL when it has none */
     uint64_t count, retained_bytes;
     uint64_t orphans;       /* of those that wait: nothing else knows what they wait for */
     struct fi_frame *stack; /* without locals: the task's coroutine first, then what it awaits */
     uint32_t stack_count;
-    const char *awaits;      /* "an asyncio.Queue to give something"; NULL when it waits for nothing */
-    const char *error;       /* text of one's exception; NULL when there is none */
-    const char **names;      /* of some */
-    uint64_t *examples;      /* addresses of the same */
+    const char *awaits; /* "an asyncio.Queue to give something"; NULL when it waits for nothing */
+    const char *error;  /* text of one's exception; NULL when there is none */
+    const char **names; /* of some */
+    uint64_t *examples; /* addresses of the same */
     uint32_t example_count;
 };
 
 struct fi_tasks {
     uint64_t count, pending, finished, failed, cancelled;
-    struct fi_task_group *groups; /* pending first, then by number */
+    struct fi_task_group *groups;      /* pending first, then by number */
     uint32_t group_count, group_total; /* groups that are not in the list: the difference */
 };
 
@@ -252,12 +253,12 @@ struct fi_link { /* a reference, seen from the shown object */
     uint64_t address;
     const char *type, *label, *text, *kind; /* label: ".items", "[3]"; kind: "referent", ... */
 };
-struct fi_field { /* an attribute, an element, a local: what a person means by "in it" */
+struct fi_field {     /* an attribute, an element, a local: what a person means by "in it" */
     const char *name; /* "name", "[3]", "'key'"; "" for a member of a set */
     const char *type, *text;
     uint64_t address, size, retained_bytes;
 };
-struct fi_fact { /* what only its kind of object has */
+struct fi_fact {             /* what only its kind of object has */
     const char *name, *text; /* "arguments", "self, request" */
 };
 struct fi_object {
@@ -280,7 +281,8 @@ struct fi_object {
     uint32_t allocated_count;
     uint64_t referent_total, referrer_total; /* in all: what was cut is said */
     struct fi_link *dominator; /* what alone keeps it, with all it holds; NULL: several things do */
-    struct fi_type_row *freed; /* what would be freed with it, by type, without it: most bytes first */
+    struct fi_type_row
+        *freed; /* what would be freed with it, by type, without it: most bytes first */
     uint32_t freed_count, freed_total;
     uint64_t cycle_objects, cycle_bytes; /* all that it can reach and that can reach it; 0: none */
     const char *cycle_types;             /* "2 × shop.Node"; NULL: too many to say something */
@@ -329,7 +331,7 @@ struct fi_routes {
     uint32_t count;
     struct fi_route dominators; /* of the first target */
     uint64_t targets;
-    uint32_t total; /* shapes in all: count of them are listed */
+    uint32_t total;       /* shapes in all: count of them are listed */
     struct fi_cuts *cuts; /* what must go before the targets are freed: cuts.h; NULL: not asked */
     void *pool;
 };

@@ -233,11 +233,11 @@ static json_t *threads(const struct fi_verdict *verdict)
             json_array_append_new(frames, frame(&thread->frames[j]));
         json_array_append_new(
             array,
-            json_pack("{so so sb sb si si so so so}", "name", rp_json_text(thread->name), "native_id",
-                      nonzero(thread->native_id), "holds_gil", thread->holds_gil, "alive",
-                      thread->alive, "interpreter", (int)thread->interpreter, "frame_total",
-                      (int)thread->frame_total, "waits", wait(&thread->wait), "exceptions",
-                      exceptions(thread), "frames", frames));
+            json_pack("{so so sb sb si si so so so}", "name", rp_json_text(thread->name),
+                      "native_id", nonzero(thread->native_id), "holds_gil", thread->holds_gil,
+                      "alive", thread->alive, "interpreter", (int)thread->interpreter,
+                      "frame_total", (int)thread->frame_total, "waits", wait(&thread->wait),
+                      "exceptions", exceptions(thread), "frames", frames));
     }
     return array;
 }

@@ -16,7 +16,7 @@ json_t *rp_json_address(uint64_t address); /* "0x7f..." */
 json_t *rp_json_number(uint64_t number);   /* at most INT64_MAX */
 json_t *rp_json_texts(const char *const *texts, uint32_t count);
 json_t *rp_json_stack(const struct fi_frame *frames, uint32_t count); /* without locals */
-json_t *rp_json_tasks(const struct fi_tasks *tasks); /* json_tasks.c */
+json_t *rp_json_tasks(const struct fi_tasks *tasks);                  /* json_tasks.c */
 /* Writes indented, with a newline at the end, and drops the value. */
 struct df_err *rp_json_write(FILE *stream, json_t *value);
 

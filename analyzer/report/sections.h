@@ -12,7 +12,8 @@ void rp_text_types(struct rp_paper *paper, const struct fi_verdict *verdict);
 void rp_text_cycles(struct rp_paper *paper, const struct fi_verdict *verdict, bool brief);
 void rp_text_garbage(struct rp_paper *paper, const struct fi_verdict *verdict);
 void rp_text_threads(struct rp_paper *paper, const struct fi_verdict *verdict, bool locals);
-/* The groups of asyncio tasks; `all`: with their stacks. Nothing when there are none, unless `all`. */
+/* The groups of asyncio tasks; `all`: with their stacks. Nothing when there are none, unless `all`.
+ */
 void rp_text_tasks(struct rp_paper *paper, const struct fi_verdict *verdict, bool all);
 void rp_text_memory(struct rp_paper *paper, const struct fi_verdict *verdict);
 void rp_text_coverage(struct rp_paper *paper, const struct fi_verdict *verdict, bool all);

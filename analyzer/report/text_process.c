@@ -85,8 +85,8 @@ static char *wait_text(const struct fi_wait *wait)
 
 static void exception(struct rp_paper *paper, const struct fi_exception *exception)
 {
-    DF_CLEANUP_FREE char *line = df_xasprintf("%s %s", exception->raised ? "raises" : "handles",
-                                              exception->text);
+    DF_CLEANUP_FREE char *line =
+        df_xasprintf("%s %s", exception->raised ? "raises" : "handles", exception->text);
     rp_wrap(paper, "  ", RP_YELLOW, line);
     for (uint32_t i = 0; i < exception->frame_count; i++) {
         DF_CLEANUP_FREE char *text = frame_text(&exception->frames[i]);
