@@ -34,8 +34,11 @@ const char *fi_masked_path(struct fi_pool *pool, const char *path)
     DF_CLEANUP_FREE char *plain = df_xcalloc(strlen(path) + 1, 1);
     size_t used = 0;
     unsigned depth = 0;
+    bool number = false; /* of a thread or an interpreter: "<thread 1234>" */
     char quote = 0;
     for (const char *at = path; *at; at++) {
+        if (!depth && (*at == ' ' || !isdigit((unsigned char)*at)))
+            number = *at == ' ' && used && plain[0] == '<';
         if (quote) {
             quote = *at == quote ? 0 : quote;
         } else if (depth && (*at == '\'' || *at == '"')) {
@@ -46,7 +49,8 @@ const char *fi_masked_path(struct fi_pool *pool, const char *path)
         } else if (*at == ']' && depth) {
             if (!--depth)
                 plain[used++] = *at;
-        } else if (!depth && !(isdigit((unsigned char)*at) && used && plain[used - 1] == '-')) {
+        } else if (!depth &&
+                   !(isdigit((unsigned char)*at) && (number || (used && plain[used - 1] == '-')))) {
             plain[used++] = *at;
         }
     }

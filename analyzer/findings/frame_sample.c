@@ -9,13 +9,25 @@
 #include "dumpfmt/base/mem.h"
 
 #define TOLD 3
+#define STEPS 64 /* upwards from the keeper */
+
+/* The keeper lies below it: a `self` whose list the frames are kept in. */
+static bool is_above(const struct fi_analysis *analysis, uint32_t node, uint32_t keeper)
+{
+    for (int step = 0; step < STEPS && keeper < analysis->graph->count; step++) {
+        if (keeper == node)
+            return true;
+        keeper = analysis->idom[keeper];
+    }
+    return false;
+}
 
 static void add_local(void *data, const char *name, uint64_t object)
 {
     struct fi_frame_sample *sample = data;
     const struct fi_analysis *analysis = sample->context->analysis;
     uint32_t node = gr_node(analysis->graph, object), at = 0;
-    if (node == AL_NONE)
+    if (node == AL_NONE || is_above(analysis, node, sample->keeper))
         return;
     while (at < sample->count && (sample->variables[at].code != sample->code ||
                                   strcmp(sample->variables[at].name, name) != 0))

@@ -11,6 +11,7 @@
 
 struct fi_frame_sample {
     struct fi_context *context;
+    uint32_t keeper; /* of the frames: what holds that too is not theirs to keep; or AL_NONE */
     struct fi_variable {
         uint64_t code;
         char *name;

@@ -112,12 +112,51 @@ static bool skip_local(struct writer *w, uint32_t holder, uint32_t held)
     return w->per_thread;
 }
 
+/* The variable that a node of a context's trie has the value of: the word in front of it, in its
+ * array of keys and values (Python/hamt.c, PyHamtNode_Bitmap). 0: none. */
+static uint64_t context_variable(const struct writer *w, uint32_t node, uint64_t value)
+{
+    struct py_reader reader = py_reader(w->analysis->py);
+    uint64_t at = w->analysis->graph->address[node], before = 0;
+
+    for (uint64_t i = 0; i < w->analysis->graph->size[node] / 8; i++) {
+        uint64_t word = py_word(&reader, at + 8 * i);
+
+        if (word == value && before && !reader.fault)
+            return before;
+        before = word;
+    }
+    return 0;
+}
+
+/* A context keeps its variables in a trie, which is nobody's business: `.context['name']`. */
+static bool skip_trie(struct writer *w, uint32_t holder, uint32_t held)
+{
+    struct py_reader reader = py_reader(w->analysis->py);
+    const char *below = fi_type(w->analysis, held)->name;
+
+    if (!strncmp(below, "hamt", 4))
+        return true;
+    if (strncmp(fi_type(w->analysis, holder)->name, "hamt", 4) != 0)
+        return false;
+    uint64_t variable = context_variable(w, holder, w->analysis->graph->address[held]);
+    uint64_t name = variable ? PY_PTR(&reader, variable, contextvar, var_name) : 0;
+    DF_CLEANUP_FREE char *text =
+        name && !reader.fault ? py_text(w->analysis->objects, name, 60) : NULL;
+    DF_CLEANUP_FREE char *hop = NULL;
+    if (!text || asprintf(&hop, "[%s]", text) < 0)
+        return false;
+    write_text(w, hop);
+    w->attributes = w->cell = false;
+    return true;
+}
+
 static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
 {
     DF_CLEANUP_FREE char *text = NULL;
     const struct py_ref *ref;
 
-    if (skip_local(w, holder, held))
+    if (skip_local(w, holder, held) || skip_trie(w, holder, held))
         return;
     fi_walk(w->analysis, holder, &w->refs);
     ref = fi_best_ref(&w->refs, w->analysis->graph->address[held]);

@@ -50,7 +50,7 @@ static const struct row rows[] = {
      "Close the session after each piece of work (with Session() as session: ...), or call "
      "expunge_all(); never keep one session for the whole process.",
      NULL, false},
-    {"logging-handlers", "logging.Logger", NULL, ".handlers",
+    {"logging-handlers", "logging.Logger", "logging.Handler", ".handlers",
      "the handlers of a logger: one was added again and again",
      "Add a handler once, where logging is configured, not in each call; or remove it "
      "(removeHandler, close) when it has served.",
@@ -59,6 +59,11 @@ static const struct row rows[] = {
      "log records that wait in a buffering handler",
      "Give the MemoryHandler a target and a capacity, and look at why it is not flushed.", NULL,
      false},
+    {"logging-records", "logging.Handler", NULL, NULL,
+     "what a logging handler collects and does not let go of",
+     "Bound what the handler collects (collections.deque(maxlen=...)), or write it out and forget "
+     "it; a handler of tests must be removed when it has served.",
+     NULL, false},
     {"logging-loggers", "logging.Manager", NULL, ".loggerDict",
      "loggers, which live for ever: their names are made from data",
      "Use one logger a module, and put what differs into the message or into extra=.", NULL, false},
@@ -108,6 +113,9 @@ static const struct row rows[] = {
      "source lines that were read for tracebacks (a cache of the standard library)",
      "linecache.clearcache() empties it; it grows only by files whose lines were asked for.", NULL,
      true},
+    {"asyncio-waiters", NULL, "_asyncio.Future", "._waiters",
+     "the futures of tasks that wait for an asyncio lock, event or semaphore",
+     "Look at the tasks that wait (necropy tasks), and at who has the lock.", NULL, true},
     {"regex-cache", NULL, NULL, "re._cache", "compiled regular expressions (at most 512)",
      "re.purge() empties it.", NULL, true},
     {"import-cache", NULL, NULL, "sys.path_importer_cache", "what the import system found on disk",

@@ -25,6 +25,12 @@ static bool is_container(const struct fi_analysis *analysis, uint32_t node)
     return fi_is_a(analysis, node, names);
 }
 
+/* Texts, numbers and the containers of the language cannot be referred to weakly. */
+static bool may_be_weak(const struct py_type *type)
+{
+    return type->weaklist_offset || (type->flags & PY_TPFLAGS_MANAGED_WEAKREF);
+}
+
 static const char *advice(const struct fi_analysis *analysis, const struct fi_suspect *suspect)
 {
     static const char *const dicts[] = {"dict", NULL};
@@ -35,13 +41,17 @@ static const char *advice(const struct fi_analysis *analysis, const struct fi_su
         !strcmp(type->name, "weakref.KeyedRef"))
         return "These are weak references: they keep nothing alive but themselves. Look at who "
                "holds what they refer to.";
+    if (fi_is_a(analysis, suspect->node, dicts) && !may_be_weak(type))
+        return "Give it a bound and evict (by age or by number): functools.lru_cache(maxsize=...) "
+               "where it is a cache; or remove each entry when it has served.";
     if (fi_is_a(analysis, suspect->node, dicts))
         return "Give it a bound and evict (by age or by number), or hold the values weakly "
                "(weakref.WeakValueDictionary), if others own them.";
-    if (fi_is_a(analysis, suspect->node, lists))
+    if (fi_is_a(analysis, suspect->node, lists) && may_be_weak(type))
         return "What is added must be removed again: look for the call that should undo the one "
                "that adds, or hold the elements weakly (weakref.WeakSet).";
-    return "What is added must be removed again: bound it, or let go of what has served.";
+    return "What is added must be removed again: bound it (collections.deque(maxlen=...) keeps "
+           "the last ones), or look for the call that should undo the one that adds.";
 }
 
 static bool is_of_weak_references(const struct fi_suspect *suspect)

@@ -7,6 +7,7 @@
  * class with __slots__ needs neither. Told for classes with very many instances.
  * Source: Objects/dictobject.c (insert_to_emptydict, insertdict, make_dict_from_instance_...).
  */
+#include "analyzer/findings/parts.h"
 #include "analyzer/findings/places.h"
 #include "analyzer/findings/rules.h"
 
@@ -30,9 +31,21 @@ struct search {
     struct tally *tallies;
 };
 
-/* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
-static uint32_t owner_of(const struct fi_analysis *analysis, uint32_t dict)
+/* The dict is that of its attributes, and not one of these. */
+static bool is_its_own(struct search *search, uint32_t owner, const struct py_type *type,
+                       uint32_t dict)
 {
+    const struct fi_analysis *analysis = search->context->analysis;
+    const uint64_t *address = analysis->graph->address;
+    if (type->dict_offset <= 0 || type->item_size) /* in front of it, or at its end */
+        return fi_is_dict_of(analysis, owner, dict);
+    return py_word(&search->reader, address[owner] + (uint64_t)type->dict_offset) == address[dict];
+}
+
+/* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
+static uint32_t owner_of(struct search *search, uint32_t dict)
+{
+    const struct fi_analysis *analysis = search->context->analysis;
     const struct gr_graph *graph = analysis->graph;
     uint32_t first = graph->reverse_start[dict];
     if (graph->reverse_start[dict + 1] != first + 1)
@@ -42,7 +55,10 @@ static uint32_t owner_of(const struct fi_analysis *analysis, uint32_t dict)
     uint64_t unlike = PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT | PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE |
                       PY_TPFLAGS_BASE_EXC;
     bool has_dict = type->dict_offset || (type->flags & PY_TPFLAGS_MANAGED_DICT);
-    return type->python_class && has_dict && !(type->flags & unlike) ? owner : AL_NONE;
+    return type->python_class && has_dict && !(type->flags & unlike) &&
+                   is_its_own(search, owner, type, dict)
+               ? owner
+               : AL_NONE;
 }
 
 static void look_at(struct search *search, uint32_t dict, uint32_t owner)
@@ -130,7 +146,7 @@ struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi
         const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
         if (!(type->flags & PY_TPFLAGS_DICT) || fi_is_garbage(analysis, node))
             continue;
-        uint32_t owner = owner_of(analysis, node);
+        uint32_t owner = owner_of(&search, node);
         if (owner != AL_NONE)
             look_at(&search, node, owner);
     }

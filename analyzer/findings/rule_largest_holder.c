@@ -51,8 +51,12 @@ static void tell_few(struct fi_context *context, const struct fi_rule *rule,
     struct fi_charge charge = {
         .what = fi_pool_format(context->pool, "%s%s%s", fi_container_phrase(context, suspect),
                                place ? ", " : "", place ? place : ""),
-        .advice = "Look at what it refers to (necropy refs, necropy show), and let go of what has "
-                  "served.",
+        .advice =
+            suspect->held.count > 1
+                ? "Few, but large: let go of each when it has served; where they are a cache, "
+                  "bound it by bytes, not by number."
+                : "Look at what it refers to (necropy refs, necropy show), and let go of what "
+                  "has served.",
     };
     struct fi_finding *finding = fi_accuse(context, rule, suspect, &charge);
     if (finding->severity == FI_HIGH && finding->count < 1000)

@@ -16,6 +16,7 @@
 #define GRAVE_SHARE 5
 #define LEAST_BYTES 64000
 #define MAX_BASES 64 /* views of views */
+#define LEAST 4096   /* bytes of one base that matter */
 
 struct owner {
     uint32_t node, view, views;
@@ -100,7 +101,9 @@ static bool only_views_hold(const struct fi_analysis *analysis, const struct own
 static uint64_t unseen(const struct fi_analysis *analysis, const struct owner *owner)
 {
     uint64_t size = analysis->graph->size[owner->node];
-    return owner->shown < size / 2 && only_views_hold(analysis, owner) ? size - owner->shown : 0;
+    if (size < LEAST || owner->shown >= size / 2 || !only_views_hold(analysis, owner))
+        return 0;
+    return size - owner->shown;
 }
 
 static void report(struct search *search, const struct fi_rule *rule, uint64_t pinned,
@@ -117,13 +120,13 @@ static void report(struct search *search, const struct fi_rule *rule, uint64_t p
     finding->retained_bytes = pinned;
     finding->holder = fi_place_holder(context, &place);
     finding->title = fi_pool_format(
-        context->pool, "views of %s array%s keep %s (%s of the heap) that nobody looks at",
+        context->pool,
+        "views of %s array%s keep %s (%s of the heap) that nobody looks at; most are at `%s`",
         fi_number_phrase(count).text, count == 1 ? "" : "s", fi_bytes_phrase(pinned).text,
-        fi_percent_phrase(pinned, heap).text);
+        fi_percent_phrase(pinned, heap).text, place.path);
     fi_evidence(context, finding,
-                fi_pool_format(context->pool, "they show %s of %s; most are at `%s`",
-                               fi_bytes_phrase(whole - pinned).text, fi_bytes_phrase(whole).text,
-                               place.path));
+                fi_pool_format(context->pool, "they show %s of %s",
+                               fi_bytes_phrase(whole - pinned).text, fi_bytes_phrase(whole).text));
     finding->advice = "Copy what is to be kept (array[...].copy()): a slice keeps the whole array.";
     finding->signature = fi_pool_format(context->pool, "%s:%s", rule->name, place.path);
 }

@@ -4,6 +4,7 @@
  * sys._getframe(), inspect.stack() and tracebacks without their exception give frames that somebody
  * may keep; each keeps all its locals and the frames that called it.
  */
+#include "analyzer/findings/accuse.h"
 #include "analyzer/findings/frame_sample.h"
 
 #include <string.h>
@@ -28,11 +29,12 @@ static bool goes_with_another(const struct fi_analysis *analysis, uint32_t node)
 {
     static const char *const names[] = {"traceback", "frame", "generator", "coroutine",
                                         "async_generator"};
+    static const char *const greenlet[] = {"greenlet.greenlet", NULL};
     const struct gr_graph *graph = analysis->graph;
     uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
     for (uint32_t e = first; e < end && e - first < MAX_HOLDERS; e++) {
         const struct py_type *type = fi_type(analysis, graph->reverse_source[e]);
-        if (py_is_exception(type))
+        if (py_is_exception(type) || fi_is_a(analysis, graph->reverse_source[e], greenlet))
             return true;
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
             if (!strcmp(type->name, names[i]))
@@ -48,6 +50,21 @@ static bool runs(const struct py *py, uint64_t frame_object)
             if (py->threads[i].frames[j].frame_object == frame_object)
                 return true;
     return false;
+}
+
+/* A greenlet that was switched away from: its functions go on some day. From 3.11 on a frame object
+ * that has not its frame in itself is of a call that lives (Objects/frameobject.c, take_ownership).
+ */
+static bool is_suspended(const struct fi_analysis *analysis, uint32_t node)
+{
+    struct py_reader reader = py_reader(analysis->py);
+    uint64_t address = analysis->graph->address[node];
+    if (is_traceback(fi_type(analysis, node)) ||
+        !PY_HAS(reader.layout, frameobject, f_frame_data) ||
+        !PY_HAS(reader.layout, frameobject, f_frame))
+        return false;
+    uint64_t frame = PY_PTR(&reader, address, frameobject, f_frame);
+    return frame && frame != PY_AT(reader.layout, address, frameobject, f_frame_data);
 }
 
 static bool frame_of(const struct fi_analysis *analysis, uint32_t node, struct py_frame *ret)
@@ -66,7 +83,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
                    const struct fi_pile *pile)
 {
     const struct fi_analysis *analysis = context->analysis;
-    struct fi_frame_sample sample = {.context = context};
+    struct fi_frame_sample sample = {.context = context, .keeper = pile->keeper};
     const char *type = fi_type_name(analysis, pile->members[0]);
     const char *keeper = fi_pile_keeper(context, pile);
     for (uint32_t i = 0; i < pile->count && i < SAMPLE; i++) {
@@ -75,7 +92,8 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
             fi_frame_sample_add(&sample, &frame);
     }
     struct fi_finding *finding = fi_pile_accuse(context, rule, pile, type, type);
-    finding->severity = fi_severity_of(context, pile->retained);
+    finding->severity = fi_at_least(fi_severity_of(context, pile->retained),
+                                    fi_gravity(context, pile->retained, pile->count));
     if (pile->count >= MANY && pile->retained >= context->verdict->heap_bytes / SHARE)
         finding->severity = fi_at_least(finding->severity, FI_MEDIUM);
     finding->title = fi_pool_format(
@@ -108,7 +126,8 @@ struct df_err *fi_ask_retained_frames(struct fi_context *context, const struct f
     DF_TRY(df_array(total, sizeof(*nodes), &nodes));
     for (uint32_t node = 0; node < graph->count; node++)
         if (right[graph->type[node]] && !fi_is_garbage(analysis, node) &&
-            !goes_with_another(analysis, node) && !runs(analysis->py, graph->address[node]))
+            !goes_with_another(analysis, node) && !runs(analysis->py, graph->address[node]) &&
+            !is_suspended(analysis, node))
             nodes[count++] = node;
     struct fi_piles piles;
     DF_TRY(fi_piles_find(context, nodes, count, LEAST, &piles));

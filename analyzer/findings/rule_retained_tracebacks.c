@@ -5,6 +5,7 @@
  * all locals of the calls, and to the frames that called them. Kept for a log line, it keeps what
  * the request worked on. The same for tracebacks and frames that are kept by themselves.
  */
+#include "analyzer/findings/accuse.h"
 #include "analyzer/findings/frame_sample.h"
 
 #include <stdlib.h>
@@ -75,7 +76,8 @@ static const char *usual_type(struct fi_context *context, const struct fi_pile *
 
 static enum fi_severity grade(const struct fi_context *context, const struct fi_pile *pile)
 {
-    enum fi_severity severity = fi_severity_of(context, pile->retained);
+    enum fi_severity severity = fi_at_least(fi_severity_of(context, pile->retained),
+                                            fi_gravity(context, pile->retained, pile->count));
     if (pile->count >= MANY && pile->retained >= context->verdict->heap_bytes / SHARE)
         return fi_at_least(severity, FI_MEDIUM);
     return severity;
@@ -85,7 +87,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
                    const struct fi_pile *pile)
 {
     const struct fi_analysis *analysis = context->analysis;
-    struct fi_frame_sample sample = {.context = context};
+    struct fi_frame_sample sample = {.context = context, .keeper = pile->keeper};
     struct py_traceback last = {0};
     for (uint32_t i = 0; i < pile->count; i++) {
         uint64_t traceback =
@@ -98,15 +100,20 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
     finding->severity = grade(context, pile);
     if (pile->count == 1)
         finding->title = fi_pool_format(
-            context->pool, "`%s`, %s, is kept with the frames that it passed: %s (%s)",
+            context->pool,
+            "`%s`, %s, keeps the %sframe%s that it passed through, with %s locals (%s)",
             finding->holder.path,
             fi_type_phrase(context->pool, fi_type(analysis, pile->members[0])),
-            fi_number_phrase(sample.frames).text, fi_pile_share(context, pile->retained));
+            sample.frames == 1
+                ? ""
+                : fi_pool_format(context->pool, "%s ", fi_number_phrase(sample.frames).text),
+            sample.frames == 1 ? "" : "s", sample.frames == 1 ? "its" : "their",
+            fi_pile_share(context, pile->retained));
     else
         finding->title = fi_pool_format(
             context->pool,
-            "%s exceptions, mostly `%s`, are kept%s%s with their tracebacks: %s frames and their "
-            "locals (%s)",
+            "%s exceptions, mostly `%s`, are kept%s%s, and with them their tracebacks: %s frames "
+            "and their locals (%s)",
             fi_number_phrase(pile->count).text, type, keeper ? " by " : "", keeper ? keeper : "",
             fi_number_phrase(sample.frames).text, fi_pile_share(context, pile->retained));
     tell_raised(context, finding, pile->members[0], &last);

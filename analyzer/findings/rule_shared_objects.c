@@ -40,8 +40,8 @@ static bool is_loose(struct search *search, uint32_t node)
 {
     const struct fi_analysis *analysis = search->context->analysis;
     uint32_t above = analysis->idom[node];
-    if (above == AL_ROOT)
-        return true;
+    if (above == AL_ROOT) /* what a root refers to itself has that holder */
+        return analysis->graph->root_kind[node] == GR_ROOT_NONE;
     if (above >= analysis->graph->count)
         return false;
     bool added;
@@ -60,7 +60,8 @@ static void collect(struct search *search)
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t node = 0; node < graph->count; node++) {
         const struct py_type *type = py_type_at(analysis->objects, graph->type[node]);
-        if (!type->python_class || fi_is_garbage(analysis, node) || !is_loose(search, node))
+        if (!type->python_class || type->flags & PY_TPFLAGS_TYPE || fi_is_garbage(analysis, node) ||
+            !is_loose(search, node))
             continue;
         struct group *group = &search->groups[search->context->named[graph->type[node]]];
         group->count++;

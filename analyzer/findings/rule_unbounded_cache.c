@@ -39,8 +39,9 @@ static void accuse_lru(struct fi_context *context, const struct fi_rule *rule,
             endless ? "Give the cache a bound: functools.lru_cache(maxsize=...), or clear it with "
                       "cache_clear() when its entries have served. On a method it keeps every "
                       "`self` too."
-                    : "Its bound is too high for entries of this size: lower maxsize, or cache "
-                      "something smaller. On a method it keeps every `self` too.",
+                    : "It has a bound and stays as it is. Where that is too much memory: lower "
+                      "maxsize, or cache something smaller. On a method it keeps every `self` "
+                      "too.",
         .count = cache->entries,
         .bounded = !endless && cache->maxsize <= BOUND_HELPS,
     };

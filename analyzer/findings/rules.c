@@ -140,6 +140,32 @@ static int compare_findings(const void *left, const void *right)
     return order ? order : strcmp(a->signature, b->signature);
 }
 
+/* What a rule that knows the cause says of a holder, "most of it is unused", makes "it holds much"
+ * superfluous. */
+static bool says_why(const struct fi_finding *finding, const struct fi_finding *of)
+{
+    const char *path = finding->holder.path, *holder = of->holder.path;
+    return (!strcmp(finding->rule, "sparse-containers") ||
+            !strcmp(finding->rule, "pinned-memory")) &&
+           path && holder && !strncmp(path, holder, strlen(holder)) &&
+           finding->retained_bytes >= of->retained_bytes / 10 * 8;
+}
+
+static void drop_superfluous(struct fi_verdict *verdict)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < verdict->finding_count; i++) {
+        struct fi_finding finding = verdict->findings[i];
+        bool superfluous = false;
+        for (uint32_t k = 0; k < verdict->finding_count && !superfluous; k++)
+            superfluous = !strcmp(finding.rule, "largest-holder") &&
+                          says_why(&verdict->findings[k], &finding);
+        if (!superfluous)
+            verdict->findings[kept++] = finding;
+    }
+    verdict->finding_count = kept;
+}
+
 struct df_err *fi_fill_findings(struct fi_context *context)
 {
     struct fi_verdict *verdict = context->verdict;
@@ -153,6 +179,7 @@ struct df_err *fi_fill_findings(struct fi_context *context)
         err = fi_add_allocation_sites(context);
     if (err)
         return err;
+    drop_superfluous(verdict);
     if (verdict->finding_count)
         qsort(verdict->findings, verdict->finding_count, sizeof(struct fi_finding),
               compare_findings);

@@ -82,13 +82,17 @@ static void collect_modules(struct collect *c, uint32_t interpreter, bool script
     }
 }
 
+/* Without the module threading no thread has a name; the number of the first is that of the
+ * process, which says nothing of the next dump. */
 static const char *thread_path(struct gr_texts *texts, struct py_objects *objects,
-                               const struct py_thread *thread)
+                               const struct py *py, const struct py_thread *thread)
 {
     DF_CLEANUP_FREE char *name = py_thread_name(objects, thread);
 
     if (name)
         return gr_texts_format(texts, "<thread \"%s\">", name);
+    if (thread->native_id && thread->native_id == py->dump->core->pid)
+        return gr_texts_format(texts, "<main thread>");
     if (thread->native_id)
         return gr_texts_format(texts, "<thread %lld>", (long long)thread->native_id);
     return gr_texts_format(texts, "<thread 0x%llx>", (unsigned long long)thread->thread_id);
@@ -98,7 +102,7 @@ static void name_threads(struct collect *c)
 {
     c->thread_names = df_xcalloc(c->py->thread_count, sizeof(*c->thread_names));
     for (uint32_t t = 0; t < c->py->thread_count; t++)
-        c->thread_names[t] = thread_path(c->seeds->texts, c->objects, &c->py->threads[t]);
+        c->thread_names[t] = thread_path(c->seeds->texts, c->objects, c->py, &c->py->threads[t]);
 }
 
 const char *gr_stack_path(struct gr_texts *texts, struct py_objects *objects, const struct py *py,
@@ -109,7 +113,7 @@ const char *gr_stack_path(struct gr_texts *texts, struct py_objects *objects, co
     DF_CLEANUP_FREE char *name = frame->code ? py_code_name(py, frame->code) : NULL;
     uint64_t place = (word->address - frame->localsplus) / 8 - frame->slot_count;
 
-    return gr_texts_format(texts, "%s.%s().<stack %u>", thread_path(texts, objects, thread),
+    return gr_texts_format(texts, "%s.%s().<stack %u>", thread_path(texts, objects, py, thread),
                            name ? name : "<function>", (unsigned)place);
 }
 
