@@ -6,10 +6,12 @@
  */
 #include "analyzer/findings/rules.h"
 
-#include <stdio.h>
+#include <string.h>
 
 #define SHARE 100 /* a hundredth of the heap */
 #define MANY_OBJECTS 10000
+#define NOBODY_COMES 10 /* the collector is off, and a tenth of the heap waits for it */
+#define CLASS_SHARE 20  /* a class with a twentieth of the objects names them */
 
 static const char *biggest_group(const struct fi_cycles *cycles)
 {
@@ -61,6 +63,35 @@ static void add_evidence(struct fi_context *context, struct fi_finding *finding)
     }
 }
 
+static bool is_class(const struct fi_context *context, const char *name)
+{
+    const struct py_objects *objects = context->analysis->objects;
+    for (uint32_t i = 0; i < py_type_count(objects); i++)
+        if (py_type_at(objects, i)->python_class && !strcmp(py_type_at(objects, i)->name, name))
+            return true;
+    return false;
+}
+
+/* The type that a person knows the garbage by: its first class of Python code, before the dicts and
+ * lists that belong to such objects. */
+static const char *telling_type(const struct fi_context *context, const struct fi_garbage *garbage)
+{
+    for (uint32_t i = 0; i < garbage->type_count; i++)
+        if (garbage->types[i].count >= garbage->objects / CLASS_SHARE &&
+            is_class(context, garbage->types[i].type))
+            return garbage->types[i].type;
+    return garbage->type_count ? garbage->types[0].type : NULL;
+}
+
+static enum fi_severity severity(const struct fi_context *context, uint64_t bytes, bool much)
+{
+    enum fi_severity by_share = fi_severity_of(context, bytes);
+    if (!context->verdict->python.gc_enabled &&
+        bytes >= context->verdict->heap_bytes / NOBODY_COMES)
+        return FI_HIGH;
+    return much && by_share == FI_LOW ? FI_MEDIUM : by_share;
+}
+
 struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi_rule *rule)
 {
     const struct fi_verdict *verdict = context->verdict;
@@ -69,12 +100,9 @@ struct df_err *fi_ask_garbage_cycles(struct fi_context *context, const struct fi
     if (!garbage->objects || !garbage->cycles || (!much && verdict->python.gc_enabled))
         return NULL;
     const char *group = biggest_group(&verdict->cycles);
-    const struct fi_type_row *type = garbage->type_count ? &garbage->types[0] : NULL;
     struct fi_finding *finding = fi_finding_add(context, rule);
-    finding->severity = fi_severity_of(context, garbage->bytes);
-    if (much && finding->severity == FI_LOW)
-        finding->severity = FI_MEDIUM;
-    finding->type = type ? type->type : NULL;
+    finding->severity = severity(context, garbage->bytes, much);
+    finding->type = telling_type(context, garbage);
     finding->count = garbage->objects;
     for (uint32_t i = 0; i < garbage->type_count; i++)
         finding->shallow_bytes += garbage->types[i].shallow_bytes;
