@@ -9,7 +9,8 @@
  *
  * Three departures from MAT: a namespace (module, class) is listed only when nothing big is in it,
  * else its big children are; the dict of an instance gives way to the instance; in a chain (linked
- * list), where every node holds nearly all of the one before, the accumulation point is its head.
+ * list), where every node holds nearly all of the one before, the accumulation point is its head;
+ * so is the root of a tree that leans to one side, whose branches are no better answer.
  */
 #include "analyzer/findings/parts.h"
 
@@ -20,6 +21,9 @@
 #define BIG_DROP 0.7
 #define MAX_DEPTH 1000
 #define CHAIN_LENGTH 32    /* nodes of one class on a way down that make it a chain */
+#define BUSH 16            /* nodes of one class below the end of a way down that make it a tree, */
+#define BUSH_LEVEL 4       /* and so many for each that hangs directly below that end */
+#define BUSH_DENSITY 3     /* on the way one in so many is of that class */
 #define NAMESPACE_SHARE 10 /* a child with a tenth of its namespace is worth more than it */
 #define FLOOR_SHARE 1000   /* a thousandth of the heap is not worth listing */
 #define MAX_HOLDERS 1000
@@ -34,6 +38,7 @@ struct search {
     struct list queue; /* a heap, biggest retained size first */
     struct list found;
     struct list chain; /* of the current walk, from its start down */
+    struct list below; /* scratch of is_bushy */
     uint64_t floor;
 };
 
@@ -134,6 +139,47 @@ static size_t head_of_chain(const struct search *search)
     return best;
 }
 
+/* Deep below the node are far more of a type than directly below it: no container of them. */
+static bool is_bushy(struct search *search, uint32_t node, uint32_t type)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    uint64_t found = 0, wanted = BUSH;
+    wanted +=
+        (uint64_t)BUSH_LEVEL * (analysis->child_start[node + 1] - analysis->child_start[node]);
+    search->below.count = 0;
+    DF_PUSH(&search->below, node);
+    while (search->below.count && found < wanted) {
+        uint32_t at = search->below.items[--search->below.count];
+        for (uint32_t i = analysis->child_start[at]; i < analysis->child_start[at + 1]; i++) {
+            found += analysis->graph->type[analysis->child[i]] == type;
+            DF_PUSH(&search->below, analysis->child[i]);
+        }
+    }
+    return found >= wanted;
+}
+
+/* The position of a tree's root in the chain that leads into its heaviest branch, or `end`. */
+static size_t root_of_tree(struct search *search, size_t end)
+{
+    const struct fi_analysis *analysis = search->analysis;
+    const uint32_t *chain = search->chain.items, *types = analysis->graph->type;
+    size_t last = end, first, count = 0;
+    while (last && !py_type_at(analysis->objects, types[chain[last]])->python_class)
+        last--;
+    uint32_t type = types[chain[last]];
+    const struct py_type *class = py_type_at(analysis->objects, type);
+    if (!class->python_class || class->flags & PY_TPFLAGS_TYPE)
+        return end;
+    for (first = 0; types[chain[first]] != type;)
+        first++;
+    for (size_t i = first; i <= end; i++)
+        count += types[chain[i]] == type;
+    return count >= 2 && count * BUSH_DENSITY >= end - first + 1 &&
+                   is_bushy(search, chain[end], type)
+               ? first
+               : end;
+}
+
 static bool is_instance_dict(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)
 {
     const struct gr_graph *graph = analysis->graph;
@@ -163,6 +209,8 @@ static void visit(struct search *search, uint32_t start)
     const struct fi_analysis *analysis = search->analysis;
     walk_down(search, start);
     size_t end = head_of_chain(search);
+    if (end == search->chain.count - 1)
+        end = root_of_tree(search, end);
     const uint32_t *chain = search->chain.items;
     if (end && is_instance_dict(analysis, chain[end - 1], chain[end]))
         end--;
@@ -209,6 +257,7 @@ struct df_err *fi_accumulation_points(const struct fi_analysis *analysis, uint32
     *ret = search.found.items ? search.found.items : df_xcalloc(1, sizeof(uint32_t));
     free(search.queue.items);
     free(search.chain.items);
+    free(search.below.items);
     return NULL;
 }
 

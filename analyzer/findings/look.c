@@ -85,7 +85,7 @@ static void tell_samples(struct fi_context *context, struct fi_finding *finding,
     DF_CLEANUP_FREE char *all = df_xstrdup("");
     unsigned shown = 0;
     for (size_t i = 0; i < SAMPLES && i < members->count; i++) {
-        uint32_t node = members->items[i * members->count / SAMPLES];
+        uint32_t node = members->items[members->count < SAMPLES ? i : i * members->count / SAMPLES];
         DF_CLEANUP_FREE char *text =
             fi_type(analysis, node)->python_class
                 ? attributes_text(context, node, &refs)

@@ -50,8 +50,10 @@ static const char *advice(const struct fi_analysis *analysis, const struct fi_su
     if (fi_is_a(analysis, suspect->node, lists) && may_be_weak(type))
         return "What is added must be removed again: look for the call that should undo the one "
                "that adds, or hold the elements weakly (weakref.WeakSet).";
-    return "What is added must be removed again: bound it (collections.deque(maxlen=...) keeps "
-           "the last ones), or look for the call that should undo the one that adds.";
+    if (fi_is_a(analysis, suspect->node, lists))
+        return "What is added must be removed again: look for the call that should undo the one "
+               "that adds, or bound it (collections.deque(maxlen=...) keeps the last ones).";
+    return "What is added must be removed again: bound it, or let go of what has served.";
 }
 
 static bool is_of_weak_references(const struct fi_suspect *suspect)
