@@ -18,6 +18,7 @@
 #define GRAVE_SHARE 8
 #define LEAST_BYTES 64000
 #define MANY_EMPTY 10000
+#define SMALL 16      /* a sixteenth of the usual */
 #define LEAST_SLOTS 8 /* of the smallest table (PyDict_MINSIZE, PySet_MINSIZE) */
 
 enum kind { LISTS, DICTS, SETS, BYTEARRAYS, KINDS };
@@ -30,6 +31,10 @@ struct tally {
         uint32_t *items;
         size_t count, capacity;
     } nodes, empties;
+    struct {
+        uint64_t *items;
+        size_t count, capacity;
+    } rooms; /* of nodes */
 };
 
 struct search {
@@ -123,6 +128,7 @@ static void look_at(struct search *search, uint32_t node, enum kind kind)
         tally->count++;
         tally->room += room;
         DF_PUSH(&tally->nodes, node);
+        DF_PUSH(&tally->rooms, room);
         if (room > tally->largest_room) {
             tally->largest_room = room;
             tally->largest = node;
@@ -136,13 +142,30 @@ static void look_at(struct search *search, uint32_t node, enum kind kind)
 
 static const char *const one[KINDS] = {"list", "dict", "set", "bytearray"};
 
+/* Small ones that are there in any process are not what a person counts. */
+static void leave_out_small(struct tally *tally)
+{
+    uint64_t least = tally->count ? tally->room / tally->count / SMALL : 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < tally->nodes.count; i++) {
+        if (tally->rooms.items[i] < least) {
+            tally->count--;
+            tally->room -= tally->rooms.items[i];
+            continue;
+        }
+        tally->nodes.items[kept++] = tally->nodes.items[i];
+    }
+    tally->nodes.count = kept;
+}
+
 static void report_room(struct search *search, const struct fi_rule *rule, enum kind kind)
 {
     struct fi_context *context = search->context;
-    const struct tally *tally = &search->tallies[kind];
+    struct tally *tally = &search->tallies[kind];
     uint64_t heap = context->verdict->heap_bytes;
     if (tally->room < heap / SHARE || tally->room < LEAST_BYTES)
         return;
+    leave_out_small(tally);
     struct fi_place place =
         tally->largest_room > tally->room / 2
             ? fi_commonest_place(context, &tally->largest, 1)
@@ -212,6 +235,7 @@ struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct
         report_empty(&search, rule, (enum kind)kind);
         free(search.tallies[kind].nodes.items);
         free(search.tallies[kind].empties.items);
+        free(search.tallies[kind].rooms.items);
     }
     free(kinds);
     return NULL;

@@ -52,11 +52,12 @@ class Blind(support.Case):
     folder = "blind"
 
     def test_nine_in_ten(self):
-        found = support.dump.interpreters(ALL, roots=True)[0]
+        found = [one for one in support.dump.interpreters(ALL, roots=True)[0] if not one.debug]
+        if not found:
+            self.skipTest("no Python with debug information (Debian: python3-dbg)")
         for python in found if support.FULL else found[:1]:
-            if not python.debug:
-                with self.subTest(python.name):
-                    self.check(python)
+            with self.subTest(python.name):
+                self.check(python)
 
     def check(self, python):
         missed, asked = [], 0
