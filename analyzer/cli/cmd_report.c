@@ -8,6 +8,7 @@
 
 #define REPORT_ROWS 8      /* of each list in the text report: a screen or two */
 #define REPORT_HOLDERS 100 /* in the JSON report */
+#define NATIVE_FRAMES 12   /* of a thread, as text */
 
 struct job {
     const struct cli_options *options;
@@ -43,12 +44,23 @@ static struct df_err *write_text(FILE *stream, void *context)
     return rp_text(stream, job->verdict, job->section, &style);
 }
 
+/* Only `threads` asks: they take opening the symbols of every library that a thread is in. */
+static uint32_t native_frames(const struct cli_options *options, enum rp_section section)
+{
+    if (section != RP_THREADS)
+        return 0;
+    if (options->has_limit)
+        return options->limit ? options->limit : UINT32_MAX;
+    return options->json ? UINT32_MAX : NATIVE_FRAMES;
+}
+
 static struct df_err *judge(const struct cli_options *options, struct cli_session *session,
-                            uint32_t holders, struct fi_verdict **ret)
+                            enum rp_section section, uint32_t holders, struct fi_verdict **ret)
 {
     struct fi_verdict_options wanted = {.command_line_core = options->core,
                                         .limit = holders,
                                         .verify = options->verify,
+                                        .native_frames = native_frames(options, section),
                                         .progress = &session->progress.progress};
     if (options->has_limit && holders && (!options->limit || options->limit > holders))
         wanted.limit = options->limit;
@@ -66,7 +78,7 @@ static int run(const struct cli_options *options, enum rp_section section, uint3
     struct df_err *err = cli_open(options, &session);
     if (err)
         return cli_fail(err);
-    err = judge(options, &session, holders, &verdict);
+    err = judge(options, &session, section, holders, &verdict);
     struct job job = {.options = options, .verdict = verdict, .section = section, .rows = rows};
     bool to_file = options->json_path && strcmp(options->json_path, "-") != 0;
     if (!err && options->json)

@@ -45,6 +45,8 @@ struct df_err *fi_fill_garbage(struct fi_context *context);
 void fi_fill_threads(struct fi_context *context);
 void fi_fill_exceptions(struct fi_context *context, const struct py_thread *from,
                         struct fi_thread *thread); /* raised.c */
+/* At most `limit` of each thread; after fi_fill_threads. */
+void fi_fill_native_frames(struct fi_context *context, uint32_t limit); /* native.c */
 struct df_err *fi_fill_tasks(struct fi_context *context);
 
 /* Nodes where memory accumulates, distinct and biggest first; see holders.c. Malloc'ed. */

@@ -45,6 +45,8 @@ struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                  .limit = options->limit,
                                  .core_path = options->command_line_core};
     struct df_err *err = fill(&context);
+    if (!err && options->native_frames)
+        fi_fill_native_frames(&context, options->native_frames);
     if (!err && options->verify)
         err = verify_some(&context, options->progress);
     if (err) {

@@ -159,6 +159,13 @@ struct fi_exception { /* that a thread raises or handles */
     uint32_t frame_count;
 };
 
+struct fi_native_frame {
+    const char *symbol; /* the function; NULL when it is not known */
+    const char *module; /* file name; "[vdso]"; NULL: code that is in no file */
+    uint64_t offset;    /* from the symbol; without it, from where the module begins */
+    uint64_t pc;
+};
+
 struct fi_thread {
     const char *name; /* NULL when threading knows none */
     int64_t native_id;
@@ -168,7 +175,10 @@ struct fi_thread {
     struct fi_frame *frames; /* innermost first; of a very deep stack the middle is one row that
                                 says how many were left out (its file is NULL) */
     uint32_t frame_count;
-    uint32_t frame_total; /* in the process */
+    uint32_t frame_total;           /* in the process */
+    struct fi_native_frame *native; /* innermost first; NULL when they were not asked for, or are
+                                       not known */
+    uint32_t native_count, native_total; /* listed; found, at most DF_UNWIND_FRAMES */
     struct fi_wait wait;
     struct fi_exception
         *exceptions; /* what is raised first, then what is handled, innermost first */
@@ -228,6 +238,7 @@ struct fi_verdict {
     struct fi_garbage garbage;
     struct fi_thread *threads;
     uint32_t thread_count;
+    const char *native_note; /* why there are no native frames, a sentence; NULL */
     struct fi_tasks tasks;
     struct fi_finding *findings; /* most severe, then biggest first */
     uint32_t finding_count;
@@ -239,6 +250,7 @@ struct fi_verdict_options {
     uint32_t limit;                /* rows of lists that can be long (dominators, groups); 0: all */
     const char *command_line_core; /* path as the user gave it */
     bool verify;                   /* compare some objects of each type with their own code */
+    uint32_t native_frames;        /* to list of each thread at most; 0: not asked for */
     const struct df_progress *progress;
 };
 

@@ -390,6 +390,17 @@ static const char *runs(struct fi_context *context, const struct py_thread *from
                           symbol ? " in " : "", module->name);
 }
 
+const struct df_lwp *fi_lwp_of(const struct df_core *core, const struct py_thread *thread)
+{
+    const struct df_lwp *lwp = NULL;
+    for (uint32_t i = 0; i < core->lwp_count && thread->alive; i++)
+        if (core->lwps[i].tid == thread->native_id ||
+            (thread->thread_id && core->machine == DF_X86_64 &&
+             core->lwps[i].tls == thread->thread_id))
+            lwp = &core->lwps[i];
+    return lwp;
+}
+
 void fi_fill_wait(struct fi_waits *waits, const struct py_thread *from, struct fi_thread *thread)
 {
     const struct df_dump *dump = waits->context->analysis->py->dump;
@@ -398,11 +409,7 @@ void fi_fill_wait(struct fi_waits *waits, const struct py_thread *from, struct f
     struct df_syscall call;
     wait->descriptor = -1;
     wait->owner_thread = -1;
-    const struct df_lwp *lwp = NULL;
-    for (uint32_t i = 0; i < core->lwp_count && from->alive; i++)
-        if (core->lwps[i].tid == from->native_id ||
-            (from->thread_id && core->machine == DF_X86_64 && core->lwps[i].tls == from->thread_id))
-            lwp = &core->lwps[i];
+    const struct df_lwp *lwp = fi_lwp_of(core, from);
     bool in_kernel = lwp && df_lwp_syscall(dump->space, core->machine, lwp, &call);
     bool asleep = !lwp || (in_kernel && call.kind != DF_CALLS_OTHER);
     if (asleep)

@@ -18,5 +18,7 @@ void fi_waits_init(struct fi_waits *waits, struct fi_context *context);
 void fi_waits_deinit(struct fi_waits *waits);
 /* Fills thread->waits; its frames and name are there already. */
 void fi_fill_wait(struct fi_waits *waits, const struct py_thread *from, struct fi_thread *thread);
+/* The thread of the core that a Python thread is; NULL when it is not there. */
+const struct df_lwp *fi_lwp_of(const struct df_core *core, const struct py_thread *thread);
 
 #endif

@@ -223,6 +223,23 @@ static json_t *exceptions(const struct fi_thread *thread)
     return array;
 }
 
+/* null: they were not asked for, or are not known. */
+static json_t *native_frames(const struct fi_thread *thread)
+{
+    if (!thread->native)
+        return json_null();
+    json_t *array = json_array();
+    for (uint32_t i = 0; i < thread->native_count; i++) {
+        const struct fi_native_frame *native = &thread->native[i];
+        json_array_append_new(
+            array, json_pack("{so so so so}", "symbol", rp_json_text(native->symbol), "module",
+                             rp_json_text(native->module), "offset",
+                             native->module ? rp_json_number(native->offset) : json_null(),
+                             "address", rp_json_address(native->pc)));
+    }
+    return array;
+}
+
 static json_t *threads(const struct fi_verdict *verdict)
 {
     json_t *array = json_array();
@@ -232,12 +249,12 @@ static json_t *threads(const struct fi_verdict *verdict)
         for (uint32_t j = 0; j < thread->frame_count; j++)
             json_array_append_new(frames, frame(&thread->frames[j]));
         json_array_append_new(
-            array,
-            json_pack("{so so sb sb si si so so so}", "name", rp_json_text(thread->name),
-                      "native_id", nonzero(thread->native_id), "holds_gil", thread->holds_gil,
-                      "alive", thread->alive, "interpreter", (int)thread->interpreter,
-                      "frame_total", (int)thread->frame_total, "waits", wait(&thread->wait),
-                      "exceptions", exceptions(thread), "frames", frames));
+            array, json_pack("{so so sb sb si si so so so so}", "name", rp_json_text(thread->name),
+                             "native_id", nonzero(thread->native_id), "holds_gil",
+                             thread->holds_gil, "alive", thread->alive, "interpreter",
+                             (int)thread->interpreter, "frame_total", (int)thread->frame_total,
+                             "waits", wait(&thread->wait), "exceptions", exceptions(thread),
+                             "frames", frames, "native_frames", native_frames(thread)));
     }
     return array;
 }

@@ -97,6 +97,31 @@ static void exception(struct rp_paper *paper, const struct fi_exception *excepti
         rp_wrap(paper, "      ", RP_PLAIN, exception->note);
 }
 
+static char *native_text(const struct fi_native_frame *frame)
+{
+    unsigned long long offset = frame->offset;
+    if (!frame->module)
+        return df_xasprintf("0x%llx in no file", (unsigned long long)frame->pc);
+    if (!frame->symbol)
+        return df_xasprintf("%s+0x%llx", frame->module, offset);
+    return df_xasprintf("%s+0x%llx in %s", frame->symbol, offset, frame->module);
+}
+
+static void native(struct rp_paper *paper, const struct fi_thread *thread)
+{
+    if (!thread->native_count)
+        return;
+    rp_line(paper, "    native:");
+    for (uint32_t i = 0; i < thread->native_count; i++) {
+        DF_CLEANUP_FREE char *text = native_text(&thread->native[i]);
+        DF_CLEANUP_FREE char *clipped = rp_clip(text, paper->width - 8, true);
+        rp_line(paper, "      %s", clipped);
+    }
+    if (thread->native_total > thread->native_count)
+        rp_line(paper, "      … %s more (--limit 0)",
+                fi_number_phrase(thread->native_total - thread->native_count).text);
+}
+
 static void in_full(struct rp_paper *paper, const struct fi_verdict *verdict,
                     const struct fi_thread *thread)
 {
@@ -116,6 +141,7 @@ static void in_full(struct rp_paper *paper, const struct fi_verdict *verdict,
     }
     if (!thread->frame_count)
         rp_line(paper, "    no Python frames");
+    native(paper, thread);
 }
 
 /* The innermost frame that somebody wrote: of a thread in the library's wait() or get() that says
@@ -174,6 +200,10 @@ void rp_text_threads(struct rp_paper *paper, const struct fi_verdict *verdict, b
     rp_left_out(paper, shown, verdict->thread_count, "threads");
     if (!verdict->thread_count)
         rp_line(paper, "No Python threads.");
+    else if (verdict->native_note) {
+        fputc('\n', paper->stream);
+        rp_wrap(paper, "", RP_DIM, verdict->native_note);
+    }
 }
 
 void rp_text_memory(struct rp_paper *paper, const struct fi_verdict *verdict)

@@ -139,6 +139,33 @@ class Threads(Scenario):
 
         self.diagnose("threads", check)
 
+    def test_native_frames(self):
+        """Which C function each thread is in: only `threads` says it."""
+        def check(living, core, report):
+            self.assertEqual([thread["native_frames"] for thread in report["threads"]], [None] * len(report["threads"]))
+            text, _ = self.necropy("threads", core)
+            if "built without libdw" in text:
+                self.skipTest("necropy was built without libdw")
+            made = dict(report, threads=json.loads(self.necropy("threads", core, "--json")[0])["threads"])
+            self.assertEqual(support.schema_problems(made), [])
+            native = {thread["name"]: thread["native_frames"] for thread in made["threads"]}
+            sleeper = [frame["symbol"] for frame in native["sleeper"]]
+            self.assertRegex(sleeper[0], r"clock_nanosleep|select")
+            self.assertRegex(native["sleeper"][0]["module"], r"^libc[-.]")
+            evaluations = [index for index, name in enumerate(sleeper) if name and "_PyEval_EvalFrameDefault" in name]
+            self.assertGreater(min(evaluations), 0)
+            self.assertRegex(native["sleeper"][-1]["module"], r"^(libc|libpthread)[-.]", "down to where the thread began")
+            self.assertRegex(str([frame["symbol"] for frame in native["MainThread"]]), r"_PyEval_EvalFrameDefault.*Py_RunMain")
+            for name, frames in native.items():
+                self.assertTrue(any("_PyEval_EvalFrameDefault" in str(frame["symbol"]) for frame in frames), name)
+            main, rows = text.split("MainThread (")[1], len(native["MainThread"])
+            self.assertEqual(len(re.findall(r"(?m)^      \S+\+0x", main)), min(rows, 12))
+            self.assertEqual("%d more (--limit 0)" % (rows - 12) in main, rows > 12)
+            whole, _ = self.necropy("threads", core, "--limit", "0")
+            self.assertEqual(sum(map(len, native.values())), len(re.findall(r"(?m)^      \S+\+0x", whole)))
+
+        self.diagnose("threads", check)
+
     def test_local_as_a_root(self):
         python = support.first_python(self)
         _, core = self.dumped("threads", python, "kernel")
