@@ -20,7 +20,8 @@
 #define MAX_EXAMPLES 3
 #define MAX_EXTENSIONS 8
 #define MAX_MODULES 6
-#define GRAVE 100          /* so many lost references are no accident of start or end */
+#define FEW 3     /* fewer references of a type, and two such types, are told in one line */
+#define GRAVE 100 /* so many lost references are no accident of start or end */
 #define DEFICIT_SHARE 1000 /* with more deficits than one object in so many, we are wrong */
 
 struct group { /* of a type, by its named number */
@@ -196,6 +197,44 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
                                         module ? module->name : "python", name);
 }
 
+static const char few_advice[] =
+    "Probably nothing: so few were lost once, when a module was imported. What grows from one core "
+    "to the next is lost again and again.";
+
+/* Types of which a reference or two are lost: one finding, a line each. */
+static void report_few(struct fi_context *context, const struct fi_rule *rule,
+                       const struct group *groups, uint32_t count)
+{
+    const struct gr_graph *graph = context->analysis->graph;
+    struct fi_finding *finding = fi_finding_add(context, rule);
+    uint64_t references = 0;
+    finding->severity = FI_LOW;
+    for (uint32_t i = 0; i < count; i++) {
+        if (groups[i].references >= FEW || !groups[i].count)
+            continue;
+        references += groups[i].references;
+        finding->count += groups[i].count;
+        finding->shallow_bytes += groups[i].shallow;
+        finding->retained_bytes += groups[i].retained;
+        uint32_t node = groups[i].examples[0];
+        DF_CLEANUP_FREE char *text = py_text(context->analysis->objects, graph->address[node], 60);
+        if (finding->evidence_count < MAX_FINDINGS)
+            fi_evidence(
+                context, finding,
+                fi_pool_format(
+                    context->pool, "%llu to %s: %s at 0x%llx",
+                    (unsigned long long)groups[i].references,
+                    fi_type_quoted(context->pool,
+                                   py_type_at(context->analysis->objects, groups[i].type)->name),
+                    text, (unsigned long long)graph->address[node]));
+    }
+    finding->title = fi_pool_format(
+        context->pool, "%s references to %s objects of different types belong to nobody",
+        fi_number_phrase(references).text, fi_number_phrase(finding->count).text);
+    finding->advice = few_advice;
+    finding->signature = "native-surplus:few";
+}
+
 /* Modules by the references that they forgot when they were imported, most first. */
 struct import {
     uint32_t module; /* UINT32_MAX: not known */
@@ -298,7 +337,15 @@ struct df_err *fi_ask_native_surplus(struct fi_context *context, const struct fi
     cover(&search);
     collect(&search);
     qsort(groups, types, sizeof(*groups), compare_groups);
-    for (uint32_t i = 0; i < types && i < MAX_FINDINGS && groups[i].count; i++)
-        report(context, rule, &groups[i]);
+    uint32_t few = 0, told = 0;
+    for (uint32_t i = 0; i < types; i++)
+        few += groups[i].count && groups[i].references < FEW;
+    for (uint32_t i = 0; i < types && told < MAX_FINDINGS && groups[i].count; i++)
+        if (few < 2 || groups[i].references >= FEW) {
+            report(context, rule, &groups[i]);
+            told++;
+        }
+    if (few >= 2)
+        report_few(context, rule, groups, types);
     return graph->counts.imports ? report_imports(context, rule) : NULL;
 }

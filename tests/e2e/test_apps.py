@@ -5,6 +5,7 @@ python3-sqlalchemy python3-cffi python3-cryptography python3-aiohttp python3-gev
 python3-orjson of later suites, in a folder that NECROPY_ROOTS names).  tests/install.sh does not install them: what is
 missing is skipped, and said."""
 import json
+import re
 import subprocess
 import sys
 import unittest
@@ -78,7 +79,10 @@ class Apps(support.Case):
                                preexec_fn=lambda: dump._enter(root, "/")).stdout == b"True\n"
         _, report = check(self, "pydantic_core_models")
         found = [finding for finding in report["findings"] if finding["rule"] == "native-surplus" and finding["type"] == "type"]
-        self.assertEqual(any("500 of them nobody's" in line for finding in found for line in finding["evidence"]), loses)
+        # A word that is left over on some stack may seem to explain one or two of the 500.
+        lost = [int(number) for finding in found for line in finding["evidence"]
+                for number in re.findall(r"(\d+) of them nobody's", line)]
+        self.assertEqual(any(498 <= number <= 500 for number in lost), loses, lost)
 
     def test_objects_in_arrays_are_owned(self):
         """No tp_traverse visits them, and yet nobody must take them for lost."""
