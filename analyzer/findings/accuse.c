@@ -20,6 +20,8 @@
 #define MEDIUM 0.04
 #define MANY_MEDIUM 0.02
 
+#define ID_DIGITS 12 /* of an address, as a number */
+
 enum fi_severity fi_gravity(const struct fi_context *context, uint64_t bytes, uint64_t count)
 {
     double share = (double)bytes / (double)(context->verdict->heap_bytes + 1);
@@ -27,6 +29,18 @@ enum fi_severity fi_gravity(const struct fi_context *context, uint64_t bytes, ui
         (count >= SOME && share >= SOME_HIGH))
         return FI_HIGH;
     return share >= (count >= MANY ? MANY_MEDIUM : MEDIUM) ? FI_MEDIUM : FI_LOW;
+}
+
+/* The end of an identifier that has an id() in it ("_asgiref_local_impl_140005566956304_kXVUxeHn"),
+ * from the number on: it is another in each process. NULL: no such number here. */
+static const char *behind_id(const char *at)
+{
+    size_t digits = strspn(at, "0123456789");
+    if (digits < ID_DIGITS)
+        return NULL;
+    for (at += digits; isalnum((unsigned char)*at) || *at == '_';)
+        at++;
+    return at;
 }
 
 const char *fi_masked_path(struct fi_pool *pool, const char *path)
@@ -37,6 +51,12 @@ const char *fi_masked_path(struct fi_pool *pool, const char *path)
     bool number = false; /* of a thread or an interpreter: "<thread 1234>" */
     char quote = 0;
     for (const char *at = path; *at; at++) {
+        const char *end = depth ? NULL : behind_id(at);
+        if (end) {
+            plain[used++] = '*';
+            at = end - 1;
+            continue;
+        }
         if (!depth && (*at == ' ' || !isdigit((unsigned char)*at)))
             number = *at == ' ' && used && plain[0] == '<';
         if (quote) {

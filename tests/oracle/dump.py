@@ -162,6 +162,17 @@ class Living:
         self._wait()
         self._move_out(self.truth, self.collect)
 
+    def _settle(self):
+        """Wait a moment until it has come back from its write(), and waits for a signal."""
+        for _ in range(200):
+            try:
+                with open("/proc/%d/syscall" % self.pid) as source:
+                    if source.read().split()[0] not in ("running", "1" if os.uname().machine == "x86_64" else "64"):
+                        return
+            except (OSError, IndexError):
+                return
+            time.sleep(0.01)
+
     def _seen(self, name):
         """The path of something in its folder, as the process sees it."""
         return os.path.join(self._inside[len(self.root):], name)
@@ -190,6 +201,7 @@ class Living:
                 said = line.split()[1:]
                 if said:  # not the one that was started, when that has forked
                     self.pid = int(said[0])
+                self._settle()
                 return
             if not line:
                 break
