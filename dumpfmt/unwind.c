@@ -145,6 +145,22 @@ static bool get_thread(Dwfl *dwfl, pid_t tid, void *data, void **thread_data)
     return true;
 }
 
+static bool is_code(const struct df_unwinder *unwinder, uint64_t address)
+{
+    const struct df_range *range = df_aspace_range(unwinder->dump->space, address);
+    return range && (range->flags & PF_X);
+}
+
+/* aarch64 signs return addresses, in the bits above an address (pac-ret; Debian 13 is built so).
+ * libdw 0.188 does not know of it, later ones want a mask: each gets the address itself. */
+static uint64_t without_signature(const struct df_unwinder *unwinder, uint64_t word)
+{
+    uint64_t address = word & ((UINT64_C(1) << DF_ADDRESS_BITS) - 1);
+    bool is_signed = unwinder->dump->core->machine == DF_AARCH64 && address != word &&
+                     is_code(unwinder, address);
+    return is_signed ? address : word;
+}
+
 static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *ret, void *data)
 {
     (void)dwfl;
@@ -152,7 +168,7 @@ static bool memory_read(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *ret, void *d
     uint64_t word;
     if (!df_u64(unwinder->dump->space, address, &word))
         return false;
-    *ret = word;
+    *ret = without_signature(unwinder, word);
     return true;
 }
 
@@ -168,13 +184,14 @@ static bool set_x86_64(Dwfl_Thread *thread, const struct df_lwp *lwp)
     return dwfl_thread_state_registers(thread, 0, 17, values);
 }
 
-static bool set_aarch64(Dwfl_Thread *thread, const struct df_lwp *lwp)
+static bool set_aarch64(const struct df_unwinder *unwinder, Dwfl_Thread *thread,
+                        const struct df_lwp *lwp)
 {
     Dwarf_Word values[32];
     if (lwp->register_count < 33)
         return false;
     for (int i = 0; i < 32; i++)
-        values[i] = lwp->registers[i];
+        values[i] = without_signature(unwinder, lwp->registers[i]);
     if (!dwfl_thread_state_registers(thread, 0, 32, values))
         return false;
     dwfl_thread_state_register_pc(thread, lwp->pc);
@@ -184,8 +201,9 @@ static bool set_aarch64(Dwfl_Thread *thread, const struct df_lwp *lwp)
 static bool set_initial_registers(Dwfl_Thread *thread, void *data)
 {
     const struct df_unwinder *unwinder = data;
-    return unwinder->dump->core->machine == DF_X86_64 ? set_x86_64(thread, unwinder->lwp)
-                                                      : set_aarch64(thread, unwinder->lwp);
+    return unwinder->dump->core->machine == DF_X86_64
+               ? set_x86_64(thread, unwinder->lwp)
+               : set_aarch64(unwinder, thread, unwinder->lwp);
 }
 
 static const Dwfl_Thread_Callbacks thread_callbacks = {
@@ -214,12 +232,6 @@ static bool has_unwind_information(const struct df_unwinder *unwinder, uint64_t 
         return true;
     cfi = module ? dwfl_module_dwarf_cfi(module, &bias) : NULL;
     return covers(cfi, address - bias);
-}
-
-static bool is_code(const struct df_unwinder *unwinder, uint64_t address)
-{
-    const struct df_range *range = df_aspace_range(unwinder->dump->space, address);
-    return range && (range->flags & PF_X);
 }
 
 static bool was_here(const struct df_unwinder *unwinder, uint64_t pc, uint64_t sp)
