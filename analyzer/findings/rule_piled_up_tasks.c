@@ -7,6 +7,7 @@
  * connected and silent: who waits for the network or for a timer is suspected last; who waits for
  * a future that nothing else knows, first.
  */
+#include "analyzer/findings/accuse.h"
 #include "analyzer/findings/piles.h"
 
 #include <stdlib.h>
@@ -60,6 +61,7 @@ static enum fi_severity grade(const struct fi_context *context, const struct fi_
                                       : severity;
     if (pile->count >= HUGE || (pile->count >= MANY && lost))
         return FI_HIGH;
+    severity = fi_at_least(severity, fi_gravity(context, pile->retained, pile->count));
     return pile->count >= MANY || lost ? fi_at_least(severity, FI_MEDIUM) : severity;
 }
 
@@ -288,7 +290,8 @@ static void accuse_loose(struct fi_context *context, const struct fi_rule *rule,
     name = name ? name : "?";
     struct fi_finding *finding = fi_pile_accuse(context, rule, pile, type,
                                                 fi_pool_format(context->pool, "%s:%s", type, name));
-    finding->severity = fi_severity_of(context, pile->retained);
+    finding->severity = fi_at_least(fi_severity_of(context, pile->retained),
+                                    fi_gravity(context, pile->retained, pile->count));
     if (pile->count >= MANY)
         finding->severity =
             fi_at_least(finding->severity,
