@@ -19,6 +19,7 @@
 #define LEAST_BYTES 64000
 #define MAX_TUPLE_ITEMS 64 /* longer ones are tables, not values */
 #define EXAMPLES 3
+#define READS 8     /* of a value's content, at most */
 #define SOME 32     /* values whose hashes are computed at a time */
 #define TEXT 60     /* characters of a value that are shown */
 #define SAMPLE 4096 /* copies whose place is looked up */
@@ -38,6 +39,7 @@ struct search {
     struct df_map index; /* hash of the content -> group */
     uint8_t *seen;       /* per hash, cut short, 2 bits: a value had it; several had */
     uint64_t seen_mask;
+    uint64_t budget;                             /* bytes of content that may still be read */
     uint32_t *values[KINDS], value_count[KINDS]; /* nodes */
     struct {
         struct group *items;
@@ -80,8 +82,10 @@ static const uint8_t *content(struct search *search, uint32_t node, enum kind ki
         data = PY_AT(reader->layout, object, bytes, ob_sval);
         length = (uint64_t)py_ob_size(reader, object);
     }
-    if (reader->fault || length > PY_MAX_TUPLE || __builtin_mul_overflow(length, width, ret_size))
+    if (reader->fault || length > PY_MAX_TUPLE || __builtin_mul_overflow(length, width, ret_size) ||
+        *ret_size > search->budget)
         return NULL;
+    search->budget -= *ret_size;
     return df_ptr(reader->space, data, *ret_size);
 }
 
@@ -373,6 +377,18 @@ static void report(struct search *search, const struct fi_rule *rule, enum kind 
                                         finding->holder.path ? finding->holder.path : "");
 }
 
+/* Each byte of the dump belongs to one value. A value is read to be seen, to be entered and to be
+ * compared, and the first of its group with it: values that ask for more than that lie over each
+ * other, as damaged lengths make them, and cost their number times the dump. */
+static uint64_t content_budget(const struct df_aspace *space)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < space->count; i++)
+        if (space->ranges[i].host)
+            bytes += space->ranges[i].end - space->ranges[i].start;
+    return bytes * READS;
+}
+
 static void classify_types(struct search *search)
 {
     const struct py_objects *objects = search->context->analysis->objects;
@@ -388,6 +404,7 @@ struct df_err *fi_ask_duplicate_values(struct fi_context *context, const struct 
     struct search search = {.context = context, .reader = py_reader(context->analysis->py)};
     DF_TRY(df_array(context->analysis->graph->count, sizeof(*group_of), &group_of));
     search.group_of = group_of;
+    search.budget = content_budget(search.reader.space);
     search.kind_of = df_xcalloc(py_type_count(context->analysis->objects), 1);
     classify_types(&search);
     struct df_err *err = list_values(&search);

@@ -8,11 +8,31 @@
 #include "analyzer/objects/internal.h"
 
 #define MAX_STRUCTSEQ 4096 /* fields */
+#define MANY 256           /* items of which a sample is looked at first */
+#define SAMPLE 64
+#define MAX_STRANGE (SAMPLE / 4) /* of a sample that are no addresses */
+#define LEAST_ADDRESS 65536      /* Linux maps nothing below (vm.mmap_min_addr) */
+
+/* Is what lies there an array of objects, as far as a sample tells? A count that is damaged makes
+ * an array run through what lies behind it: numbers, hashes and texts. Many such arrays lie over
+ * each other, and would cost their number times the heap. */
+static bool looks_like_items(struct py_objects *objects, uint64_t items, uint64_t count)
+{
+    unsigned strange = 0;
+    for (uint64_t i = 0; count > MANY && i < SAMPLE; i++) {
+        uint64_t word;
+        if (df_u64(objects->reader.space, items + i * count / SAMPLE * 8, &word) && word)
+            strange += (word & 7) || word < LEAST_ADDRESS || word >> DF_ADDRESS_BITS;
+    }
+    return strange <= MAX_STRANGE;
+}
 
 /* Pushes `count` consecutive pointers; what is not contiguous in the dump is read one by one. */
 static enum py_status push_items(struct py_objects *objects, uint64_t items, uint64_t count,
                                  struct py_refs *refs)
 {
+    if (!looks_like_items(objects, items, count))
+        return PY_IMPLAUSIBLE;
     const uint64_t *words = count ? df_ptr(objects->reader.space, items, count * 8) : NULL;
     if (words) {
         for (uint64_t i = 0; i < count; i++) {

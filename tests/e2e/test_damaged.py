@@ -4,6 +4,7 @@
 import collections
 import json
 import os
+import resource
 import shutil
 import struct
 import subprocess
@@ -216,6 +217,39 @@ class Cut(Damaged):
         self.assertGreater(report["core"]["lost_notes_bytes"], 0)
         self.assertIn("notes", report["coverage"]["cut"])
         self.assertEqual(self.counts(report)["small.shop.Order"], ORDERS)
+
+
+class Lengths(Damaged):
+    """Lengths that reach to the end of their memory lay all texts over each other: what is read of them must stay near
+    what the dump has, not be their number times it."""
+
+    def lengthen(self, image, whole, kind):
+        """Makes the objects of a type reach to the end of their memory; returns how many."""
+        count, segments = 0, [row[3:] for row in Headers(image) if row[1] == PT_LOAD]
+        for address in (address for address, line in whole.items() if line["type"] == kind):
+            for offset, start, size, _ in segments:
+                if start <= address < start + size - 64:
+                    struct.pack_into("<Q", image, offset + address - start + 16, start + size - address - 64)
+                    count += 1
+        return count
+
+    def seconds(self, path):
+        """Of the processor."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        status, _, err = self.run_necropy("report", path, "--json", "-", "--jobs", "1")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.assertIn(status, (0, 3, 4), err)
+        return after.ru_utime - before.ru_utime
+
+    def test_lengths(self):
+        how, core = next(iter(self.cores.items()))
+        whole = self.of_whole(how)[1]
+        usual = self.seconds(core)
+        for kind in ("str", "bytes"):
+            with self.subTest(kind):
+                image = self.read(how)
+                self.assertGreater(self.lengthen(image, whole, kind), 1000)
+                self.assertLess(self.seconds(self.write("long", image)), 8 * usual + 2)
 
 
 class Holes(Damaged):

@@ -57,6 +57,32 @@ static void test_lost_items(void **state)
     assert_int_equal(nowhere.refs.count, 0);
 }
 
+/* A count that is damaged makes an array run through numbers: of many items some are looked at. */
+static void test_items_that_are_none(void **state)
+{
+    struct pb *pb = *state;
+    enum { COUNT = 1000 };
+    uint64_t items[COUNT], number = pb_int(pb, 1);
+    for (int i = 0; i < COUNT; i++)
+        items[i] = i % 10 ? number : 0;
+    uint64_t list = pb_list(pb, COUNT, items, COUNT), tuple = pb_tuple(pb, COUNT, items);
+    uint64_t table = PB_LOST - COUNT * 8;
+    for (int i = 0; i < COUNT; i++)
+        pb_put(pb, table + (uint64_t)i * 8, items[i]);
+    PB_SET(pb, list, list, ob_item, table);
+    WALK(good, pb, list);
+    assert_int_equal(good.status, PY_OK);
+    assert_int_equal(good.refs.count, COUNT - COUNT / 10);
+    for (uint64_t i = 0; i < COUNT; i += 2)
+        pb_put(pb, table + i * 8, i + 3);
+    WALK(bad, pb, list);
+    assert_int_equal(bad.status, PY_IMPLAUSIBLE);
+    assert_int_equal(bad.refs.count, 0);
+    WALK(untouched, pb, tuple);
+    assert_int_equal(untouched.status, PY_OK);
+    assert_int_equal(untouched.refs.count, COUNT - COUNT / 10);
+}
+
 static void test_keys_that_lie(void **state)
 {
     struct pb *pb = *state;
@@ -337,6 +363,7 @@ int main(void)
     static const struct form_test tests[] = {
         {"sizes that lie", test_sizes_that_lie},
         {"lost items", test_lost_items},
+        {"items that are none", test_items_that_are_none},
         {"keys that lie", test_keys_that_lie},
         {"shared keys that lie", test_shared_keys_that_lie},
         {"ordered dict loop", test_ordered_dict_loop},
