@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analyzer/findings/rules.h"
+#include "analyzer/findings/rules/rules.h"
 #include "dumpfmt/base/mem.h"
 
 #define MAX_SHOWN_FRAMES 32 /* of one traceback, in `show` */

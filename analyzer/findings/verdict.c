@@ -3,7 +3,7 @@
  */
 #include "analyzer/findings/verdict.h"
 
-#include "analyzer/findings/rules.h"
+#include "analyzer/findings/rules/rules.h"
 #include "analyzer/findings/verify.h"
 
 static struct df_err *fill(struct fi_context *context)

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT
+ * instance_dicts.c: whose instances have each a dict of their own?
+ *
+ * Instances of a class share the table of their attributes' names (PEP 412); one that gets
+ * attributes in an order of its own, too many of them, or whose __dict__ is written to directly
+ * loses that and carries a whole table. Before 3.11 each instance has a dict object even so; a
+ * class with __slots__ needs neither. Told for classes with very many instances.
+ * Source: Objects/dictobject.c (insert_to_emptydict, insertdict, make_dict_from_instance_...).
+ */
+#include "analyzer/findings/parts.h"
+#include "analyzer/findings/rules/places.h"
+#include "analyzer/findings/rules/rules.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define SHARE 20 /* a twentieth of the heap could be saved */
+#define GRAVE_SHARE 5
+#define LEAST_INSTANCES 1000
+#define MAX_FINDINGS 2
+
+struct tally {                                         /* of a class, by its named number */
+    uint64_t dicts, own, bytes, own_bytes, attributes; /* bytes: of dicts; own: sharing nothing */
+    uint32_t example;
+};
+
+struct search {
+    struct fi_context *context;
+    struct py_reader reader;
+    struct tally *tallies;
+};
+
+/* The dict is that of its attributes, and not one of these. */
+static bool is_its_own(struct search *search, uint32_t owner, const struct py_type *type,
+                       uint32_t dict)
+{
+    const struct fi_analysis *analysis = search->context->analysis;
+    const uint64_t *address = analysis->graph->address;
+    if (type->dict_offset <= 0 || type->item_size) /* in front of it, or at its end */
+        return fi_is_dict_of(analysis, owner, dict);
+    return py_word(&search->reader, address[owner] + (uint64_t)type->dict_offset) == address[dict];
+}
+
+/* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
+static uint32_t owner_of(struct search *search, uint32_t dict)
+{
+    const struct fi_analysis *analysis = search->context->analysis;
+    const struct gr_graph *graph = analysis->graph;
+    uint32_t first = graph->reverse_start[dict];
+    if (graph->reverse_start[dict + 1] != first + 1)
+        return AL_NONE;
+    uint32_t owner = graph->reverse_source[first];
+    const struct py_type *type = py_type_at(analysis->objects, graph->type[owner]);
+    uint64_t unlike = PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT | PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE |
+                      PY_TPFLAGS_BASE_EXC;
+    bool has_dict = type->dict_offset || (type->flags & PY_TPFLAGS_MANAGED_DICT);
+    return type->python_class && has_dict && !(type->flags & unlike) &&
+                   is_its_own(search, owner, type, dict)
+               ? owner
+               : AL_NONE;
+}
+
+static void look_at(struct search *search, uint32_t dict, uint32_t owner)
+{
+    const struct gr_graph *graph = search->context->analysis->graph;
+    struct tally *tally = &search->tallies[search->context->named[graph->type[owner]]];
+    search->reader.fault = false;
+    uint64_t object = graph->address[dict];
+    uint64_t used = PY_PTR(&search->reader, object, dict, ma_used);
+    bool own = PY_PTR(&search->reader, object, dict, ma_values) == 0;
+    if (search->reader.fault || used > PY_MAX_NAME)
+        return;
+    tally->dicts++;
+    tally->bytes += graph->size[dict];
+    tally->attributes += used;
+    if (own) {
+        tally->own++;
+        tally->own_bytes += graph->size[dict];
+        tally->example = owner;
+    } else if (!tally->own) {
+        tally->example = owner;
+    }
+}
+
+/* What slots would need instead: a word for each attribute. */
+static uint64_t savings(const struct tally *tally)
+{
+    uint64_t slots = tally->attributes * 8;
+    return tally->dicts >= LEAST_INSTANCES && tally->bytes > slots ? tally->bytes - slots : 0;
+}
+
+static uint32_t heaviest(const struct search *search, uint32_t types)
+{
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < types; i++)
+        if (savings(&search->tallies[i]) > savings(&search->tallies[best]))
+            best = i;
+    return best;
+}
+
+static void report(struct search *search, const struct fi_rule *rule, uint32_t type)
+{
+    struct fi_context *context = search->context;
+    const struct tally *tally = &search->tallies[type];
+    uint64_t heap = context->verdict->heap_bytes, saved = savings(tally);
+    bool lost = tally->own > tally->dicts / 2;
+    struct fi_finding *finding = fi_finding_add(context, rule);
+    struct fi_place place = fi_commonest_place(context, &tally->example, 1);
+    finding->severity = lost && saved >= heap / GRAVE_SHARE ? FI_MEDIUM : FI_LOW;
+    finding->type = fi_pool_text(context->pool, py_type_at(context->analysis->objects, type)->name);
+    finding->count = lost ? tally->own : tally->dicts;
+    finding->shallow_bytes = tally->bytes;
+    finding->retained_bytes = saved;
+    finding->holder = fi_place_holder(context, &place);
+    finding->title = fi_pool_format(
+        context->pool,
+        "%s `%s` have each a dict of their own%s: %s (%s of the heap) could be saved",
+        fi_number_phrase(finding->count).text, finding->type,
+        lost ? ", with a table that they could share" : "", fi_bytes_phrase(saved).text,
+        fi_percent_phrase(saved, heap).text);
+    fi_evidence(context, finding,
+                fi_pool_format(context->pool, "%s dicts of %s in all, with %.1f attributes each",
+                               fi_number_phrase(tally->dicts).text,
+                               fi_bytes_phrase(tally->bytes).text,
+                               (double)tally->attributes / (double)tally->dicts));
+    if (tally->own)
+        fi_evidence(context, finding,
+                    fi_pool_format(context->pool, "%s of them share no names with the others (%s)",
+                                   fi_number_phrase(tally->own).text,
+                                   fi_bytes_phrase(tally->own_bytes).text));
+    finding->advice =
+        lost ? "Set all attributes in __init__, always in the same order, no more than 30, and "
+               "delete none; do not write to __dict__ or vars(); or give the class __slots__."
+             : "Give the class __slots__ (or @dataclass(slots=True)), if nobody adds attributes.";
+    finding->signature = fi_pool_format(context->pool, "%s:%s", rule->name, finding->type);
+}
+
+struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi_rule *rule)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t types = py_type_count(analysis->objects);
+    struct search search = {.context = context, .reader = py_reader(analysis->py)};
+    search.tallies = df_xcalloc(types, sizeof(*search.tallies));
+    for (uint32_t node = 0; node < analysis->graph->count; node++) {
+        const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+        if (!(type->flags & PY_TPFLAGS_DICT) || fi_is_garbage(analysis, node))
+            continue;
+        uint32_t owner = owner_of(&search, node);
+        if (owner != AL_NONE)
+            look_at(&search, node, owner);
+    }
+    for (int told = 0; told < MAX_FINDINGS && types; told++) {
+        uint32_t type = heaviest(&search, types);
+        if (!savings(&search.tallies[type]) ||
+            savings(&search.tallies[type]) < context->verdict->heap_bytes / SHARE)
+            break;
+        report(&search, rule, type);
+        search.tallies[type].dicts = 0;
+    }
+    free(search.tallies);
+    return NULL;
+}
