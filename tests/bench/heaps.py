@@ -31,6 +31,7 @@ FAR = None  # the address of the object to which a path is asked for: a second r
 FRAMES_DEEP = 10  # of each thread of `threads`
 MOST_THREADS = 1000
 ROWS = 47  # floats in each frame of `recursion`: with the list, its level and the frame about 50 objects
+PATIENCE = 60  # seconds for each question to objgraph
 FRAME_BYTES = 1024  # of C stack that a Python call may take before 3.11
 
 
@@ -227,24 +228,39 @@ def _write(path, values):
     os.rename(path + ".part", path)
 
 
+def _too_long(number, frame):
+    raise TimeoutError
+
+
+def _timed(work):
+    """Its processor seconds; None when it takes too long."""
+    started = time.process_time()
+    signal.alarm(PATIENCE)
+    try:
+        work()
+    except TimeoutError:
+        return None
+    finally:
+        signal.alarm(0)
+    return time.process_time() - started
+
+
 def _ask_objgraph(path):
-    values = {}
+    values = {"patience": PATIENCE}
     try:
         import objgraph
-        started = time.process_time()
-        objgraph.typestats()
-        values["types"] = time.process_time() - started
-        started = time.process_time()
-        objgraph.find_backref_chain(ctypes.cast(FAR, ctypes.py_object).value, objgraph.is_proper_module)
-        values["path"] = time.process_time() - started
     except ImportError:
         values["absent"] = True
+    else:
+        signal.signal(signal.SIGALRM, _too_long)
+        far = ctypes.cast(FAR, ctypes.py_object).value
+        values["types"] = _timed(objgraph.typestats)
+        values["path"] = _timed(lambda: objgraph.find_backref_chain(far, objgraph.is_proper_module))
     _write(path + ".objgraph", values)
     os.write(1, b"ready\n")
 
 
 def _ready(path, facts):
-    signal.signal(signal.SIGUSR1, lambda number, frame: _ask_objgraph(path))
     gc.collect()
     facts.update(collect_seconds=_best_of_three(gc.collect), tracked=len(gc.get_objects()),
                  version="%d.%d.%d" % sys.version_info[:3])
@@ -260,6 +276,7 @@ SHAPES = {"service": service, "list": one_list, "dict": one_dict, "chain": chain
 
 def main():
     shape, objects, path = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+    signal.signal(signal.SIGUSR1, lambda number, frame: _ask_objgraph(path))  # here: only the main thread may
     facts = SHAPES[shape](objects)
     if shape == "recursion":
         _recurse(facts["depth"], path)
