@@ -61,6 +61,8 @@ static struct df_err *judge(const struct cli_options *options, struct cli_sessio
                                         .limit = holders,
                                         .verify = options->verify,
                                         .native_frames = native_frames(options, section),
+                                        .no_findings =
+                                            section != RP_REPORT && section != RP_FINDINGS,
                                         .progress = &session->progress.progress};
     if (options->has_limit && holders && (!options->limit || options->limit > holders))
         wanted.limit = options->limit;

@@ -6,7 +6,7 @@
 #include "analyzer/findings/rules/rules.h"
 #include "analyzer/findings/verify.h"
 
-static struct df_err *fill(struct fi_context *context)
+static struct df_err *fill(struct fi_context *context, bool findings)
 {
     fi_name_types(context);
     fi_fill_process(context);
@@ -18,7 +18,7 @@ static struct df_err *fill(struct fi_context *context)
     DF_TRY(fi_fill_garbage(context));
     fi_fill_threads(context);
     DF_TRY(fi_fill_tasks(context));
-    return fi_fill_findings(context);
+    return findings ? fi_fill_findings(context) : NULL;
 }
 
 static struct df_err *verify_some(struct fi_context *context, const struct df_progress *progress)
@@ -44,7 +44,7 @@ struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                  .pool = pool,
                                  .limit = options->limit,
                                  .core_path = options->command_line_core};
-    struct df_err *err = fill(&context);
+    struct df_err *err = fill(&context, !options->no_findings);
     if (!err && options->native_frames)
         fi_fill_native_frames(&context, options->native_frames);
     if (!err && options->verify)

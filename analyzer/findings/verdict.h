@@ -251,6 +251,7 @@ struct fi_verdict_options {
     const char *command_line_core; /* path as the user gave it */
     bool verify;                   /* compare some objects of each type with their own code */
     uint32_t native_frames;        /* to list of each thread at most; 0: not asked for */
+    bool no_findings;              /* nobody will look at them: no rule is asked */
     const struct df_progress *progress;
 };
 
