@@ -23,7 +23,7 @@ static void tell_itself(struct fi_context *context, const struct fi_rule *rule,
     finding->holder.semantic_bytes = suspect->semantic;
     finding->type = finding->holder.type;
     finding->count = 1;
-    finding->shallow_bytes = analysis->graph->size[suspect->node];
+    finding->shallow_bytes = suspect->own_bytes;
     finding->retained_bytes = suspect->semantic;
     finding->title = fi_pool_format(
         context->pool, "`%s` is %s of %s, %s of the heap", suspect->path,

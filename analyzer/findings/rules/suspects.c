@@ -240,6 +240,18 @@ static bool is_library(const struct fi_analysis *analysis, const struct gr_root 
     return path && strstr(path, "/lib/python3") && !strstr(path, "-packages/");
 }
 
+/* Its own bytes; a bytearray's lie in a bytes object that only it has (3.15+, ob_bytes_object). */
+static uint64_t own_bytes(const struct fi_analysis *analysis, uint32_t node)
+{
+    uint64_t bytes = analysis->graph->size[node];
+    uint32_t first = analysis->child_start[node];
+    if (first < analysis->child_start[node + 1] &&
+        !strcmp(fi_type_name(analysis, node), "bytearray") &&
+        !strcmp(fi_type_name(analysis, analysis->child[first]), "bytes"))
+        bytes += analysis->graph->size[analysis->child[first]];
+    return bytes;
+}
+
 static struct df_err *add_suspect(struct finder *finder, struct fi_suspect *suspect)
 {
     const struct fi_analysis *analysis = finder->analysis;
@@ -255,7 +267,8 @@ static struct df_err *add_suspect(struct finder *finder, struct fi_suspect *susp
     suspect->held.retained += suspect->semantic; /* what it shares */
     suspect->semantic += suspect->strict;
     suspect->semantic_objects += analysis->retained_count[node];
-    suspect->itself = analysis->graph->size[node] >= suspect->semantic / 10 * 9;
+    suspect->own_bytes = own_bytes(analysis, node);
+    suspect->itself = suspect->own_bytes >= suspect->semantic / 10 * 9;
     fill_way(finder, suspect);
     suspect->library = is_library(analysis, suspect->root);
     suspect->path = fi_pool_take(context->pool, fi_path(context->analysis, node, false, 0));

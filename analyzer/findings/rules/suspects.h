@@ -23,6 +23,7 @@ struct fi_suspect {
     uint32_t others[FI_SUSPECT_OTHERS]; /* who knows the same objects, those who know most first */
     uint32_t others_known[FI_SUSPECT_OTHERS];
     uint32_t other_count;
+    uint64_t own_bytes;
     bool itself; /* its own bytes are most of it */
     uint32_t
         way[FI_SUSPECT_STEPS]; /* its path upwards, way[0] is node; without dicts of attributes */
