@@ -7,12 +7,15 @@ import unittest
 import support
 
 
+ALL = tuple((3, minor) for minor in range(8, 16))
+
+
 class Waste(support.Case):
     def first_findings(self, program, check):
-        for python in support.usual(support.pythons(self)):
+        for python in support.usual(support.dump.interpreters(ALL, roots=support.FULL)[0]):
             with self.subTest(python.name):
                 living, core = self.dumped("causes/waste_" + program, python, "kernel")
-                report = self.report(core)
+                report = self.report(core, *support.options_for(python))
                 living.close()
                 check([finding for finding in report["findings"][:3]], report, python)
 
