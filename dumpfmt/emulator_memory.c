@@ -111,7 +111,7 @@ static void find_runs(struct df_engine *engine)
 }
 
 /* Above all that there is, stacks included: some code compares its stack pointer with the lowest
- * that its thread may have (_Py_EnterRecursiveCall of CPython 3.14). 0 where there is no room. */
+ * that its thread may have. 0 where there is no room. */
 static uint64_t above_all(const struct df_engine *engine)
 {
     const struct df_aspace *space = engine->dump->space;

@@ -21,8 +21,8 @@
 #define FEW 64  /* holders that are looked through though they are no crowd's */
 #define ROWS 50 /* dicts of equal length that make a table */
 
-static bool is_or_derives(const struct fi_analysis *analysis, const struct py_type *type,
-                          const char *const *names)
+bool fi_type_is_a(const struct fi_analysis *analysis, const struct py_type *type,
+                  const char *const *names)
 {
     for (int depth = 0; depth < 64; depth++) { /* a chain of bases may be damaged into a ring */
         for (const char *const *name = names; *name; name++)
@@ -40,14 +40,14 @@ static bool is_container(const struct fi_analysis *analysis, const struct py_typ
     static const char *const names[] = {"set", "frozenset", "collections.deque",
                                         "functools._lru_cache_wrapper", NULL};
     return (type->flags & (PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE | PY_TPFLAGS_DICT)) ||
-           is_or_derives(analysis, type, names);
+           fi_type_is_a(analysis, type, names);
 }
 
 static bool is_namespace_type(const struct fi_analysis *analysis, uint32_t node)
 {
     static const char *const names[] = {"module", NULL};
     const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
-    return (type->flags & PY_TPFLAGS_TYPE) || is_or_derives(analysis, type, names);
+    return (type->flags & PY_TPFLAGS_TYPE) || fi_type_is_a(analysis, type, names);
 }
 
 bool fi_is_dict_of(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)

@@ -54,6 +54,9 @@ struct df_err *fi_accumulation_points(const struct fi_analysis *analysis, uint32
                                       uint32_t **ret, uint32_t *ret_count);
 /* A holder as a value: path, type, sizes, and a text like "a dict of 30 000 `shop.Row`". */
 struct fi_holder fi_holder_make(struct fi_context *context, uint32_t node);
+/* A type of one of these names (the last is NULL), or derived from one. */
+bool fi_type_is_a(const struct fi_analysis *analysis, const struct py_type *type,
+                  const char *const *names);
 /* Holds names, not things: a module, a class, or one of their dicts. */
 bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node);
 /* The owner knows the dict as its __dict__. */

@@ -245,11 +245,9 @@ class Lengths(Damaged):
         how, core = next(iter(self.cores.items()))
         whole = self.of_whole(how)[1]
         usual = self.seconds(core)
-        for kind in ("str", "bytes"):
-            with self.subTest(kind):
-                image = self.read(how)
-                self.assertGreater(self.lengthen(image, whole, kind), 1000)
-                self.assertLess(self.seconds(self.write("long", image)), 8 * usual + 2)
+        image = self.read(how)
+        self.assertGreater(self.lengthen(image, whole, "str"), 1000)
+        self.assertLess(self.seconds(self.write("long", image)), 8 * usual + 2)
 
 
 class Holes(Damaged):

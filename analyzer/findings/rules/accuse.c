@@ -2,6 +2,7 @@
  * accuse.c: what findings about holders have in common.
  */
 #include "analyzer/findings/rules/accuse.h"
+#include "analyzer/findings/rules/places.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -20,8 +21,6 @@
 #define MEDIUM 0.04
 #define MANY_MEDIUM 0.02
 
-#define ID_DIGITS 12 /* of an address, as a number */
-
 enum fi_severity fi_gravity(const struct fi_context *context, uint64_t bytes, uint64_t count)
 {
     double share = (double)bytes / (double)(context->verdict->heap_bytes + 1);
@@ -29,52 +28,6 @@ enum fi_severity fi_gravity(const struct fi_context *context, uint64_t bytes, ui
         (count >= SOME && share >= SOME_HIGH))
         return FI_HIGH;
     return share >= (count >= MANY ? MANY_MEDIUM : MEDIUM) ? FI_MEDIUM : FI_LOW;
-}
-
-/* The end of an identifier that has an id() in it ("_asgiref_local_impl_140005566956304_kXVUxeHn"),
- * from the number on: it is another in each process. NULL: no such number here. */
-static const char *behind_id(const char *at)
-{
-    size_t digits = strspn(at, "0123456789");
-    if (digits < ID_DIGITS)
-        return NULL;
-    for (at += digits; isalnum((unsigned char)*at) || *at == '_';)
-        at++;
-    return at;
-}
-
-const char *fi_masked_path(struct fi_pool *pool, const char *path)
-{
-    DF_CLEANUP_FREE char *plain = df_xcalloc(strlen(path) + 1, 1);
-    size_t used = 0;
-    unsigned depth = 0;
-    bool number = false; /* of a thread or an interpreter: "<thread 1234>" */
-    char quote = 0;
-    for (const char *at = path; *at; at++) {
-        const char *end = depth ? NULL : behind_id(at);
-        if (end) {
-            plain[used++] = '*';
-            at = end - 1;
-            continue;
-        }
-        if (!depth && (*at == ' ' || !isdigit((unsigned char)*at)))
-            number = *at == ' ' && used && plain[0] == '<';
-        if (quote) {
-            quote = *at == quote ? 0 : quote;
-        } else if (depth && (*at == '\'' || *at == '"')) {
-            quote = *at;
-        } else if (*at == '[') {
-            if (!depth++)
-                plain[used++] = *at;
-        } else if (*at == ']' && depth) {
-            if (!--depth)
-                plain[used++] = *at;
-        } else if (!depth &&
-                   !(isdigit((unsigned char)*at) && (number || (used && plain[used - 1] == '-')))) {
-            plain[used++] = *at;
-        }
-    }
-    return fi_pool_text(pool, plain);
 }
 
 bool fi_is_explained(const struct fi_context *context, const struct fi_suspect *suspect)
@@ -219,7 +172,7 @@ struct fi_finding *fi_accuse(struct fi_context *context, const struct fi_rule *r
     finding->advice = charge->advice;
     finding->signature =
         fi_pool_format(context->pool, "%s:%s:%s", rule->name,
-                       fi_masked_path(context->pool, suspect->path), finding->type ?: "");
+                       fi_path_shape(context->pool, suspect->path), finding->type ?: "");
     fi_claim(context, suspect->node);
     for (uint32_t i = 0; i < suspect->other_count; i++)
         fi_claim(context, suspect->others[i]);

@@ -32,9 +32,6 @@ bool fi_is_small(const struct fi_context *context, const struct fi_suspect *susp
 const char *fi_container_phrase(struct fi_context *context, const struct fi_suspect *suspect);
 /* Where the container stands: "a global of module `shop.audit`"; NULL when there is no word. */
 const char *fi_place_phrase(struct fi_context *context, const struct fi_suspect *suspect);
-/* The path without what differs from dump to dump: keys, indexes, thread numbers. */
-const char *fi_masked_path(struct fi_pool *pool, const char *path);
-
 /* The name of the variable when a function's closure holds the suspect itself; NULL. */
 const char *fi_closure_variable(struct fi_context *context, const struct fi_suspect *suspect);
 

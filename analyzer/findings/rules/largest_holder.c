@@ -6,6 +6,7 @@
  * the process is for, so it is never grave.
  */
 #include "analyzer/findings/rules/accuse.h"
+#include "analyzer/findings/rules/places.h"
 
 #include <string.h>
 
@@ -31,9 +32,8 @@ static void tell_itself(struct fi_context *context, const struct fi_rule *rule,
         fi_percent_phrase(finding->retained_bytes, context->verdict->heap_bytes).text);
     finding->advice =
         "Free it when it has served, or keep it in pieces; look at who made it so large.";
-    finding->signature =
-        fi_pool_format(context->pool, "%s:%s:%s", rule->name,
-                       fi_masked_path(context->pool, suspect->path), finding->type);
+    finding->signature = fi_pool_format(context->pool, "%s:%s:%s", rule->name,
+                                        fi_path_shape(context->pool, suspect->path), finding->type);
     const char *place = fi_place_phrase(context, suspect);
     if (place)
         fi_evidence(context, finding, fi_pool_format(context->pool, "it is %s", place));

@@ -11,6 +11,7 @@
 #define SAMPLE 24
 #define MAX_WALKED 2000000 /* references that the sample's paths may cost */
 #define MAX_HOPS 40
+#define ID_DIGITS 12 /* of an address, as a number */
 
 /* The end of what begins with the bracket at `at`: quoted keys may hold brackets. */
 static const char *behind_brackets(const char *at)
@@ -34,18 +35,35 @@ static const char *behind_brackets(const char *at)
     return at;
 }
 
+/* The end of an identifier that has an id() in it ("_asgiref_local_impl_140005566956304_kXVUxeHn"),
+ * from the number on: it is another in each process. NULL: no such number here. */
+static const char *behind_id(const char *at)
+{
+    size_t digits = strspn(at, "0123456789");
+    if (digits < ID_DIGITS)
+        return NULL;
+    for (at += digits; isalnum((unsigned char)*at) || *at == '_';)
+        at++;
+    return at;
+}
+
 char *fi_path_shape(struct fi_pool *pool, const char *path)
 {
     DF_CLEANUP_FREE char *shape = df_xcalloc(3 * strlen(path) + 1, 1);
     size_t used = 0;
-    for (const char *at = path; *at;) {
+    bool number = false; /* of a thread or an interpreter: "<thread 1234>" */
+    for (const char *at = path, *end; *at;) {
         if (*at == '[') {
             at = behind_brackets(at);
             memcpy(shape + used, "[*]", 3);
             used += 3;
-        } else if (isdigit((unsigned char)*at) && used && shape[used - 1] == '-') {
+        } else if ((end = behind_id(at))) {
+            shape[used++] = '*';
+            at = end;
+        } else if (isdigit((unsigned char)*at) && (number || (used && shape[used - 1] == '-'))) {
             at++; /* "Thread-12": which one it is differs from dump to dump */
         } else {
+            number = *at == ' ' && used && shape[0] == '<';
             shape[used++] = *at++;
         }
     }

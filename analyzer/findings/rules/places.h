@@ -20,7 +20,8 @@ struct fi_place fi_commonest_place(struct fi_context *context, const uint32_t *n
 /* The holder of a node along its short path, as a finding wants it: the place's path, the type and
  * the address of what holds the sampled node. */
 struct fi_holder fi_place_holder(struct fi_context *context, const struct fi_place *place);
-/* Indexes and keys in brackets become "[*]", numbers behind a dash or × go. The pool's. */
+/* A path without what differs from dump to dump: indexes and keys in brackets become "[*]", an id()
+ * in a name "*", numbers of threads go. The pool's. */
 char *fi_path_shape(struct fi_pool *pool, const char *path);
 
 #endif

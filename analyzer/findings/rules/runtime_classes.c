@@ -6,50 +6,16 @@
  * for its digits) are counted together, whoever holds them.
  */
 #include "analyzer/findings/rules/accuse.h"
-
-#include <ctype.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "dumpfmt/base/mem.h"
+#include "analyzer/findings/rules/places.h"
+#include "analyzer/findings/rules/namesakes.h"
 
 #define LEAST 200
 #define SHARE 50 /* and a fiftieth of the heap */
 
-struct made {   /* a class */
-    char *name; /* without digits */
-    const char *full;
-    uint32_t node;
-};
-
-struct classes {
-    struct made *items;
-    size_t count, capacity;
-};
-
-static char *without_digits(const char *name)
-{
-    char *plain = df_xcalloc(strlen(name) + 1, 1);
-    size_t used = 0;
-    for (const char *at = name; *at; at++)
-        if (!isdigit((unsigned char)*at))
-            plain[used++] = *at;
-        else if (!used || plain[used - 1] != '*')
-            plain[used++] = '*';
-    return plain;
-}
-
-static int compare_made(const void *left, const void *right)
-{
-    const struct made *a = left, *b = right;
-    int order = strcmp(a->name, b->name);
-    return order ? order : (a->node > b->node) - (a->node < b->node);
-}
-
-static struct classes find_classes(const struct fi_analysis *analysis)
+static struct fi_namesakes find_classes(const struct fi_analysis *analysis)
 {
     const struct gr_graph *graph = analysis->graph;
-    struct classes classes = {0};
+    struct fi_namesakes classes = {0};
     for (uint32_t node = 0; node < graph->count; node++) {
         const struct py_type *meta = py_type_at(analysis->objects, graph->type[node]);
         if (!(meta->flags & PY_TPFLAGS_TYPE) || fi_is_garbage(analysis, node))
@@ -57,17 +23,14 @@ static struct classes find_classes(const struct fi_analysis *analysis)
         uint32_t own = py_type_index(analysis->objects, graph->address[node]);
         if (own == PY_NO_TYPE || !(py_type_at(analysis->objects, own)->flags & PY_TPFLAGS_HEAPTYPE))
             continue;
-        const char *name = py_type_at(analysis->objects, own)->name;
-        DF_PUSH(&classes, (struct made){.name = without_digits(name), .full = name, .node = node});
+        fi_namesake_add(&classes, py_type_at(analysis->objects, own)->name, node);
     }
-    if (classes.count)
-        qsort(classes.items, classes.count, sizeof(struct made), compare_made);
     return classes;
 }
 
 /* The suspect that holds most of these classes; NULL. */
-static const struct fi_suspect *keeper(const struct fi_context *context, const struct made *made,
-                                       size_t count)
+static const struct fi_suspect *keeper(const struct fi_context *context,
+                                       const struct fi_namesake *made, size_t count)
 {
     const struct fi_analysis *analysis = context->analysis;
     for (uint32_t i = 0; i < context->suspect_count; i++) {
@@ -88,15 +51,18 @@ static const struct fi_suspect *keeper(const struct fi_context *context, const s
     return NULL;
 }
 
-static void accuse(struct fi_context *context, const struct fi_rule *rule, const struct made *made,
-                   size_t count, uint64_t retained)
+static void accuse(struct fi_context *context, const struct fi_rule *rule,
+                   const struct fi_namesake *made, size_t count, uint64_t retained)
 {
     const struct fi_suspect *suspect = keeper(context, made, count);
     struct fi_finding *finding = fi_finding_add(context, rule);
     finding->holder = fi_holder_make(context, suspect ? suspect->node : made[0].node);
     if (suspect && suspect->semantic > retained)
         retained = suspect->semantic;
-    finding->type = fi_pool_text(context->pool, made[0].full);
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t own = py_type_index(analysis->objects, analysis->graph->address[made[0].node]);
+    if (own != PY_NO_TYPE)
+        finding->type = fi_pool_text(context->pool, py_type_at(analysis->objects, own)->name);
     finding->count = count;
     finding->retained_bytes = finding->holder.semantic_bytes = retained;
     finding->severity = fi_gravity(context, retained, count);
@@ -120,29 +86,14 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule, const
         "keep what was made by these arguments (functools.lru_cache with a bound).";
     finding->signature =
         fi_pool_format(context->pool, "%s:%s:%s", rule->name,
-                       suspect ? fi_masked_path(context->pool, suspect->path) : "", made[0].name);
+                       suspect ? fi_path_shape(context->pool, suspect->path) : "", made[0].name);
     if (suspect)
         fi_claim(context, suspect->node);
 }
 
 struct df_err *fi_ask_runtime_classes(struct fi_context *context, const struct fi_rule *rule)
 {
-    const struct fi_analysis *analysis = context->analysis;
-    struct classes classes = find_classes(analysis);
-    size_t first = 0;
-    uint64_t retained = 0;
-    for (size_t i = 0; i <= classes.count; i++) {
-        if (i == classes.count || strcmp(classes.items[i].name, classes.items[first].name) != 0) {
-            if (i - first >= LEAST && retained >= analysis->total_bytes / SHARE)
-                accuse(context, rule, &classes.items[first], i - first, retained);
-            first = i;
-            retained = 0;
-        }
-        if (i < classes.count)
-            retained += analysis->retained[classes.items[i].node];
-    }
-    for (size_t i = 0; i < classes.count; i++)
-        free(classes.items[i].name);
-    free(classes.items);
+    struct fi_namesakes classes = find_classes(context->analysis);
+    fi_namesakes_judge(context, rule, &classes, LEAST, SHARE, accuse);
     return NULL;
 }

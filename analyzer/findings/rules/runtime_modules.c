@@ -6,47 +6,15 @@
  * of them shows among the holders; those of one name but for its digits are counted together.
  */
 #include "analyzer/findings/rules/accuse.h"
+#include "analyzer/findings/rules/namesakes.h"
 
-#include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "dumpfmt/base/mem.h"
 
 #define LEAST 50
 #define SHARE 25 /* and 4 % of the heap */
 
-struct module {
-    char *name; /* digits as one star */
-    uint32_t node;
-};
-
-struct modules {
-    struct module *items;
-    size_t count, capacity;
-};
-
-static char *starred(const char *name)
-{
-    char *plain = df_xcalloc(strlen(name) + 1, 1);
-    size_t used = 0;
-    for (const char *at = name; *at; at++)
-        if (!isdigit((unsigned char)*at))
-            plain[used++] = *at;
-        else if (!used || plain[used - 1] != '*')
-            plain[used++] = '*';
-    return plain;
-}
-
-static int compare_modules(const void *left, const void *right)
-{
-    const struct module *a = left, *b = right;
-    int order = strcmp(a->name, b->name);
-    return order ? order : (a->node > b->node) - (a->node < b->node);
-}
-
 static void accuse(struct fi_context *context, const struct fi_rule *rule,
-                   const struct module *first, size_t count, uint64_t retained)
+                   const struct fi_namesake *first, size_t count, uint64_t retained)
 {
     struct fi_finding *finding = fi_finding_add(context, rule);
     finding->holder = fi_holder_make(context, first->node);
@@ -73,30 +41,13 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
 
 struct df_err *fi_ask_runtime_modules(struct fi_context *context, const struct fi_rule *rule)
 {
-    const struct fi_analysis *analysis = context->analysis;
-    const struct gr_graph *graph = analysis->graph;
-    struct modules modules = {0};
+    const struct gr_graph *graph = context->analysis->graph;
+    struct fi_namesakes modules = {0};
     for (uint32_t i = 0; i < graph->root_node_count; i++) {
         const struct gr_root *root = gr_root_of(graph, graph->root_nodes[i]);
         if (root && root->kind == GR_ROOT_MODULE && strpbrk(root->path, "0123456789"))
-            DF_PUSH(&modules, (struct module){starred(root->path), root->node});
+            fi_namesake_add(&modules, root->path, root->node);
     }
-    if (modules.count)
-        qsort(modules.items, modules.count, sizeof(struct module), compare_modules);
-    size_t first = 0;
-    uint64_t retained = 0;
-    for (size_t i = 0; i <= modules.count; i++) {
-        if (i == modules.count || strcmp(modules.items[i].name, modules.items[first].name) != 0) {
-            if (i - first >= LEAST && retained >= analysis->total_bytes / SHARE)
-                accuse(context, rule, &modules.items[first], i - first, retained);
-            first = i;
-            retained = 0;
-        }
-        if (i < modules.count)
-            retained += analysis->retained[modules.items[i].node];
-    }
-    for (size_t i = 0; i < modules.count; i++)
-        free(modules.items[i].name);
-    free(modules.items);
+    fi_namesakes_judge(context, rule, &modules, LEAST, SHARE, accuse);
     return NULL;
 }

@@ -57,16 +57,8 @@ struct finder {
 
 bool fi_is_a(const struct fi_analysis *analysis, uint32_t node, const char *const *names)
 {
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
-    for (int depth = 0; depth < 64; depth++) { /* a chain of bases may be damaged into a ring */
-        for (const char *const *name = names; *name; name++)
-            if (!strcmp(type->name, *name))
-                return true;
-        if (type->base_index == PY_NO_TYPE)
-            return false;
-        type = py_type_at(analysis->objects, type->base_index);
-    }
-    return false;
+    return fi_type_is_a(analysis, py_type_at(analysis->objects, analysis->graph->type[node]),
+                        names);
 }
 
 /* Objects of these are shared by nature, and nobody's leak. */

@@ -3,6 +3,7 @@
  * returned, and each a little where there are many of them?
  */
 #include "analyzer/findings/rules/accuse.h"
+#include "analyzer/findings/rules/places.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -147,7 +148,7 @@ static void accuse_herd(struct fi_context *context, const struct fi_rule *rule,
                       "(concurrent.futures.ThreadPoolExecutor(max_workers=...)).";
     finding->signature =
         fi_pool_format(context->pool, "%s:%s:%s", rule->name,
-                       fi_masked_path(context->pool, finding->holder.path), finding->type);
+                       fi_path_shape(context->pool, finding->holder.path), finding->type);
     fi_claim(context, herd->first);
 }
 
