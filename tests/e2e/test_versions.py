@@ -135,6 +135,8 @@ def populate():
         if not python.debug:
             newest[python.version[:2]] = max(newest.get(python.version[:2], python), python, key=lambda one: one.version)
         for moment in MOMENTS:
+            if moment == "several" and python.version < (3, 8):
+                continue  # it has no module that makes interpreters
             add(Moments, moment, check_moment, python, moment)
     for python in (newest[version] for version in WITH_ALLOCATORS if version in newest):
         for allocator in ALLOCATORS:
