@@ -55,29 +55,27 @@ static inline uint8_t py_byte(struct py_reader *reader, uint64_t address)
  * without a fault: ask PY_HAS where it matters. */
 uint64_t py_field_slowly(struct py_reader *reader, uint64_t structure, enum py_field field);
 
-/* Whole bytes, in one piece, are the rule. */
+/* 1, 4 and 8 bytes are the rule. */
 static inline uint64_t py_field_at(struct py_reader *reader, uint64_t structure,
                                    enum py_field field)
 {
     const struct py_layout *layout = reader->layout;
-    uint64_t address = structure + layout->offset[field];
-    const void *bytes;
-    uint32_t half;
-    if (layout->bit_size[field] || layout->offset[field] == PY_ABSENT)
+    uint64_t address = structure + layout->offset[field], value;
+    unsigned bits = layout->bit_size[field];
+    if (layout->offset[field] == PY_ABSENT)
+        return 0;
+    if (layout->size[field] == 4)
+        value = py_half(reader, address);
+    else if (layout->size[field] == 8)
+        value = py_word(reader, address);
+    else if (layout->size[field] == 1)
+        value = py_byte(reader, address);
+    else
         return py_field_slowly(reader, structure, field);
-    switch (layout->size[field]) {
-    case 1:
-        return py_byte(reader, address);
-    case 4:
-        bytes = df_ptr(reader->space, address, 4);
-        if (!bytes)
-            break;
-        memcpy(&half, bytes, 4);
-        return half;
-    case 8:
-        return py_word(reader, address);
-    }
-    return py_field_slowly(reader, structure, field);
+    if (!bits)
+        return value;
+    value >>= layout->bit_offset[field] & 63;
+    return bits < 64 ? value & ((UINT64_C(1) << bits) - 1) : value;
 }
 
 /* A pointer-sized field; the common case, without the table look-ups of py_field_at. */

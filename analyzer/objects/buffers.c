@@ -56,7 +56,7 @@ static uint16_t rule_of_name(const char *name)
     return 0;
 }
 
-static uint16_t rules_of(struct py_objects *objects, const struct py_type *type)
+uint16_t py_buffer_rules(struct py_objects *objects, const struct py_type *type)
 {
     const struct py_layout *layout = objects->reader.layout;
     uint16_t rules = RULE_KNOWN;
@@ -186,11 +186,9 @@ static void list_buffer(const struct visit *visit, uint64_t object)
 void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type_index,
                 py_buffer_visitor visitor, void *context)
 {
-    struct py_type *type = objects->types[type_index];
+    const struct py_type *type = objects->types[type_index];
     struct py_reader *reader = &objects->reader;
     const struct visit visit = {.objects = objects, .visitor = visitor, .context = context};
-    if (!type->buffer_rules)
-        type->buffer_rules = rules_of(objects, type);
     uint16_t rules = type->buffer_rules;
     uint64_t address, size;
     if (py_learned_array(objects, type, object, &address, &size))

@@ -50,6 +50,8 @@ static const struct py_thread *running_thread(struct py_objects *objects, uint64
 
 struct df_emulator *py_emulator(struct py_objects *objects)
 {
+    if (objects->is_worker)
+        return NULL;
     if (objects->emulator_tried)
         return objects->emulator;
     objects->emulator_tried = true;

@@ -29,9 +29,12 @@ struct py_table { /* of a dict's keys, read and found plausible */
     bool split_kind;
 };
 
+/* A worker is a copy of its owner, made while that rests: tables and types are the owner's and are
+ * only read; reader, ledger, remembered tables of keys and scratch are its own. */
 struct py_objects {
     struct py *py;
     struct py_reader reader;
+    bool is_worker; /* meets no new types, runs no code */
 
     struct py_type **types;
     size_t type_count, type_capacity;
@@ -187,6 +190,9 @@ uint64_t py_shared_key(struct py_objects *objects, uint64_t keys, uint64_t i);
 uint64_t py_keys_entries(struct py_objects *objects, uint64_t keys);
 /* Whether a member of a type's structure counts no reference (borrowed.c). */
 bool py_is_borrowed_member(const struct py_type *type, const char *member);
+
+/* buffers.c: the rules of a type whose bases are known. */
+uint16_t py_buffer_rules(struct py_objects *objects, const struct py_type *type);
 
 /* sizes.c */
 py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type);

@@ -12,7 +12,9 @@
  * A walker never fails: it returns a status and what it could read. No function here recurses on
  * foreign data.
  *
- * Threads: a struct py_objects is used by one thread at a time.
+ * Threads: a struct py_objects is used by one thread at a time. While it rests, any number of
+ * workers (py_objects_worker), one a thread, may do the work in between: they read what it knows of
+ * types, all of which were met by then, and have a reader and a ledger of their own.
  */
 #ifndef PY_OBJECT_H
 #define PY_OBJECT_H
@@ -95,7 +97,7 @@ struct py_type {
     uint32_t base_index;         /* index of tp_base, PY_NO_TYPE when none or implausible */
     uint32_t owner_index; /* the base that owns what nobody visits, PY_NO_TYPE when there is none */
     py_walker walk;              /* NULL: no references */
-    py_sizer size;               /* NULL until the first py_size */
+    py_sizer size;               /* NULL until the first py_size or py_objects_worker */
     enum py_walk_kind walk_kind; /* the least exact one that served an object of it */
     bool deferred;               /* py_walk leaves its objects to py_walk_batch */
     bool owns_nothing;           /* without tp_traverse: its structure has no references */
@@ -109,7 +111,7 @@ struct py_type {
     uint8_t failed_status;    /* enum df_call_status of the last failure */
     const void *data;         /* the walker's own */
     struct py_learned *learned; /* learned.c's: NULL until an object of it was emulated */
-    uint16_t buffer_rules;    /* of buffers.c; 0: not asked yet */
+    uint16_t buffer_rules;    /* of buffers.c */
     const struct py_text_row *text; /* of text.c: who writes its objects; NULL: not asked yet */
     bool own_repr;            /* a class with a __repr__ in Python comes before that row's */
 };
@@ -123,6 +125,13 @@ static inline bool py_type_has_no_references(const struct py_type *type)
            type->owner_index == PY_NO_TYPE && !(type->flags & PY_TPFLAGS_HEAPTYPE);
 }
 
+/* Sizes of its objects, or whether the collector looks at them, are told by code of its own, run in
+ * the emulator; known from the first py_size or py_objects_worker on. */
+static inline bool py_type_runs_code(const struct py_type *type)
+{
+    return type->sizeof_function || type->asks_gc;
+}
+
 struct py_objects_options {
     bool no_emulator; /* as if built without it; for comparison */
 };
@@ -132,6 +141,16 @@ struct py_objects_options {
 struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
                                struct py_objects **ret);
 void py_objects_close(struct py_objects *objects); /* NULL is allowed */
+/* A worker serves for py_object_type, py_walk, py_is_gc, py_object_flags, py_size, py_buffers,
+ * py_shared_keys and py_own_keys, of objects whose type the owner has met (by py_object_type), and
+ * which it has walked before when they are to be walked. It adds no types and runs no code of the
+ * dead process: of objects of types for which py_type_runs_code says so, only the owner can tell
+ * size and flags. Until all its workers are closed the owner must not be used. */
+struct py_objects *py_objects_worker(struct py_objects *owner);
+/* What a worker's ledger has is added to the owner's, and its own is empty again: done in the order
+ * of the work, the owner's comes out as if there were no workers. */
+void py_objects_take_ledger(struct py_objects *owner, struct py_objects *worker);
+void py_objects_close_worker(struct py_objects *worker); /* NULL is allowed */
 /* One sentence on why emulation is not available, or NULL when it is. */
 const char *py_objects_emulator_note(const struct py_objects *objects);
 

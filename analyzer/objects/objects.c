@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * objects.c: opening and closing, and the walk of one object: which walkers in which order.
+ * objects.c: opening and closing, workers, the ledger, and the walk of one object: which walkers in
+ * which order.
  */
 #include "analyzer/objects/learned.h"
 
@@ -43,6 +44,57 @@ void py_objects_close(struct py_objects *objects)
     free(objects);
 }
 
+static void add_to_ledger(struct py_objects *objects, const struct py_ledger_row *row)
+{
+    uint32_t i = 0;
+    while (i < objects->ledger_count && strcmp(objects->ledger[i].reason, row->reason) != 0)
+        i++;
+    if (i == objects->ledger_count) {
+        if (i == PY_MAX_LEDGER)
+            i--; /* the last row takes what has no room; there are far fewer reasons than rows */
+        else
+            objects->ledger[objects->ledger_count++] =
+                (struct py_ledger_row){.reason = row->reason, .example = row->example};
+    }
+    objects->ledger[i].count += row->count;
+}
+
+/* Whatever is asked of types at need: a worker must find it there. New types may be met on the way.
+ */
+static void find_sizers(struct py_objects *objects)
+{
+    for (size_t i = 0; i < objects->type_count; i++)
+        if (!objects->types[i]->size)
+            objects->types[i]->size = py_find_sizer(objects, objects->types[i]);
+}
+
+struct py_objects *py_objects_worker(struct py_objects *owner)
+{
+    struct py_objects *worker = df_xcalloc(1, sizeof(*worker));
+    find_sizers(owner);
+    *worker = *owner;
+    worker->is_worker = true;
+    worker->reader.fault = false;
+    worker->ledger_count = 0;
+    worker->targets = (struct df_targets){0};
+    worker->scratch = (struct py_refs){0};
+    return worker;
+}
+
+void py_objects_take_ledger(struct py_objects *owner, struct py_objects *worker)
+{
+    for (uint32_t i = 0; i < worker->ledger_count; i++)
+        add_to_ledger(owner, &worker->ledger[i]);
+    worker->ledger_count = 0;
+}
+
+void py_objects_close_worker(struct py_objects *worker)
+{
+    if (worker)
+        free(worker->scratch.items);
+    free(worker);
+}
+
 uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row **ret)
 {
     *ret = objects->ledger;
@@ -51,17 +103,8 @@ uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row 
 
 void py_ledger_add(struct py_objects *objects, const char *reason, uint64_t object)
 {
-    uint32_t i = 0;
-    while (i < objects->ledger_count && strcmp(objects->ledger[i].reason, reason) != 0)
-        i++;
-    if (i == objects->ledger_count) {
-        if (i == PY_MAX_LEDGER)
-            i--; /* the last row takes what has no room; there are far fewer reasons than rows */
-        else
-            objects->ledger[objects->ledger_count++] =
-                (struct py_ledger_row){.reason = reason, .example = object};
-    }
-    objects->ledger[i].count++;
+    add_to_ledger(objects,
+                  &(struct py_ledger_row){.reason = reason, .count = 1, .example = object});
 }
 
 void py_disown(struct py_refs *refs, size_t first)

@@ -333,6 +333,8 @@ bool py_ask_size(struct py_objects *objects, const struct py_type *type, uint64_
 static enum py_status size_emulated(struct py_objects *objects, const struct py_type *type,
                                     uint64_t object, uint64_t *ret)
 {
+    if (objects->is_worker)
+        return PY_DEFERRED;
     if (py_learned_size(objects, type, object, ret))
         return PY_OK;
     if (py_ask_size(objects, type, object, ret)) {
@@ -465,7 +467,6 @@ enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t typ
     struct py_type *type = objects->types[type_index];
     if (!type->size)
         type->size = py_find_sizer(objects, type);
-    type = objects->types[type_index];
     uint64_t size = basic(type);
     enum py_status status = type->size(objects, type, object, &size);
     if (size > PY_MAX_SIZE) { /* a length that lies, or a sum of lies */

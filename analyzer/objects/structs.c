@@ -84,12 +84,19 @@ static struct df_ctypes *module_types(struct py_objects *objects, const struct d
     return types;
 }
 
+/* NULL when it was not asked yet. */
+static struct type_struct *known_struct(struct py_debug *debug, const struct py_type *type)
+{
+    uint32_t row = debug ? df_map_get(&debug->by_type, type->address) : DF_MAP_NONE;
+    return row == DF_MAP_NONE ? NULL : &debug->structs.items[row];
+}
+
 static struct type_struct *find_struct(struct py_objects *objects, const struct py_type *type)
 {
     struct py_debug *debug = open_debug(objects);
-    uint32_t row = df_map_get(&debug->by_type, type->address);
-    if (row != DF_MAP_NONE)
-        return &debug->structs.items[row];
+    struct type_struct *known = known_struct(debug, type);
+    if (known)
+        return known;
     struct type_struct found = {.type = type->address};
     const uint64_t functions[] = {type->traverse, type->dealloc};
     for (size_t i = 0; i < 2 && !found.structure; i++) {
@@ -256,8 +263,11 @@ bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint6
                    struct py_refs *refs)
 {
     size_t first = refs->count, outer = first;
-    struct type_struct *found = find_struct(objects, type);
-    if (!found->owned_known)
+    struct type_struct *found =
+        objects->is_worker ? known_struct(objects->debug, type) : find_struct(objects, type);
+    if (!found)
+        return false;
+    if (!found->owned_known && !objects->is_worker)
         find_owned(objects, found, type);
     for (size_t i = 0; i < found->owned.count; i++) {
         const struct owned_field *field = &found->owned.items[i];

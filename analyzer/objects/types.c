@@ -285,6 +285,7 @@ static uint32_t resolve(struct py_objects *objects, uint64_t address, uint32_t b
     const struct py_type *base = type->python_class ? py_instance_base(objects, type) : NULL;
     type->object_traverse = base ? base->traverse : type->python_class ? 0 : type->traverse;
     choose_walker(objects, type);
+    type->buffer_rules = py_buffer_rules(objects, type);
     reader->fault = false;
 
     uint32_t index = (uint32_t)objects->type_count;
@@ -346,6 +347,8 @@ uint32_t py_type_index(struct py_objects *objects, uint64_t type)
     uint32_t known = df_map_get(&objects->type_map, type);
     if (known != DF_MAP_NONE)
         return known == PY_BAD_TYPE ? PY_NO_TYPE : known;
+    if (objects->is_worker)
+        return PY_NO_TYPE;
     if (!objects->subtype_traverse_known)
         find_subtype_traverse(objects);
     return resolve_chain(objects, type);
@@ -396,12 +399,13 @@ bool py_has_gc_head(struct py_objects *objects, uint64_t object, const struct py
 }
 
 /* A tp_is_gc of an extension's: greenlets that are suspended say no (greenlet's green_is_gc). What
- * cannot be asked is taken for what its type says. */
+ * cannot be asked is taken for what its type says. A worker knows what was asked when the object
+ * was walked. */
 static bool ask_is_gc(struct py_objects *objects, const struct py_type *type, uint64_t object)
 {
     uint32_t known = df_map_get(&objects->gc_map, object);
-    if (known != DF_MAP_NONE)
-        return known;
+    if (known != DF_MAP_NONE || objects->is_worker)
+        return known != 0;
     struct df_emulator *emulator = py_emulator(objects);
     uint64_t result = 1;
     if (emulator && df_emulator_call(emulator, type->asks_gc, &object, 1, &result) != DF_CALL_OK)

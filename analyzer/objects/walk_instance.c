@@ -183,13 +183,19 @@ static void own_members(struct py_objects *objects, const struct py_type *type, 
                         struct py_refs *refs)
 {
     struct py_type *own = objects->types[type->index];
+    enum py_walk_kind kind = PY_WALK_NONE;
     if (type->owns_nothing)
         return;
     if (py_struct_own(objects, type, object, refs)) {
-        own->walk_kind = PY_WALK_STRUCT;
+        kind = PY_WALK_STRUCT;
     } else if (PY_PTR(&objects->reader, type->address, type, tp_members)) {
-        own->walk_kind = PY_WALK_MEMBERS;
+        kind = PY_WALK_MEMBERS;
         py_push_members(objects, type, object, PY_REF_OWNED, refs);
+    }
+    if (objects->is_worker) /* the owner has walked one of them */
+        return;
+    if (kind != PY_WALK_NONE) {
+        own->walk_kind = kind;
     } else {
         own->owns_nothing = true;
         own->walk = NULL;
