@@ -7,7 +7,7 @@
 # NECROPY_OTHER may be: it must say of every core what necropy of this machine says.
 set -eu
 source=$(cd "$(dirname "$0")/.." && pwd)
-NECROPY_MORE="libelf-dev libdwarf-dev libarchive-dev libjansson-dev libunicorn-dev libc6-dev libgcc-12-dev" \
+NECROPY_MORE="libelf-dev libdwarf-dev libarchive-dev libzstd-dev libxxhash-dev libjansson-dev libunicorn-dev libc6-dev libgcc-12-dev" \
     "$source/tests/aarch64-root.sh" "$1/root" bookworm >&2
 folder=$(cd "$1" && pwd)
 libraries=usr/lib/aarch64-linux-gnu

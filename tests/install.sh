@@ -3,7 +3,7 @@
 #
 # install_missing installs only what is missing; with NECROPY_NO_INSTALL=1, or without apt-get, it only says so.
 
-necropy_packages=(gcc libc6-dev make cmake pkg-config libelf-dev libdwarf-dev libarchive-dev
+necropy_packages=(gcc libc6-dev make cmake pkg-config libelf-dev libdwarf-dev libarchive-dev libzstd-dev libxxhash-dev
     libdebuginfod-dev libdw-dev libjansson-dev libunicorn-dev libcmocka-dev graphviz gdb binutils procps libc6-dbg python3 python3-dbg python3-dev python3-jsonschema
     dwz zstd lz4 xz-utils bzip2)
 
