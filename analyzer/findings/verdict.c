@@ -39,6 +39,7 @@ struct df_err *fi_verdict_make(struct fi_analysis *analysis,
     struct fi_verdict *verdict = fi_pool_array(pool, 1, sizeof(*verdict));
     verdict->pool = pool;
     verdict->heap_bytes = analysis->total_bytes;
+    verdict->gap = fi_pool_take(pool, fi_coverage_gap(analysis));
     struct fi_context context = {.analysis = analysis,
                                  .verdict = verdict,
                                  .pool = pool,

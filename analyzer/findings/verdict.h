@@ -243,6 +243,7 @@ struct fi_verdict {
     struct fi_finding *findings; /* most severe, then biggest first */
     uint32_t finding_count;
     uint64_t heap_bytes; /* shallow bytes of all objects */
+    const char *gap;     /* one sentence on what could not be read; NULL: all was */
     void *pool;          /* verdict.c's */
 };
 
