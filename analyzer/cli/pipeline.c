@@ -56,7 +56,8 @@ static struct df_err *analyse(const struct cli_options *options, struct cli_sess
     const struct df_progress *progress = &session->progress.progress;
     struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
-    DF_TRY(gr_build(session->objects, session->py, progress, &session->graph));
+    DF_TRY(
+        gr_build(session->objects, session->py, progress, thread_count(options), &session->graph));
     if (depth == TO_GRAPH)
         return NULL;
     return fi_analyse(session->py, session->objects, session->graph, progress,

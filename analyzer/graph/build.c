@@ -121,7 +121,7 @@ static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discove
 }
 
 struct df_err *gr_build(struct py_objects *objects, struct py *py,
-                        const struct df_progress *progress, struct gr_graph **ret)
+                        const struct df_progress *progress, uint32_t jobs, struct gr_graph **ret)
 {
     struct gr_graph *graph = df_xcalloc(1, sizeof(*graph));
     struct gr_seeds seeds = {0};
@@ -130,7 +130,7 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
 
     graph->texts = gr_texts_create();
     seeds.texts = graph->texts;
-    err = gr_discovery_init(&discovery, objects, py, progress);
+    err = gr_discovery_init(&discovery, objects, py, progress, jobs);
     gr_seeds_collect(&seeds, objects, py);
     if (!err)
         err = discover(&discovery, &seeds);

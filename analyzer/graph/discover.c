@@ -13,6 +13,7 @@
 
 #include "analyzer/algo/csr.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 #define GROUP_OBJECTS 256
 #define GROUP_REFS 4096
@@ -23,10 +24,15 @@
 #define PROGRESS_STEP 65536
 
 struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects,
-                                 struct py *py, const struct df_progress *progress)
+                                 struct py *py, const struct df_progress *progress, uint32_t jobs)
 {
-    *discovery = (struct gr_discovery){
-        .py = py, .objects = objects, .reader = py_reader(py), .progress = progress};
+    *discovery = (struct gr_discovery){.py = py,
+                                       .objects = objects,
+                                       .reader = py_reader(py),
+                                       .progress = progress,
+                                       .jobs = !jobs                   ? 1
+                                               : jobs < DF_MAX_THREADS ? jobs
+                                                                       : DF_MAX_THREADS};
     df_map_init(&discovery->sources);
     discovery->interned = df_xcalloc(py->interpreter_count + 1, sizeof(*discovery->interned));
     for (uint32_t i = 0; i < py->interpreter_count; i++)

@@ -39,6 +39,7 @@ struct gr_discovery {
     struct py_objects *objects;
     struct py_reader reader;
     const struct df_progress *progress;
+    uint32_t jobs; /* threads that may work at once */
 
     struct gr_places places; /* objects */
     uint64_t *listed;        /* bits of those that are in a collector's list */
@@ -73,7 +74,7 @@ struct gr_discovery {
 enum gr_discovered { GR_NO_OBJECT, GR_KNOWN_OBJECT, GR_NEW_OBJECT };
 
 struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects,
-                                 struct py *py, const struct df_progress *progress);
+                                 struct py *py, const struct df_progress *progress, uint32_t jobs);
 void gr_discovery_deinit(struct gr_discovery *discovery);
 /* Gives back what only discovering needs. */
 void gr_discovery_release(struct gr_discovery *discovery);

@@ -94,6 +94,14 @@ void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret
     enter_range(ret, 0);
 }
 
+static void next_word(struct gr_place_cursor *cursor)
+{
+    if (++cursor->word < cursor->end)
+        cursor->left = cursor->places->bits[cursor->word];
+    else
+        enter_range(cursor, cursor->range + 1);
+}
+
 bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint64_t *ret_place)
 {
     const struct gr_places *places = cursor->places;
@@ -108,10 +116,18 @@ bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint6
             *ret_place = place;
             return true;
         }
-        if (++cursor->word < cursor->end)
-            cursor->left = places->bits[cursor->word];
-        else
-            enter_range(cursor, cursor->range + 1);
+        next_word(cursor);
     }
     return false;
+}
+
+uint64_t gr_places_pass(struct gr_place_cursor *cursor, uint64_t least)
+{
+    uint64_t passed = 0;
+
+    while (passed < least && cursor->range < cursor->places->space->count) {
+        passed += gr_count_bits(cursor->left);
+        next_word(cursor);
+    }
+    return passed;
 }

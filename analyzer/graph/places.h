@@ -106,5 +106,8 @@ struct gr_place_cursor {
 void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret);
 /* False at the end. Members that are added behind the cursor's place are met. */
 bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint64_t *ret_place);
+/* Passes over `least` members, and those that share a word with the last; how many these were:
+ * fewer at the end. */
+uint64_t gr_places_pass(struct gr_place_cursor *cursor, uint64_t least);
 
 #endif

@@ -11,47 +11,85 @@
 #include <stdlib.h>
 
 #include "analyzer/algo/csr.h"
+#include "analyzer/graph/runs.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
-static void set_bit(struct gr_sweeping *sweeping, uint64_t *bits, uint64_t address)
+struct marker { /* what one thread needs to mark objects and their buffers */
+    const struct gr_sweeping *sweeping;
+    struct py_objects *objects;
+    const struct gr_area *last;
+    bool alone; /* no other thread sets bits */
+};
+
+static void set_bit(struct marker *marker, uint64_t *bits, uint64_t address)
 {
-    const struct gr_area *area = gr_area_at(sweeping, address);
+    const struct gr_area *area = gr_area_near(marker->sweeping, address, &marker->last);
     if (!area)
         return;
     uint64_t bit = area->bit + (address - area->start) / 16;
-    bits[bit / 64] |= UINT64_C(1) << (bit % 64);
+    if (marker->alone)
+        gr_set_bit(bits, bit);
+    else
+        __atomic_fetch_or(&bits[bit / 64], UINT64_C(1) << (bit % 64), __ATOMIC_RELAXED);
 }
 
 static void mark_buffer(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
 {
-    struct gr_sweeping *sweeping = context;
+    struct marker *marker = context;
     (void)size;
     (void)kind;
-    set_bit(sweeping, sweeping->buffers, address);
+    set_bit(marker, marker->sweeping->buffers, address);
 }
 
-static void mark_object(struct gr_sweeping *sweeping, uint64_t object)
+static void mark_object(struct marker *marker, uint64_t object)
 {
-    struct py_objects *objects = sweeping->discovery->objects;
-    set_bit(sweeping, sweeping->objects, object);
-    py_buffers(objects, object, py_object_type(objects, object), mark_buffer, sweeping);
+    set_bit(marker, marker->sweeping->objects, object);
+    py_buffers(marker->objects, object, py_object_type(marker->objects, object), mark_buffer,
+               marker);
+}
+
+struct marking { /* what threads share that mark what was found */
+    const struct gr_sweeping *sweeping;
+    struct gr_runs runs;
+    struct py_objects **workers; /* one a thread */
+    uint32_t count;
+};
+
+static void mark_runs(void *context, uint32_t i)
+{
+    struct marking *marking = context;
+    struct marker marker = {.sweeping = marking->sweeping,
+                            .objects = marking->workers[i],
+                            .alone = marking->count == 1};
+    struct gr_run run;
+    uint64_t object, place;
+    while (gr_runs_take(&marking->runs, &run))
+        for (uint32_t v = run.first; v < run.end && gr_places_next(&run.cursor, &object, &place);
+             v++)
+            mark_object(&marker, object);
 }
 
 /* Bits of all objects. */
 static void mark_found(struct gr_sweeping *sweeping)
 {
-    struct gr_place_cursor cursor;
-    uint64_t object, place;
-    gr_places_begin(&sweeping->discovery->places, &cursor);
-    while (gr_places_next(&cursor, &object, &place))
-        mark_object(sweeping, object);
+    struct gr_discovery *discovery = sweeping->discovery;
+    struct marking marking = {.sweeping = sweeping,
+                              .workers = py_objects_workers(discovery->objects, discovery->jobs),
+                              .count = discovery->jobs};
+    gr_runs_init(&marking.runs, &discovery->places);
+    df_threads_run(marking.count, mark_runs, &marking);
+    gr_runs_deinit(&marking.runs);
+    py_objects_close_workers(marking.workers, marking.count);
 }
 
 /* Of those that were discovered since. */
 static void mark_fresh(struct gr_sweeping *sweeping)
 {
+    struct marker marker = {
+        .sweeping = sweeping, .objects = sweeping->discovery->objects, .alone = true};
     for (size_t i = 0; i < sweeping->discovery->fresh.count; i++)
-        mark_object(sweeping, sweeping->discovery->fresh.items[i]);
+        mark_object(&marker, sweeping->discovery->fresh.items[i]);
 }
 
 /* Whether a bit is set in the block's part of a bitmap. */
@@ -89,7 +127,7 @@ static void visit_block(struct gr_sweeping *sweeping, const struct gr_area *area
         count(sweeping, is, size);
         return;
     }
-    set_bit(sweeping, sweeping->waits, address);
+    gr_set_bit(sweeping->waits, area->bit + (address - area->start) / 16);
     sweeping->hooked |= py_block_has_hook(sweeping->discovery->reader.space, address);
     DF_PUSH(&sweeping->open, (struct gr_open){.address = address,
                                               .size = size,

@@ -142,7 +142,7 @@ struct df_err *gr_areas_make(struct gr_sweeping *sweeping)
     return NULL;
 }
 
-const struct gr_area *gr_area_search(struct gr_sweeping *sweeping, uint64_t address)
+const struct gr_area *gr_area_search(const struct gr_sweeping *sweeping, uint64_t address)
 {
     const struct gr_area *areas = sweeping->areas.items;
     size_t low = 0, high = sweeping->areas.count;
@@ -155,7 +155,7 @@ const struct gr_area *gr_area_search(struct gr_sweeping *sweeping, uint64_t addr
     }
     if (!low || address >= areas[low - 1].end)
         return NULL;
-    return sweeping->last = &areas[low - 1];
+    return &areas[low - 1];
 }
 
 static void count(struct gr_sweeping *sweeping, enum gr_memory kind, uint64_t blocks,

@@ -70,17 +70,25 @@ struct gr_sweeping {
 
 /* Areas, and empty bitmaps for them (sweep_areas.c). */
 struct df_err *gr_areas_make(struct gr_sweeping *sweeping);
-const struct gr_area *gr_area_search(struct gr_sweeping *sweeping, uint64_t address);
+const struct gr_area *gr_area_search(const struct gr_sweeping *sweeping, uint64_t address);
 
-/* The area that holds address, or NULL. */
-static inline const struct gr_area *gr_area_at(struct gr_sweeping *sweeping, uint64_t address)
+/* The area that holds address, or NULL. *last: one that may be it. */
+static inline const struct gr_area *gr_area_near(const struct gr_sweeping *sweeping,
+                                                 uint64_t address, const struct gr_area **last)
 {
     if (address - sweeping->low >= sweeping->high - sweeping->low)
         return NULL;
-    const struct gr_area *last = sweeping->last;
-    if (last && address - last->start < last->end - last->start)
-        return last;
-    return gr_area_search(sweeping, address);
+    if (*last && address - (*last)->start < (*last)->end - (*last)->start)
+        return *last;
+    const struct gr_area *found = gr_area_search(sweeping, address);
+    if (found)
+        *last = found;
+    return found;
+}
+
+static inline const struct gr_area *gr_area_at(struct gr_sweeping *sweeping, uint64_t address)
+{
+    return gr_area_near(sweeping, address, &sweeping->last);
 }
 
 /* mimalloc's pages and what it has reserved; a page's used blocks; what is reserved and no page

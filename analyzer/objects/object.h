@@ -13,7 +13,7 @@
  * foreign data.
  *
  * Threads: a struct py_objects is used by one thread at a time. While it rests, any number of
- * workers (py_objects_worker), one a thread, may do the work in between: they read what it knows of
+ * workers (py_objects_workers), one a thread, may do the work in between: they read what it knows of
  * types, all of which were met by then, and have a reader and a ledger of their own.
  */
 #ifndef PY_OBJECT_H
@@ -97,7 +97,7 @@ struct py_type {
     uint32_t base_index;         /* index of tp_base, PY_NO_TYPE when none or implausible */
     uint32_t owner_index; /* the base that owns what nobody visits, PY_NO_TYPE when there is none */
     py_walker walk;              /* NULL: no references */
-    py_sizer size;               /* NULL until the first py_size or py_objects_worker */
+    py_sizer size;               /* NULL until the first py_size or py_objects_workers */
     enum py_walk_kind walk_kind; /* the least exact one that served an object of it */
     bool deferred;               /* py_walk leaves its objects to py_walk_batch */
     bool owns_nothing;           /* without tp_traverse: its structure has no references */
@@ -126,7 +126,7 @@ static inline bool py_type_has_no_references(const struct py_type *type)
 }
 
 /* Sizes of its objects, or whether the collector looks at them, are told by code of its own, run in
- * the emulator; known from the first py_size or py_objects_worker on. */
+ * the emulator; known from the first py_size or py_objects_workers on. */
 static inline bool py_type_runs_code(const struct py_type *type)
 {
     return type->sizeof_function || type->asks_gc;
@@ -141,16 +141,16 @@ struct py_objects_options {
 struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
                                struct py_objects **ret);
 void py_objects_close(struct py_objects *objects); /* NULL is allowed */
-/* A worker serves for py_object_type, py_walk, py_is_gc, py_object_flags, py_size, py_buffers,
+/* Makes `count` workers. They serve for py_object_type, py_walk, py_is_gc, py_object_flags, py_size, py_buffers,
  * py_shared_keys and py_own_keys, of objects whose type the owner has met (by py_object_type), and
- * which it has walked before when they are to be walked. It adds no types and runs no code of the
+ * which it has walked before when they are to be walked. They add no types and run no code of the
  * dead process: of objects of types for which py_type_runs_code says so, only the owner can tell
- * size and flags. Until all its workers are closed the owner must not be used. */
-struct py_objects *py_objects_worker(struct py_objects *owner);
+ * size and flags. Until they are closed the owner must not be used. */
+struct py_objects **py_objects_workers(struct py_objects *owner, uint32_t count);
 /* What a worker's ledger has is added to the owner's, and its own is empty again: done in the order
  * of the work, the owner's comes out as if there were no workers. */
 void py_objects_take_ledger(struct py_objects *owner, struct py_objects *worker);
-void py_objects_close_worker(struct py_objects *worker); /* NULL is allowed */
+void py_objects_close_workers(struct py_objects **workers, uint32_t count);
 /* One sentence on why emulation is not available, or NULL when it is. */
 const char *py_objects_emulator_note(const struct py_objects *objects);
 

@@ -68,10 +68,9 @@ static void find_sizers(struct py_objects *objects)
             objects->types[i]->size = py_find_sizer(objects, objects->types[i]);
 }
 
-struct py_objects *py_objects_worker(struct py_objects *owner)
+static struct py_objects *make_worker(const struct py_objects *owner)
 {
     struct py_objects *worker = df_xcalloc(1, sizeof(*worker));
-    find_sizers(owner);
     *worker = *owner;
     worker->is_worker = true;
     worker->reader.fault = false;
@@ -81,18 +80,29 @@ struct py_objects *py_objects_worker(struct py_objects *owner)
     return worker;
 }
 
+struct py_objects **py_objects_workers(struct py_objects *owner, uint32_t count)
+{
+    struct py_objects **workers = df_xcalloc(count ? count : 1, sizeof(*workers));
+    find_sizers(owner);
+    for (uint32_t i = 0; i < count; i++)
+        workers[i] = make_worker(owner);
+    return workers;
+}
+
+void py_objects_close_workers(struct py_objects **workers, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        free(workers[i]->scratch.items);
+        free(workers[i]);
+    }
+    free(workers);
+}
+
 void py_objects_take_ledger(struct py_objects *owner, struct py_objects *worker)
 {
     for (uint32_t i = 0; i < worker->ledger_count; i++)
         add_to_ledger(owner, &worker->ledger[i]);
     worker->ledger_count = 0;
-}
-
-void py_objects_close_worker(struct py_objects *worker)
-{
-    if (worker)
-        free(worker->scratch.items);
-    free(worker);
 }
 
 uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row **ret)

@@ -55,7 +55,7 @@ static void begin(struct heap *heap, struct pb *pb)
     pb_put(pb, heap->table, arena);
     pb_put(pb, heap->table + 8, arena + POOL);
     pb_put(pb, heap->table + 16, (uint64_t)POOLS << 32 | (POOLS - 1));
-    assert_ok(gr_discovery_init(&heap->discovery, pb_open(pb), &pb->py, NULL));
+    assert_ok(gr_discovery_init(&heap->discovery, pb_open(pb), &pb->py, NULL, 2));
 }
 
 static uint64_t take(struct heap *heap)

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * threads.c: see threads.h.
+ */
+#include "dumpfmt/base/threads.h"
+
+#include <pthread.h>
+#include <stdbool.h>
+
+struct job {
+    void (*run)(void *context, uint32_t i);
+    void *context;
+    uint32_t i;
+    pthread_t thread;
+    bool started;
+};
+
+static void *start(void *context)
+{
+    const struct job *job = context;
+    job->run(job->context, job->i);
+    return NULL;
+}
+
+void df_threads_run(uint32_t jobs, void (*run)(void *context, uint32_t i), void *context)
+{
+    struct job others[DF_MAX_THREADS];
+    for (uint32_t i = 1; i < jobs && i < DF_MAX_THREADS; i++) {
+        others[i] = (struct job){.run = run, .context = context, .i = i};
+        others[i].started = !pthread_create(&others[i].thread, NULL, start, &others[i]);
+    }
+    if (jobs)
+        run(context, 0);
+    for (uint32_t i = 1; i < jobs; i++)
+        if (i >= DF_MAX_THREADS || !others[i].started)
+            run(context, i);
+        else
+            pthread_join(others[i].thread, NULL);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * threads.h: one piece of work done by several threads at once.
+ *
+ * The caller is one of them and goes on when all are done; so that with one thread none is started,
+ * and nobody keeps threads in between.
+ */
+#ifndef DF_BASE_THREADS_H
+#define DF_BASE_THREADS_H
+
+#include <stdint.h>
+
+#define DF_MAX_THREADS 64
+
+/* Calls run(context, i) once for each i below `jobs`, each on a thread of its own, 0 on the
+ * caller's. Of those beyond DF_MAX_THREADS, and where the system gives no thread, the caller does
+ * the work when its own is done: a run must not wait for one of a higher number. */
+void df_threads_run(uint32_t jobs, void (*run)(void *context, uint32_t i), void *context);
+
+#endif
