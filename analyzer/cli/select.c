@@ -63,7 +63,7 @@ static uint32_t mark(const struct fi_analysis *analysis, const char *name, uint8
     for (uint32_t i = 0; i < types; i++)
         marked[i] = !strcmp(py_type_at(analysis->objects, i)->name, name);
     for (uint32_t node = 0; node < graph->count; node++)
-        count += marked[graph->type[node]];
+        count += marked[gr_type(graph, node)];
     return count;
 }
 
@@ -77,7 +77,7 @@ struct df_err *cli_select_type(const struct fi_analysis *analysis, const char *n
     uint32_t count = mark(analysis, name, marked);
     if (!count) {
         for (uint32_t node = 0; node < graph->count; node++)
-            marked[graph->type[node]] = 1;
+            marked[gr_type(graph, node)] = 1;
         const char *full = full_name(analysis->objects, marked, name, &suggestions);
         count = full ? mark(analysis, full, marked) : 0;
     }
@@ -89,7 +89,7 @@ struct df_err *cli_select_type(const struct fi_analysis *analysis, const char *n
     DF_TRY(df_array(count, sizeof(*nodes), &nodes));
     uint32_t used = 0;
     for (uint32_t node = 0; node < graph->count; node++)
-        if (marked[graph->type[node]])
+        if (marked[gr_type(graph, node)])
             nodes[used++] = node;
     *ret = nodes;
     *ret_count = used;

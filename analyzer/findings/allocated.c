@@ -36,9 +36,9 @@ const struct py_trace *fi_allocation_of(struct fi_analysis *analysis, uint32_t n
     uint64_t presize;
 
     if (!traced || !analysis->objects ||
-        !py_presize(analysis->objects, graph->address[node], graph->type[node], &presize))
+        !py_presize(analysis->objects, gr_address(graph, node), gr_type(graph, node), &presize))
         return NULL;
-    return py_trace_at(traced, graph->address[node] - presize);
+    return py_trace_at(traced, gr_address(graph, node) - presize);
 }
 
 struct tally { /* of one line, or of one traceback */
@@ -188,7 +188,8 @@ void fi_allocated_fill(struct fi_analysis *analysis, struct fi_pool *pool, uint3
     blocks.own = fi_allocation_of(analysis, node);
     if (blocks.own)
         add_block(&blocks, blocks.own, "object");
-    py_buffers(analysis->objects, graph->address[node], graph->type[node], visit_buffer, &blocks);
+    py_buffers(analysis->objects, gr_address(graph, node), gr_type(graph, node), visit_buffer,
+               &blocks);
     *ret = blocks.items;
     *ret_count = blocks.count;
 }
@@ -212,7 +213,7 @@ static void collect_below(struct subject *subject, uint32_t top)
     for (uint32_t head = 0; head < used; head++)
         for (uint32_t i = a->child_start[queue[head]]; i < a->child_start[queue[head] + 1]; i++) {
             queue[used++] = a->child[i];
-            if (subject->wanted[a->graph->type[a->child[i]]])
+            if (subject->wanted[gr_type(a->graph, a->child[i])])
                 subject->nodes[subject->count++] = a->child[i];
         }
 }
@@ -223,7 +224,7 @@ static void collect_all(struct subject *subject)
 
     subject->count = 0;
     for (uint32_t v = 0; v < graph->count; v++)
-        if (subject->wanted[graph->type[v]])
+        if (subject->wanted[gr_type(graph, v)])
             subject->nodes[subject->count++] = v;
 }
 

@@ -18,7 +18,7 @@
 
 struct work { /* what is needed only while the analysis is made */
     struct fi_analysis *analysis;
-    struct al_csr csr, reverse;
+    struct al_csr csr;
     const struct df_progress *progress;
     uint32_t type_count;
     const struct fi_type_fact *facts;
@@ -41,12 +41,20 @@ static struct df_err *allocate(struct fi_analysis *a, uint32_t type_count)
 
 static struct df_err *find_dominators(struct work *work)
 {
+    DF_CLEANUP_FREE uint32_t *start = NULL;
+    DF_CLEANUP_FREE uint32_t *source = NULL;
+    DF_CLEANUP_FREE uint64_t *sizes = NULL;
+    DF_CLEANUP_FREE uint32_t *types = NULL;
     struct fi_analysis *a = work->analysis;
     struct gr_graph *graph = a->graph;
+    struct al_csr reverse = {.count = graph->count};
 
     df_progress(work->progress, "finding dominators", 0, 0);
-    DF_TRY(al_dominators(&work->csr, &work->reverse, graph->root_nodes, graph->root_node_count,
-                         a->idom, a->order, &a->reached));
+    DF_TRY(gr_reverse_csr(&graph->reverse, &start, &source));
+    reverse.start = start;
+    reverse.target = source;
+    DF_TRY(al_dominators(&work->csr, &reverse, graph->root_nodes, graph->root_node_count, a->idom,
+                         a->order, &a->reached));
 #ifdef FI_SELF_CHECK
     bool ok;
     uint32_t node;
@@ -55,10 +63,15 @@ static struct df_err *find_dominators(struct work *work)
                                &node));
     assert(ok);
 #endif
-    al_retained(graph->count, a->idom, a->order, a->reached, graph->size, a->retained,
-                a->retained_count);
-    DF_TRY(al_class_retained(graph->count, a->idom, a->order, a->reached, graph->type,
-                             work->type_count, a->retained, a->type_retained));
+    DF_TRY(df_array(graph->count, sizeof(*sizes), &sizes));
+    DF_TRY(df_array(graph->count, sizeof(*types), &types));
+    for (uint32_t v = 0; v < graph->count; v++) {
+        sizes[v] = gr_size(graph, v);
+        types[v] = gr_type(graph, v);
+    }
+    al_retained(graph->count, a->idom, a->order, a->reached, sizes, a->retained, a->retained_count);
+    DF_TRY(al_class_retained(graph->count, a->idom, a->order, a->reached, types, work->type_count,
+                             a->retained, a->type_retained));
     return al_dominator_children(graph->count, a->idom, a->retained, &a->child_start, &a->child);
 }
 
@@ -80,7 +93,7 @@ static bool may_be_tracked(const struct work *work, const uint8_t *candidate, ui
 {
     const struct gr_graph *graph = work->analysis->graph;
 
-    return (graph->flags[v] & GR_GC) && (!work->facts[graph->type[v]].tuple || candidate[v]);
+    return (graph->flags[v] & GR_GC) && (!work->facts[gr_type(graph, v)].tuple || candidate[v]);
 }
 
 /* _PyTuple_MaybeUntrack and its like, where the collector calls them before it counts. */
@@ -89,7 +102,8 @@ static void leave_atomic(const struct work *work, const uint8_t *visited, uint8_
     const struct gr_graph *graph = work->analysis->graph;
 
     for (uint32_t v = 0; v < graph->count; v++) {
-        bool leave = candidate[v] && work->facts[graph->type[v]].atomic && graph->references[v] > 0;
+        bool leave =
+            candidate[v] && work->facts[gr_type(graph, v)].atomic && gr_references(graph, v) > 0;
 
         for (uint32_t e = graph->start[v]; leave && e < graph->start[v + 1]; e++)
             leave = !visited[e] || !may_be_tracked(work, candidate, graph->target[e]);
@@ -107,18 +121,24 @@ static struct df_err *find_garbage(struct work *work)
     DF_CLEANUP_FREE uint8_t *legacy = NULL;
     struct fi_analysis *a = work->analysis;
     const struct gr_graph *graph = a->graph;
-    struct al_collector_input input = {.graph = &work->csr, .references = graph->references};
+    DF_CLEANUP_FREE int64_t *references = NULL;
+    struct al_collector_input input = {.graph = &work->csr};
+    uint32_t cursor = 0;
     struct al_collector_result result = {.verdict = a->verdict};
 
     df_progress(work->progress, "finding garbage", 0, 0);
     DF_TRY(df_array(graph->edge_count, 1, &visited));
     DF_TRY(df_array(graph->count, 1, &candidate));
     DF_TRY(df_array(graph->count, 1, &legacy));
+    DF_TRY(df_array(graph->count, sizeof(*references), &references));
+    for (uint32_t v = 0; v < graph->count; v++)
+        references[v] = gr_references(graph, v);
+    input.references = references;
     for (uint32_t e = 0; e < graph->edge_count; e++)
-        visited[e] = graph->kind[e] == PY_REF_REFERENT;
+        visited[e] = gr_next_edge_kind(graph, e, &cursor) == PY_REF_REFERENT;
     for (uint32_t v = 0; v < graph->count; v++) {
         candidate[v] = (graph->flags[v] & (GR_TRACKED | GR_GC | GR_FROZEN)) == (GR_TRACKED | GR_GC);
-        legacy[v] = work->facts[graph->type[v]].legacy;
+        legacy[v] = work->facts[gr_type(graph, v)].legacy;
     }
     leave_atomic(work, visited, candidate);
     input.visited = visited;
@@ -149,7 +169,7 @@ static void flood(const struct gr_graph *graph, uint8_t *mark, uint8_t colour, u
 
 static bool is_alive_root(const struct gr_graph *graph, uint32_t v)
 {
-    uint8_t kind = graph->root_kind[v];
+    uint8_t kind = gr_root_kind_of(graph, v);
 
     return kind != GR_ROOT_NONE && kind != GR_ROOT_GARBAGE && kind != GR_ROOT_UNKNOWN;
 }
@@ -186,7 +206,7 @@ static struct df_err *measure_garbage(struct work *work)
     for (uint32_t v = 0; v < graph->count; v++)
         if (mark[v] == FREED) {
             a->garbage_freed++;
-            a->garbage_bytes += graph->size[v];
+            a->garbage_bytes += gr_size(graph, v);
         }
     return NULL;
 }
@@ -244,7 +264,7 @@ static struct df_err *run(struct work *work)
 #endif
     DF_TRY(allocate(a, work->type_count));
     for (uint32_t v = 0; v < graph->count; v++)
-        a->total_bytes += graph->size[v];
+        a->total_bytes += gr_size(graph, v);
     return find_all(work);
 }
 
@@ -256,9 +276,6 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
     struct work work = {
         .analysis = df_xcalloc(1, sizeof(*work.analysis)),
         .csr = {.count = graph->count, .start = graph->start, .target = graph->target},
-        .reverse = {.count = graph->count,
-                    .start = graph->reverse_start,
-                    .target = graph->reverse_source},
         .progress = progress,
         .type_count = type_count,
         .facts = facts,

@@ -34,8 +34,8 @@ static struct df_err *tally_init(struct tally *tally, const struct fi_analysis *
 
 static void tally_add(struct tally *tally, const struct gr_graph *graph, uint32_t node)
 {
-    tally->count[graph->type[node]]++;
-    tally->bytes[graph->type[node]] += graph->size[node];
+    tally->count[gr_type(graph, node)]++;
+    tally->bytes[gr_type(graph, node)] += gr_size(graph, node);
 }
 
 static void tally_deinit(struct tally *tally)
@@ -116,12 +116,12 @@ static void fill_dominator(struct fi_show *show)
     if (above >= a->graph->count)
         return;
     fi_walk(show->analysis, above, &show->refs);
-    const struct py_ref *ref = fi_best_ref(&show->refs, a->graph->address[show->node]);
-    struct py_ref unknown = {.target = a->graph->address[show->node], .label = PY_LABEL_NONE};
+    const struct py_ref *ref = fi_best_ref(&show->refs, gr_address(a->graph, show->node));
+    struct py_ref unknown = {.target = gr_address(a->graph, show->node), .label = PY_LABEL_NONE};
 
     show->object->dominator = fi_pool_array(show->pool, 1, sizeof(struct fi_link));
     *show->object->dominator =
-        fi_show_link(show, above, a->graph->address[above], ref ? ref : &unknown);
+        fi_show_link(show, above, gr_address(a->graph, above), ref ? ref : &unknown);
     if (!ref)
         show->object->dominator->label = "…"; /* it holds it by more than one way */
 }
@@ -158,7 +158,7 @@ static struct df_err *fill_cycle(struct fi_show *show)
     DF_TRY(tally_init(&tally, a));
     for (uint32_t i = a->cycle_start[cycle]; i < a->cycle_start[cycle + 1]; i++) {
         tally_add(&tally, a->graph, a->cycle_member[i]);
-        show->object->cycle_bytes += a->graph->size[a->cycle_member[i]];
+        show->object->cycle_bytes += gr_size(a->graph, a->cycle_member[i]);
     }
     show->object->cycle_objects = a->cycle_start[cycle + 1] - a->cycle_start[cycle];
     uint32_t count = tally_rows(show, &tally, &rows);
@@ -209,16 +209,16 @@ struct df_err *fi_instances_make(struct fi_analysis *analysis, const uint32_t *n
     made->type = count ? fi_type(analysis, nodes[0])->name : "";
     for (uint32_t i = 0; i < count; i++) {
         sized[i] = (struct sized){analysis->retained[nodes[i]], nodes[i]};
-        made->bytes += analysis->graph->size[nodes[i]];
+        made->bytes += gr_size(analysis->graph, nodes[i]);
     }
     qsort(sized, count, sizeof(*sized), largest_first);
     made->count = options->limit && count > options->limit ? options->limit : count;
     made->items = fi_pool_array(show.pool, made->count, sizeof(*made->items));
     for (uint32_t i = 0; i < made->count; i++) {
-        uint64_t address = analysis->graph->address[sized[i].node];
+        uint64_t address = gr_address(analysis->graph, sized[i].node);
 
         made->items[i] = (struct fi_instance){.address = address,
-                                              .size = analysis->graph->size[sized[i].node],
+                                              .size = gr_size(analysis->graph, sized[i].node),
                                               .retained_bytes = sized[i].retained,
                                               .text = fi_show_text(&show, address, INSTANCE_TEXT)};
     }

@@ -58,7 +58,7 @@ static void fill_walks(struct fi_context *context, struct fi_coverage *coverage)
     uint32_t types = py_type_count(objects);
     uint64_t *count = fi_pool_array(context->pool, types, sizeof(*count));
     for (uint32_t node = 0; node < graph->count; node++)
-        count[graph->type[node]]++;
+        count[gr_type(graph, node)]++;
     for (uint32_t i = 0; i < types; i++) {
         const struct py_type *type = py_type_at(objects, i);
         by_walk[type->walk_kind % WALKS] += count[i];
@@ -135,7 +135,7 @@ static void fill_balance(const struct gr_graph *graph, struct fi_balance *balanc
                                    .lost_by_cpython = counts->lost,
                                    .lost_on_import = counts->imports};
     if (counts->deficit_example_count)
-        balance->deficit_example = graph->address[counts->deficit_examples[0]];
+        balance->deficit_example = gr_address(graph, counts->deficit_examples[0]);
 }
 
 void fi_fill_coverage(struct fi_context *context)

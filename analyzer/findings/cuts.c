@@ -63,7 +63,8 @@ static struct df_err *find_namespaces(struct work *work, const uint32_t *nodes, 
         work->stays[nodes[i]] = NEVER;
     for (uint32_t v = 0; v < graph->count; v++)
         if (!work->stays[v] && a->parent[v] == AL_ROOT &&
-            (graph->root_kind[v] == GR_ROOT_MODULE || graph->root_kind[v] == GR_ROOT_STATIC_TYPE))
+            (gr_root_kind_of(graph, v) == GR_ROOT_MODULE ||
+             gr_root_kind_of(graph, v) == GR_ROOT_STATIC_TYPE))
             work->stays[v] = STAYS;
     for (uint32_t depth = 0; changed && depth < MAX_NESTED; depth++) {
         changed = false;
@@ -100,7 +101,9 @@ static struct df_err *search(struct work *work, const uint32_t *nodes, uint32_t 
 {
     const struct gr_graph *graph = work->analysis->graph;
     const struct al_csr forward = {graph->count, graph->start, graph->target};
-    const struct al_csr reverse = {graph->count, graph->reverse_start, graph->reverse_source};
+    DF_CLEANUP_FREE uint32_t *start = NULL;
+    DF_CLEANUP_FREE uint32_t *source = NULL;
+    struct al_csr reverse = {.count = graph->count};
     const struct al_disjoint_input input = {
         .graph = &forward,
         .reverse = &reverse,
@@ -114,6 +117,9 @@ static struct df_err *search(struct work *work, const uint32_t *nodes, uint32_t 
         .context = work,
     };
 
+    DF_TRY(gr_reverse_csr(&graph->reverse, &start, &source));
+    reverse.start = start;
+    reverse.target = source;
     return al_disjoint_ways(&input, &work->found);
 }
 
@@ -135,7 +141,7 @@ static struct fi_cut make_root_cut(struct work *work, uint32_t node, uint32_t nu
     return (struct fi_cut){
         .path = fi_pool_text(work->pool, root ? root->path : "<root>"),
         .kind = root ? gr_root_kind_name(root->kind) : NULL,
-        .held = graph->address[node],
+        .held = gr_address(graph, node),
     };
 }
 
@@ -149,8 +155,8 @@ static struct fi_cut make_cut(struct work *work, uint32_t holder, uint32_t held)
     } chain = {0};
     struct fi_cut cut = {
         .holder_type = fi_pool_text(work->pool, fi_type(a, holder)->name),
-        .holder = a->graph->address[holder],
-        .held = a->graph->address[held],
+        .holder = gr_address(a->graph, holder),
+        .held = gr_address(a->graph, held),
     };
 
     DF_PUSH(&chain, held);

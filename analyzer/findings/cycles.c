@@ -75,7 +75,7 @@ static void count_small(const struct fi_context *context, struct shapes *shapes,
 {
     uint32_t ranks[SMALL_CYCLE], run = 0;
     for (uint32_t i = 0; i < count; i++)
-        ranks[i] = context->rank[context->analysis->graph->type[members[i]]];
+        ranks[i] = context->rank[gr_type(context->analysis->graph, members[i])];
     if (count > 1)
         qsort(ranks, count, sizeof(uint32_t), compare_numbers);
     for (uint32_t i = 0; i < count; i++) {
@@ -92,7 +92,7 @@ static void count_large(const struct fi_context *context, struct shapes *shapes,
 {
     uint32_t types = py_type_count(context->analysis->objects);
     for (uint32_t i = 0; i < count; i++)
-        shapes->tally[context->rank[context->analysis->graph->type[members[i]]]]++;
+        shapes->tally[context->rank[gr_type(context->analysis->graph, members[i])]]++;
     for (uint32_t rank = 0; rank < types; rank++) {
         if (shapes->tally[rank])
             add_part(shapes, rank, shapes->tally[rank]);
@@ -160,7 +160,7 @@ static void group_cycles(struct fi_context *context, struct shapes *shapes)
         struct group *group = find_group(shapes, parts, garbage, cycle);
         uint64_t bytes = 0;
         for (uint32_t i = 0; i < count; i++)
-            bytes += analysis->graph->size[members[i]];
+            bytes += gr_size(analysis->graph, members[i]);
         group->count++;
         group->objects += count;
         group->bytes += bytes;
@@ -255,7 +255,7 @@ static void fill_group(struct fi_context *context, const struct shapes *shapes,
     group->example_count = members < EXAMPLE_MEMBERS ? members : EXAMPLE_MEMBERS;
     group->example = fi_pool_array(context->pool, group->example_count, sizeof(uint64_t));
     for (uint32_t i = 0; i < group->example_count; i++)
-        group->example[i] = analysis->graph->address[analysis->cycle_member[first + i]];
+        group->example[i] = gr_address(analysis->graph, analysis->cycle_member[first + i]);
 }
 
 struct df_err *fi_fill_cycles(struct fi_context *context)

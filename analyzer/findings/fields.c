@@ -50,7 +50,7 @@ static void add_field(struct fields *fields, const char *name, uint64_t target)
                 .type = type == PY_NO_TYPE ? "?" : py_type_at(analysis->objects, type)->name,
                 .text = fi_show_text(fields->show, target, FIELD_TEXT),
                 .address = target,
-                .size = node == AL_NONE ? 0 : analysis->graph->size[node],
+                .size = node == AL_NONE ? 0 : gr_size(analysis->graph, node),
                 .retained_bytes = node == AL_NONE ? 0 : analysis->retained[node]});
 }
 
@@ -113,7 +113,7 @@ static const char *fields_are(const struct fi_show *show)
 static void sort_reference(struct fields *fields, const struct py_ref *ref)
 {
     struct fi_show *show = fields->show;
-    uint64_t holder = show->analysis->graph->address[show->node];
+    uint64_t holder = gr_address(show->analysis->graph, show->node);
 
     if (is_field(ref)) {
         if (within(fields, fields->total++))

@@ -57,9 +57,9 @@ static struct df_err *sum(struct fi_context *context,
         class_of[node] = types; /* the rest */
         if (!belongs(analysis, node))
             continue;
-        uint32_t type = class_of[node] = context->named[graph->type[node]];
+        uint32_t type = class_of[node] = context->named[gr_type(graph, node)];
         sums->count[type]++;
-        sums->shallow[type] += graph->size[node];
+        sums->shallow[type] += gr_size(graph, node);
         ++*ret_total;
     }
     struct df_err *err = df_array((size_t)types + 1, sizeof(*retained), &retained);

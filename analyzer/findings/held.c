@@ -46,7 +46,7 @@ static bool is_container(const struct fi_analysis *analysis, const struct py_typ
 static bool is_namespace_type(const struct fi_analysis *analysis, uint32_t node)
 {
     static const char *const names[] = {"module", NULL};
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
     return (type->flags & PY_TPFLAGS_TYPE) || fi_type_is_a(analysis, type, names);
 }
 
@@ -55,9 +55,9 @@ bool fi_is_dict_of(const struct fi_analysis *analysis, uint32_t owner, uint32_t 
     const struct gr_graph *graph = analysis->graph;
     struct py_refs refs = {0};
     bool found = false;
-    py_walk_one(analysis->objects, graph->address[owner], &refs);
+    py_walk_one(analysis->objects, gr_address(graph, owner), &refs);
     for (size_t i = 0; i < refs.count && !found; i++)
-        found = refs.items[i].target == graph->address[dict] &&
+        found = refs.items[i].target == gr_address(graph, dict) &&
                 refs.items[i].label == PY_LABEL_FIELD &&
                 !strcmp((const char *)(uintptr_t)refs.items[i].argument, "__dict__");
     free(refs.items);
@@ -68,7 +68,7 @@ bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node)
 {
     if (is_namespace_type(analysis, node))
         return true;
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
     if (!(type->flags & PY_TPFLAGS_DICT))
         return false;
     uint32_t holders[] = {analysis->idom[node], analysis->parent[node]};
@@ -130,19 +130,19 @@ struct fi_holding fi_items(const struct fi_analysis *analysis, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
     struct fi_holding none = {.type = PY_NO_TYPE};
-    if (!is_container(analysis, py_type_at(analysis->objects, graph->type[node])))
+    if (!is_container(analysis, py_type_at(analysis->objects, gr_type(graph, node))))
         return none;
     struct py_refs refs = {0};
     struct tally tally;
     tally_init(&tally, py_type_count(analysis->objects));
-    py_walk_one(analysis->objects, graph->address[node], &refs);
+    py_walk_one(analysis->objects, gr_address(graph, node), &refs);
     for (size_t i = 0; i < refs.count; i++) {
         uint32_t item = is_element(&refs.items[i]) ? gr_node(graph, refs.items[i].target) : AL_NONE;
         if (item == AL_NONE)
             continue;
-        uint32_t type = graph->type[item];
+        uint32_t type = gr_type(graph, item);
         tally.count[type]++;
-        tally.shallow[type] += graph->size[item];
+        tally.shallow[type] += gr_size(graph, item);
         tally.retained[type] += analysis->idom[item] == node ? analysis->retained[item] : 0;
     }
     struct fi_holding items = heaviest(&tally);
@@ -168,10 +168,10 @@ struct below { /* a walk over what a node dominates */
 static void enter(struct below *below, uint32_t node)
 {
     const struct fi_analysis *analysis = below->analysis;
-    uint32_t type = analysis->graph->type[node];
+    uint32_t type = gr_type(analysis->graph, node);
     below->inside[node] = 1;
     below->tally.count[type]++;
-    below->tally.shallow[type] += analysis->graph->size[node];
+    below->tally.shallow[type] += gr_size(analysis->graph, node);
     if (!below->open[type]++)
         below->tally.retained[type] += analysis->retained[node];
     DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, analysis->child_start[node]});
@@ -189,7 +189,7 @@ static void sum_below(struct below *below, uint32_t node)
             continue;
         }
         if (top->node != node)
-            below->open[analysis->graph->type[top->node]]--;
+            below->open[gr_type(analysis->graph, top->node)]--;
         below->stack.count--;
     }
 }
@@ -209,7 +209,7 @@ static uint64_t count_held(struct below *below, uint32_t node, uint32_t type)
             if (below->inside[to] & SEEN)
                 continue;
             below->inside[to] |= SEEN;
-            if (graph->type[to] == type)
+            if (gr_type(graph, to) == type)
                 count++;
             else if ((below->inside[to] & DOMINATED) && depth + 1 < GLUE_DEPTH)
                 DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){to, depth + 1});
@@ -249,7 +249,8 @@ static bool is_class(const struct fi_analysis *analysis, const struct fi_holding
 static struct fi_holding choose(struct below *below, uint32_t node, struct fi_holding items)
 {
     const struct fi_analysis *analysis = below->analysis;
-    struct fi_holding class = heaviest_class(analysis, &below->tally, analysis->graph->type[node]);
+    struct fi_holding class =
+        heaviest_class(analysis, &below->tally, gr_type(analysis->graph, node));
     if (class.type != PY_NO_TYPE && class.retained >= analysis->retained[node] / 2) {
         uint64_t held = count_held(below, node, class.type);
         class.count = held > class.count ? held : class.count;
@@ -260,14 +261,14 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     }
     if (items.type != PY_NO_TYPE)
         return items;
-    uint32_t own = analysis->graph->type[node];
+    uint32_t own = gr_type(analysis->graph, node);
     struct fi_holding any = heaviest(&below->tally);
     if (py_type_at(analysis->objects, own)->python_class &&
         below->tally.count[own] + 1 >= any.count) /* and not the dicts of its instances */
         any = tally_row(&below->tally, own);
     if (any.type == own && any.count) { /* a chain: its head is one of it */
         any.count++;
-        any.shallow += analysis->graph->size[node];
+        any.shallow += gr_size(analysis->graph, node);
         any.retained = analysis->retained[node];
     }
     return any;
@@ -277,7 +278,7 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
 static bool all_as_long(const struct fi_analysis *analysis, const uint32_t *nodes, uint32_t count)
 {
     const struct gr_graph *graph = analysis->graph;
-    const struct py_type *type = py_type_at(analysis->objects, graph->type[nodes[0]]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, nodes[0]));
     if (!(type->flags & PY_TPFLAGS_DICT) || count < ROWS)
         return false;
     uint32_t length = graph->start[nodes[0] + 1] - graph->start[nodes[0]];
@@ -301,9 +302,9 @@ static bool is_few(const struct fi_analysis *analysis, uint32_t type, size_t cou
 static void count_element(struct tally *tally, const struct fi_analysis *analysis, uint32_t item,
                           struct level *below)
 {
-    uint32_t type = analysis->graph->type[item];
+    uint32_t type = gr_type(analysis->graph, item);
     tally->count[type]++;
-    tally->shallow[type] += analysis->graph->size[item];
+    tally->shallow[type] += gr_size(analysis->graph, item);
     tally->retained[type] += analysis->idom[item] == AL_NONE ? 0 : analysis->retained[item];
     if (below->count <= MAX_INNER)
         DF_PUSH(below, item);
@@ -314,15 +315,16 @@ static void count_elements(struct tally *tally, const struct fi_analysis *analys
                            struct py_refs *refs, struct level *below)
 {
     const struct gr_graph *graph = analysis->graph;
-    bool container = is_container(analysis, py_type_at(analysis->objects, graph->type[node]));
+    bool container = is_container(analysis, py_type_at(analysis->objects, gr_type(graph, node)));
     refs->count = 0;
-    py_walk_one(analysis->objects, graph->address[node], refs);
+    py_walk_one(analysis->objects, gr_address(graph, node), refs);
     for (size_t k = 0; k < refs->count; k++) {
         uint32_t item = gr_node(graph, refs->items[k].target);
         if (item == AL_NONE || (container && !is_element(&refs->items[k])))
             continue;
-        if (container || (analysis->idom[item] == node &&
-                          is_container(analysis, py_type_at(analysis->objects, graph->type[item]))))
+        if (container ||
+            (analysis->idom[item] == node &&
+             is_container(analysis, py_type_at(analysis->objects, gr_type(graph, item)))))
             count_element(tally, analysis, item, below);
     }
 }
@@ -352,7 +354,7 @@ static bool keep_inner(const struct fi_analysis *analysis, struct level *level, 
     if (level->count > MAX_INNER)
         return false;
     for (size_t i = 0; i < level->count; i++) {
-        if (graph->type[level->items[i]] != type)
+        if (gr_type(graph, level->items[i]) != type)
             continue;
         crowd += graph->start[level->items[i] + 1] - graph->start[level->items[i]];
         level->items[kept++] = level->items[i];
@@ -427,7 +429,7 @@ const char *fi_describe(struct fi_context *context, uint32_t node)
 {
     const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    const struct py_type *type = py_type_at(analysis->objects, graph->type[node]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, node));
     const char *phrase = fi_type_phrase(context->pool, type);
     if (type->flags & PY_TPFLAGS_TYPE)
         return "a class";

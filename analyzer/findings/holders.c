@@ -110,7 +110,7 @@ static void walk_down(struct search *search, uint32_t node)
 static bool may_be_instance_dict(const struct fi_analysis *analysis, uint32_t owner, uint32_t type)
 {
     return !strcmp(py_type_at(analysis->objects, type)->name, "dict") &&
-           py_type_at(analysis->objects, analysis->graph->type[owner])->python_class;
+           py_type_at(analysis->objects, gr_type(analysis->graph, owner))->python_class;
 }
 
 /* The position in the chain of the head of a linked structure, or the chain's end. */
@@ -124,7 +124,7 @@ static size_t head_of_chain(const struct search *search)
     uint32_t *count = df_xcalloc(types, sizeof(*count)), *first = df_xcalloc(types, sizeof(*first));
     size_t best = end, best_count = CHAIN_LENGTH - 1;
     for (size_t i = 0; i <= end; i++) {
-        uint32_t type = analysis->graph->type[search->chain.items[i]];
+        uint32_t type = gr_type(analysis->graph, search->chain.items[i]);
         if (i && may_be_instance_dict(analysis, search->chain.items[i - 1], type))
             continue; /* the instances are the chain */
         if (!count[type]++)
@@ -151,7 +151,7 @@ static bool is_bushy(struct search *search, uint32_t node, uint32_t type)
     while (search->below.count && found < wanted) {
         uint32_t at = search->below.items[--search->below.count];
         for (uint32_t i = analysis->child_start[at]; i < analysis->child_start[at + 1]; i++) {
-            found += analysis->graph->type[analysis->child[i]] == type;
+            found += gr_type(analysis->graph, analysis->child[i]) == type;
             DF_PUSH(&search->below, analysis->child[i]);
         }
     }
@@ -162,18 +162,19 @@ static bool is_bushy(struct search *search, uint32_t node, uint32_t type)
 static size_t root_of_tree(struct search *search, size_t end)
 {
     const struct fi_analysis *analysis = search->analysis;
-    const uint32_t *chain = search->chain.items, *types = analysis->graph->type;
+    const struct gr_graph *graph = analysis->graph;
+    const uint32_t *chain = search->chain.items;
     size_t last = end, first, count = 0;
-    while (last && !py_type_at(analysis->objects, types[chain[last]])->python_class)
+    while (last && !py_type_at(analysis->objects, gr_type(graph, chain[last]))->python_class)
         last--;
-    uint32_t type = types[chain[last]];
+    uint32_t type = gr_type(graph, chain[last]);
     const struct py_type *class = py_type_at(analysis->objects, type);
     if (!class->python_class || class->flags & PY_TPFLAGS_TYPE)
         return end;
-    for (first = 0; types[chain[first]] != type;)
+    for (first = 0; gr_type(graph, chain[first]) != type;)
         first++;
     for (size_t i = first; i <= end; i++)
-        count += types[chain[i]] == type;
+        count += gr_type(graph, chain[i]) == type;
     return count >= 2 && count * BUSH_DENSITY >= end - first + 1 &&
                    is_bushy(search, chain[end], type)
                ? first
@@ -183,8 +184,8 @@ static size_t root_of_tree(struct search *search, size_t end)
 static bool is_instance_dict(const struct fi_analysis *analysis, uint32_t owner, uint32_t dict)
 {
     const struct gr_graph *graph = analysis->graph;
-    return !strcmp(py_type_at(analysis->objects, graph->type[dict])->name, "dict") &&
-           py_type_at(analysis->objects, graph->type[owner])->python_class &&
+    return !strcmp(py_type_at(analysis->objects, gr_type(graph, dict))->name, "dict") &&
+           py_type_at(analysis->objects, gr_type(graph, owner))->python_class &&
            fi_is_dict_of(analysis, owner, dict);
 }
 
@@ -265,11 +266,11 @@ struct fi_holder fi_holder_make(struct fi_context *context, uint32_t node)
 {
     const struct fi_analysis *analysis = context->analysis;
     return (struct fi_holder){
-        .address = analysis->graph->address[node],
+        .address = gr_address(analysis->graph, node),
         .type = fi_pool_text(context->pool, fi_type_name(analysis, node)),
         .path = fi_pool_take(context->pool, fi_path(context->analysis, node, false, 0)),
         .text = fi_describe(context, node),
-        .shallow_bytes = analysis->graph->size[node],
+        .shallow_bytes = gr_size(analysis->graph, node),
         .retained_bytes = analysis->retained[node],
         .retained_objects = analysis->retained_count[node],
     };

@@ -10,12 +10,12 @@
 bool fi_has_edge(const struct gr_graph *graph, uint32_t holder, uint32_t held)
 {
     uint32_t out = graph->start[holder + 1] - graph->start[holder];
-    uint32_t in = graph->reverse_start[held + 1] - graph->reverse_start[held];
+    uint32_t referrer;
 
-    if (in < out) {
-        for (uint32_t e = graph->reverse_start[held]; e < graph->reverse_start[held + 1]; e++)
-            if (graph->reverse_source[e] == holder)
-                return true;
+    if (gr_referrer_count(graph, held) < out) {
+        GR_EACH_REFERRER(graph, held, referrer)
+        if (referrer == holder)
+            return true;
         return false;
     }
     for (uint32_t e = graph->start[holder]; e < graph->start[holder + 1]; e++)
@@ -27,7 +27,7 @@ bool fi_has_edge(const struct gr_graph *graph, uint32_t holder, uint32_t held)
 void fi_walk(struct fi_analysis *analysis, uint32_t node, struct py_refs *refs)
 {
     refs->count = 0;
-    py_walk_one(analysis->objects, analysis->graph->address[node], refs);
+    py_walk_one(analysis->objects, gr_address(analysis->graph, node), refs);
 }
 
 /* How much a label says to a person, for choosing among several references to the same object. */
@@ -72,7 +72,7 @@ char *fi_step_label(struct fi_analysis *analysis, uint32_t holder, uint32_t held
     if (!fi_has_edge(analysis->graph, holder, held))
         return df_xstrdup("…");
     fi_walk(analysis, holder, refs);
-    ref = fi_best_ref(refs, analysis->graph->address[held]);
+    ref = fi_best_ref(refs, gr_address(analysis->graph, held));
     return ref ? fi_hop_text(analysis, holder, ref) : df_xstrdup(".<reference>");
 }
 
@@ -82,7 +82,7 @@ char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py
 
     if (ref->label == PY_LABEL_KEY) /* no Python expression leads to a key */
         return df_xstrdup(".<key>");
-    text = py_label_text(analysis->objects, analysis->graph->address[holder], ref);
+    text = py_label_text(analysis->objects, gr_address(analysis->graph, holder), ref);
 
     /* " local x" stands alone; behind the path of its frame it is a name like any other. */
     if (strncmp(text, " local ", 7) == 0) {
@@ -93,8 +93,8 @@ char *fi_hop_text(struct fi_analysis *analysis, uint32_t holder, const struct py
         return text;
     free(text);
     /* What a module's own m_traverse visits lies in its state, which has no names. */
-    return df_xstrdup(analysis->graph->root_kind[holder] == GR_ROOT_MODULE ? ".<state>"
-                                                                           : ".<reference>");
+    return df_xstrdup(gr_root_kind_of(analysis->graph, holder) == GR_ROOT_MODULE ? ".<state>"
+                                                                                 : ".<reference>");
 }
 
 const char *fi_hop_shape(struct fi_analysis *analysis, uint32_t holder, const struct py_ref *ref,

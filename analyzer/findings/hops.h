@@ -11,7 +11,7 @@
 
 static inline const struct py_type *fi_type(const struct fi_analysis *analysis, uint32_t node)
 {
-    return py_type_at(analysis->objects, analysis->graph->type[node]);
+    return py_type_at(analysis->objects, gr_type(analysis->graph, node));
 }
 
 bool fi_has_edge(const struct gr_graph *graph, uint32_t holder, uint32_t held);

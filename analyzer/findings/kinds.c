@@ -177,9 +177,9 @@ static void of_class(struct facts *facts)
     if (strcmp(facts->type->name, "type") != 0)
         add(facts, "metaclass", facts->type->name);
     for (uint32_t i = 0; index != PY_NO_TYPE && i < a->graph->count; i++)
-        if (a->graph->type[i] == index) {
+        if (gr_type(a->graph, i) == index) {
             count++;
-            bytes += a->graph->size[i];
+            bytes += gr_size(a->graph, i);
         }
     uint64_t retained = index < a->type_count ? a->type_retained[index] : 0;
 
@@ -281,7 +281,7 @@ void fi_show_kind(struct fi_show *show)
                           .analysis = show->analysis,
                           .reader = py_reader(show->analysis->py),
                           .type = fi_type(show->analysis, show->node),
-                          .address = show->analysis->graph->address[show->node]};
+                          .address = gr_address(show->analysis->graph, show->node)};
     const char *name = facts.type->name;
 
     if (facts.type->flags & PY_TPFLAGS_TYPE)

@@ -27,7 +27,7 @@ void fi_links_deinit(struct fi_links *links)
 
 static bool owns(struct fi_links *links, uint32_t holder, uint32_t dict)
 {
-    uint64_t address = links->analysis->graph->address[dict];
+    uint64_t address = gr_address(links->analysis->graph, dict);
 
     fi_walk(links->analysis, holder, &links->inner);
     for (size_t i = 0; i < links->inner.count; i++)
@@ -41,19 +41,17 @@ static bool owns(struct fi_links *links, uint32_t holder, uint32_t dict)
 static uint32_t find_owner(struct fi_links *links, uint32_t dict)
 {
     const struct gr_graph *graph = links->analysis->graph;
-    uint32_t first = graph->reverse_start[dict], end = graph->reverse_start[dict + 1];
+    struct gr_referrers few = gr_referrers(graph, dict);
+    uint32_t holder, tries = 0;
 
-    for (uint32_t e = first; e < end; e++) {
-        uint32_t holder = graph->reverse_source[e];
-
-        if ((graph->root_kind[holder] == GR_ROOT_MODULE ||
-             (fi_type(links->analysis, holder)->flags & PY_TPFLAGS_TYPE)) &&
-            owns(links, holder, dict))
+    GR_EACH_REFERRER(graph, dict, holder)
+    if ((gr_root_kind_of(graph, holder) == GR_ROOT_MODULE ||
+         (fi_type(links->analysis, holder)->flags & PY_TPFLAGS_TYPE)) &&
+        owns(links, holder, dict))
+        return holder;
+    while (tries++ < OWNER_TRIES && gr_next_referrer(&few, &holder))
+        if (owns(links, holder, dict))
             return holder;
-    }
-    for (uint32_t e = first; e < end && e - first < OWNER_TRIES; e++)
-        if (owns(links, graph->reverse_source[e], dict))
-            return graph->reverse_source[e];
     return dict;
 }
 
@@ -61,17 +59,15 @@ static uint32_t find_owner(struct fi_links *links, uint32_t dict)
 static uint32_t find_function(struct fi_links *links, uint32_t tuple)
 {
     const struct gr_graph *graph = links->analysis->graph;
-    uint32_t first = graph->reverse_start[tuple];
-    uint32_t holder;
+    uint32_t holder = gr_only_referrer(graph, tuple);
 
-    if (graph->reverse_start[tuple + 1] != first + 1)
+    if (holder == AL_NONE)
         return tuple;
-    holder = graph->reverse_source[first];
     if (strcmp(fi_type(links->analysis, holder)->name, "function") != 0)
         return tuple;
     fi_walk(links->analysis, holder, &links->inner);
     for (size_t i = 0; i < links->inner.count; i++)
-        if (links->inner.items[i].target == graph->address[tuple] &&
+        if (links->inner.items[i].target == gr_address(graph, tuple) &&
             fi_is_field(&links->inner.items[i], "__closure__"))
             return holder;
     return tuple;
@@ -82,7 +78,7 @@ static uint32_t find_function(struct fi_links *links, uint32_t tuple)
 static uint32_t owner_of(struct fi_links *links, uint32_t node)
 {
     uint64_t flags = fi_type(links->analysis, node)->flags;
-    uint64_t address = links->analysis->graph->address[node];
+    uint64_t address = gr_address(links->analysis->graph, node);
     uint32_t owner;
 
     if (!(flags & (PY_TPFLAGS_DICT | PY_TPFLAGS_TUPLE)))
@@ -138,11 +134,10 @@ void fi_links_holders(struct fi_links *links, uint32_t set, const uint32_t *memb
     const struct gr_graph *graph = links->analysis->graph;
 
     for (size_t i = 0; i < count; i++) {
-        uint32_t end = graph->reverse_start[members[i] + 1];
+        uint32_t holder;
 
-        for (uint32_t e = graph->reverse_start[members[i]]; e < end; e++) {
-            uint32_t holder = graph->reverse_source[e];
-
+        GR_EACH_REFERRER(graph, members[i], holder)
+        {
             if (links->stamp[holder] == set + 1)
                 continue;
             links->stamp[holder] = set + 1;
@@ -158,11 +153,10 @@ uint64_t fi_links_count_holders(struct fi_links *links, uint32_t set, const uint
     uint64_t holders = 0;
 
     for (size_t i = 0; i < count; i++) {
-        uint32_t end = graph->reverse_start[members[i] + 1];
+        uint32_t holder;
 
-        for (uint32_t e = graph->reverse_start[members[i]]; e < end; e++) {
-            uint32_t holder = graph->reverse_source[e];
-
+        GR_EACH_REFERRER(graph, members[i], holder)
+        {
             if (links->stamp[holder] == set + 1 || links->set_of[holder] == set)
                 continue;
             links->stamp[holder] = set + 1;

@@ -170,8 +170,9 @@ static void count_objects(struct ledger *ledger, const struct gr_graph *graph)
 {
     const struct df_segment *segment = NULL;
     size_t span = 0;
-    for (uint32_t node = 0; node < graph->count; node++) {
-        uint64_t address = graph->address[node];
+    struct gr_node_cursor cursor = gr_nodes(graph);
+    uint64_t address;
+    for (uint32_t node; gr_next_node(&cursor, &node, &address);) {
         if (is_swept(graph->sweep, &span, address))
             continue;
         if (!segment || address - segment->address >= segment->file_size)
@@ -180,7 +181,7 @@ static void count_objects(struct ledger *ledger, const struct gr_graph *graph)
             continue;
         ledger->blocks[OBJECTS]++;
         uint64_t *sum = &ledger->objects[segment - ledger->core->segments];
-        if (__builtin_add_overflow(*sum, graph->size[node], sum))
+        if (__builtin_add_overflow(*sum, gr_size(graph, node), sum))
             *sum = UINT64_MAX;
     }
 }
@@ -233,8 +234,8 @@ static void split_arrays(struct ledger *ledger, const struct fi_analysis *analys
         arrays += is_array[i] = py_type_is_array(analysis->objects, i);
     uint64_t bytes = 0;
     for (uint32_t node = 0; arrays && node < graph->count; node++)
-        if (is_array[graph->type[node]])
-            py_buffers(analysis->objects, graph->address[node], graph->type[node], add_size,
+        if (is_array[gr_type(graph, node)])
+            py_buffers(analysis->objects, gr_address(graph, node), gr_type(graph, node), add_size,
                        &bytes);
     ledger->bytes[ARRAYS] = bytes < ledger->bytes[BUFFERS] ? bytes : ledger->bytes[BUFFERS];
     ledger->bytes[BUFFERS] -= ledger->bytes[ARRAYS];

@@ -88,19 +88,19 @@ static void list_holder(struct fi_show *m, uint32_t holder, bool weak)
     for (size_t i = 0; i < m->refs.count; i++) {
         const struct py_ref *ref = &m->refs.items[i];
 
-        if (ref->target != graph->address[m->node] || (ref->kind == PY_REF_WEAK) != weak)
+        if (ref->target != gr_address(graph, m->node) || (ref->kind == PY_REF_WEAK) != weak)
             continue;
         found = true;
         if (within_limit(m, object->referrer_count))
             object->referrers[object->referrer_count++] =
-                fi_show_link(m, holder, graph->address[holder], ref);
+                fi_show_link(m, holder, gr_address(graph, holder), ref);
     }
     if (!found && within_limit(m, object->referrer_count)) {
-        struct py_ref unknown = {.target = graph->address[m->node],
+        struct py_ref unknown = {.target = gr_address(graph, m->node),
                                  .kind = weak ? PY_REF_WEAK : PY_REF_REFERENT};
 
         object->referrers[object->referrer_count++] =
-            fi_show_link(m, holder, graph->address[holder], &unknown);
+            fi_show_link(m, holder, gr_address(graph, holder), &unknown);
     }
 }
 
@@ -117,20 +117,24 @@ static void list_weak_holders(struct fi_show *m)
 {
     const struct gr_graph *graph = m->analysis->graph;
 
-    for (uint32_t v = 0; v < graph->count && within_limit(m, m->object->referrer_count); v++)
-        for (uint32_t e = graph->weak_start[v]; e < graph->weak_start[v + 1]; e++)
+    for (uint32_t i = 0; i < graph->weak_holder_count; i++) {
+        if (!within_limit(m, m->object->referrer_count))
+            return;
+        for (uint32_t e = graph->weak_start[i]; e < graph->weak_start[i + 1]; e++)
             if (graph->weak_target[e] == m->node) {
-                list_holder(m, v, true);
+                list_holder(m, graph->weak_holder[i], true);
                 break;
             }
+    }
 }
 
 static void fill_referrers(struct fi_show *m)
 {
     const struct gr_graph *graph = m->analysis->graph;
     struct fi_object *object = m->object;
-    uint32_t first = graph->reverse_start[m->node], end = graph->reverse_start[m->node + 1];
-    uint64_t weak = count_weak(graph, m->node), room = end - first + weak;
+    struct gr_referrers holders = gr_referrers(graph, m->node);
+    uint64_t weak = count_weak(graph, m->node), room = holders.left + weak;
+    uint32_t holder, last = AL_NONE;
 
     object->referrer_total = room;
     if (m->limit && room > m->limit)
@@ -139,9 +143,11 @@ static void fill_referrers(struct fi_show *m)
     m->limit = (uint32_t)room; /* the array's end, from here on */
     if (!room)
         return;
-    for (uint32_t e = first; e < end && within_limit(m, object->referrer_count); e++)
-        if (e == first || graph->reverse_source[e] != graph->reverse_source[e - 1])
-            list_holder(m, graph->reverse_source[e], false);
+    while (within_limit(m, object->referrer_count) && gr_next_referrer(&holders, &holder)) {
+        if (holder != last)
+            list_holder(m, holder, false);
+        last = holder;
+    }
     if (weak)
         list_weak_holders(m);
 }
@@ -183,16 +189,16 @@ static void fill_facts(struct fi_show *m)
     struct fi_object *object = m->object;
     uint32_t v = m->node;
 
-    object->address = graph->address[v];
-    object->size = graph->size[v];
+    object->address = gr_address(graph, v);
+    object->size = gr_size(graph, v);
     object->retained_bytes = a->retained[v];
     object->retained_objects = a->retained_count[v];
-    object->references = graph->references[v];
+    object->references = gr_references(graph, v);
     object->type = fi_type(a, v)->name;
     object->path = fi_pool_take(m->pool, fi_path(a, v, false, PATH_HOPS));
     object->dominator_path = fi_pool_take(m->pool, fi_path(a, v, true, PATH_HOPS));
-    object->source = gr_source_name(graph->source[v]);
-    object->root = graph->root_kind[v] ? gr_root_kind_name(graph->root_kind[v]) : NULL;
+    object->source = gr_source_name(gr_source_of(graph, v));
+    object->root = gr_root_kind_of(graph, v) ? gr_root_kind_name(gr_root_kind_of(graph, v)) : NULL;
     object->verdict = verdict_name(a->verdict[v]);
     object->tracked = graph->flags[v] & GR_TRACKED;
     object->finalized = graph->flags[v] & GR_FINALIZED;
@@ -222,7 +228,7 @@ struct df_err *fi_object_make(struct fi_analysis *analysis, uint32_t node,
     m.object->pool = m.pool;
     fill_facts(&m);
     fi_show_fields(&m);
-    m.object->text = fi_show_text(&m, analysis->graph->address[node],
+    m.object->text = fi_show_text(&m, gr_address(analysis->graph, node),
                                   m.object->field_total ? FIELDS_TEXT_LENGTH : TEXT_LENGTH);
     fi_show_kind(&m);
     fill_referents(&m);

@@ -86,7 +86,7 @@ uint32_t fi_type_rows(struct fi_context *context, const uint64_t *count, const u
 
 static inline const char *fi_type_name(const struct fi_analysis *analysis, uint32_t node)
 {
-    return py_type_at(analysis->objects, analysis->graph->type[node])->name;
+    return py_type_at(analysis->objects, gr_type(analysis->graph, node))->name;
 }
 
 #endif

@@ -117,9 +117,9 @@ static bool skip_local(struct writer *w, uint32_t holder, uint32_t held)
 static uint64_t context_variable(const struct writer *w, uint32_t node, uint64_t value)
 {
     struct py_reader reader = py_reader(w->analysis->py);
-    uint64_t at = w->analysis->graph->address[node], before = 0;
+    uint64_t at = gr_address(w->analysis->graph, node), before = 0;
 
-    for (uint64_t i = 0; i < w->analysis->graph->size[node] / 8; i++) {
+    for (uint64_t i = 0; i < gr_size(w->analysis->graph, node) / 8; i++) {
         uint64_t word = py_word(&reader, at + 8 * i);
 
         if (word == value && before && !reader.fault)
@@ -139,7 +139,7 @@ static bool skip_trie(struct writer *w, uint32_t holder, uint32_t held)
         return true;
     if (strncmp(fi_type(w->analysis, holder)->name, "hamt", 4) != 0)
         return false;
-    uint64_t variable = context_variable(w, holder, w->analysis->graph->address[held]);
+    uint64_t variable = context_variable(w, holder, gr_address(w->analysis->graph, held));
     uint64_t name = variable ? PY_PTR(&reader, variable, contextvar, var_name) : 0;
     DF_CLEANUP_FREE char *text =
         name && !reader.fault ? py_text(w->analysis->objects, name, 60) : NULL;
@@ -159,7 +159,7 @@ static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
     if (skip_local(w, holder, held) || skip_trie(w, holder, held))
         return;
     fi_walk(w->analysis, holder, &w->refs);
-    ref = fi_best_ref(&w->refs, w->analysis->graph->address[held]);
+    ref = fi_best_ref(&w->refs, gr_address(w->analysis->graph, held));
     if (!ref) { /* the holder could be walked only by other means */
         write_text(w, ".<reference>");
         w->attributes = w->cell = false;
@@ -205,7 +205,7 @@ static void write_hops(struct writer *w, const struct chain *chain, uint32_t max
 /* The top of the dominator tree may be held by several roots: then its short path names it. */
 static void write_top(struct writer *w, uint32_t node, bool dominators, uint32_t max_hops)
 {
-    if (dominators && w->analysis->graph->root_kind[node] == GR_ROOT_NONE) {
+    if (dominators && gr_root_kind_of(w->analysis->graph, node) == GR_ROOT_NONE) {
         struct chain chain = {0};
 
         chain_fill(&chain, w->analysis, node, w->analysis->parent);

@@ -85,7 +85,7 @@ struct painter {
  * is the number 1 too says nothing about those who hold numbers. */
 static bool is_root(const struct painter *p, uint32_t node)
 {
-    uint8_t kind = p->analysis->graph->root_kind[node];
+    uint8_t kind = gr_root_kind_of(p->analysis->graph, node);
 
     if (!p->backwards && !(p->analysis->graph->flags[node] & GR_GC))
         return false;
@@ -100,7 +100,7 @@ static bool is_class(const struct painter *p, uint32_t node)
 /* Named roots stand for themselves; unexplained references are alike. */
 static bool stands_alone(const struct painter *p, uint32_t node)
 {
-    return is_root(p, node) && p->analysis->graph->root_kind[node] != GR_ROOT_SURPLUS;
+    return is_root(p, node) && gr_root_kind_of(p->analysis->graph, node) != GR_ROOT_SURPLUS;
 }
 
 static bool fold_fits(const struct painter *p, const struct fold *fold, uint32_t node,
@@ -110,7 +110,8 @@ static bool fold_fits(const struct painter *p, const struct fold *fold, uint32_t
         return fold->known == known;
     if (stands_alone(p, node) || fold->root != is_root(p, node))
         return false;
-    return fold->type == p->analysis->graph->type[node] && strcmp(fold->bundle.shape, shape) == 0;
+    return fold->type == gr_type(p->analysis->graph, node) &&
+           strcmp(fold->bundle.shape, shape) == 0;
 }
 
 static uint64_t fold_hash(const struct painter *p, uint32_t node, uint32_t known, const char *shape)
@@ -121,7 +122,7 @@ static uint64_t fold_hash(const struct painter *p, uint32_t node, uint32_t known
         return hash ^ (UINT64_C(1) << 40 | known);
     if (stands_alone(p, node))
         return hash ^ (UINT64_C(2) << 40 | node);
-    hash ^= (uint64_t)p->analysis->graph->type[node] << 1 | is_root(p, node);
+    hash ^= (uint64_t)gr_type(p->analysis->graph, node) << 1 | is_root(p, node);
     for (; *shape; shape++)
         hash = (hash ^ (unsigned char)*shape) * UINT64_C(0x100000001B3);
     return hash ? hash : 1;
@@ -146,7 +147,7 @@ static uint32_t find_fold(struct painter *p, const struct fi_neighbour *n)
             continue;
         df_map_set(&p->fold_by_hash, hash, (uint32_t)p->folds.count);
         DF_PUSH(&p->folds, (struct fold){.known = known,
-                                         .type = p->analysis->graph->type[n->node],
+                                         .type = gr_type(p->analysis->graph, n->node),
                                          .root = is_root(p, n->node)});
         return (uint32_t)p->folds.count - 1;
     }
@@ -373,7 +374,7 @@ static struct df_err *add_targets(struct painter *p, const uint32_t *nodes, uint
             return df_err_new(DF_ERR_USAGE, "there is no such object");
         if (p->group_of[nodes[i]] != AL_NONE)
             continue;
-        type = graph->type[nodes[i]];
+        type = gr_type(graph, nodes[i]);
         if (!group_of_type[type]) {
             number = add_group(p, (struct members){0}, 0);
             group_of_type[type] = number + 1;
@@ -433,10 +434,10 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
     bool single = group->members.count == 1;
 
     *ret = (struct fi_picture_node){
-        .address = graph->address[first],
+        .address = gr_address(graph, first),
         .type = fi_type(p->analysis, first)->name,
-        .text = single ? fi_pool_take(p->pool, py_text(p->analysis->objects, graph->address[first],
-                                                       TEXT_LENGTH))
+        .text = single ? fi_pool_take(p->pool, py_text(p->analysis->objects,
+                                                       gr_address(graph, first), TEXT_LENGTH))
                        : "",
         .retained_bytes = retained,
         .folded = group->members.count,
@@ -449,7 +450,7 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
         .depth = group->depth,
     };
     for (size_t i = 0; i < group->members.count; i++)
-        ret->size += graph->size[group->members.items[i]];
+        ret->size += gr_size(graph, group->members.items[i]);
     ret->root = ret->root_path != NULL;
 }
 
@@ -474,7 +475,7 @@ static const char *make_title(struct painter *p, const uint32_t *nodes, uint32_t
     if (count == 1)
         return fi_pool_format(p->pool,
                               p->backwards ? "what holds %s at 0x%llx" : "what %s at 0x%llx holds",
-                              type, (unsigned long long)p->analysis->graph->address[nodes[0]]);
+                              type, (unsigned long long)gr_address(p->analysis->graph, nodes[0]));
     return fi_pool_format(p->pool, p->backwards ? "what holds %s %s%s" : "what %s %s%s hold",
                           fi_number_phrase(count).text, type, more);
 }

@@ -120,7 +120,7 @@ static struct df_err *below_fill(struct below *below, const struct grouping *g)
 static uint32_t shape_below(struct grouping *g, uint32_t holder, uint32_t held,
                             const struct py_ref *ref)
 {
-    uint32_t above = g->shape_of[holder], type = g->analysis->graph->type[held];
+    uint32_t above = g->shape_of[holder], type = gr_type(g->analysis->graph, held);
     const struct shape *shape = &g->shapes.items[above];
     DF_CLEANUP_FREE char *text = NULL;
     const char *label = ".<reference>";
@@ -149,7 +149,7 @@ static void shape_children(struct grouping *g, const struct below *below, uint32
     df_map_init(&place);
     df_map_reserve(&place, count);
     for (uint32_t i = 0; i < count; i++)
-        df_map_set(&place, graph->address[held[i]], i);
+        df_map_set(&place, gr_address(graph, held[i]), i);
     fi_walk(g->analysis, holder, &g->refs);
     for (size_t r = 0; r < g->refs.count; r++) {
         const struct py_ref *ref = &g->refs.items[r];
@@ -177,7 +177,7 @@ static struct df_err *find_shapes(struct grouping *g)
             const struct gr_root *root = gr_root_of(graph, v);
 
             g->shape_of[v] =
-                intern_shape(g, AL_NONE, graph->type[v], root ? root->path : "<unreached>");
+                intern_shape(g, AL_NONE, gr_type(graph, v), root ? root->path : "<unreached>");
         }
         if (below.start[v + 1] > below.start[v])
             shape_children(g, &below, v);
@@ -190,14 +190,14 @@ static struct df_err *find_shapes(struct grouping *g)
 static struct fi_step make_step(struct grouping *g, uint32_t holder, uint32_t v)
 {
     struct fi_analysis *a = g->analysis;
-    uint64_t address = a->graph->address[v];
+    uint64_t address = gr_address(a->graph, v);
 
     return (struct fi_step){
         .address = address,
         .type = fi_type(a, v)->name,
         .label = fi_pool_take(g->pool, fi_step_label(a, holder, v, &g->refs)),
         .text = fi_pool_take(g->pool, py_text(a->objects, address, STEP_TEXT_LENGTH)),
-        .size = a->graph->size[v],
+        .size = gr_size(a->graph, v),
         .retained_bytes = a->retained[v],
     };
 }

@@ -293,7 +293,7 @@ static uint32_t dequeue(struct maker *m)
 static void put(struct maker *m, uint32_t shape, uint32_t node)
 {
     struct growing *g = &m->shapes.items[shape];
-    uint64_t size = m->analysis.graph->size[node];
+    uint64_t size = gr_size(m->analysis.graph, node);
 
     g->shape.count++;
     g->shape.own_bytes += size;
@@ -413,7 +413,7 @@ static void note_limit(struct maker *m, uint32_t shape, int64_t limit)
 /* The limit that a container of the standard library keeps itself. */
 static void note_own_limit(struct maker *m, uint32_t shape, uint32_t node)
 {
-    uint64_t address = m->analysis.graph->address[node];
+    uint64_t address = gr_address(m->analysis.graph, node);
     struct py_lru lru;
     struct py_deque deque;
 
@@ -428,7 +428,7 @@ static void hang(struct maker *m, uint32_t shape, uint32_t holder, uint32_t node
 {
     bool attributes = m->shapes.items[shape].attributes;
     uint32_t owner = attributes ? m->shapes.items[shape].shape.above : shape;
-    uint32_t type = m->named[m->analysis.graph->type[node]], label, below;
+    uint32_t type = m->named[gr_type(m->analysis.graph, node)], label, below;
     enum fi_hop hop;
 
     if (owner == AL_NONE) /* the names of a frame, whose dict is a root */
@@ -446,20 +446,21 @@ static void hang(struct maker *m, uint32_t shape, uint32_t holder, uint32_t node
 static void find_references(struct maker *m, const uint32_t *held, uint32_t count,
                             const struct py_ref **best)
 {
-    const uint64_t *address = m->analysis.graph->address;
+    const struct gr_graph *graph = m->analysis.graph;
+    uint64_t only = count ? gr_address(graph, *held) : 0;
     struct df_map place;
 
     df_map_init(&place);
     if (count > 1) {
         df_map_reserve(&place, count);
         for (uint32_t i = 0; i < count; i++)
-            df_map_set(&place, address[held[i]], i);
+            df_map_set(&place, gr_address(graph, held[i]), i);
     }
     for (size_t r = 0; r < m->refs.count; r++) {
         const struct py_ref *ref = &m->refs.items[r];
-        uint32_t i = count > 1                       ? df_map_get(&place, ref->target)
-                     : ref->target == address[*held] ? 0
-                                                     : DF_MAP_NONE;
+        uint32_t i = count > 1             ? df_map_get(&place, ref->target)
+                     : ref->target == only ? 0
+                                           : DF_MAP_NONE;
 
         if (i != DF_MAP_NONE && fi_ref_is_better(ref, best[i]))
             best[i] = ref;
@@ -551,12 +552,12 @@ static void put_root(struct maker *m, uint32_t node)
 {
     const struct gr_graph *graph = m->analysis.graph;
     const struct gr_root *root = gr_root_of(graph, node);
-    uint8_t kind = graph->root_kind[node];
+    uint8_t kind = gr_root_kind_of(graph, node);
     bool named = kind == GR_ROOT_MODULE || kind == GR_ROOT_STATIC_TYPE;
     DF_CLEANUP_FREE char *path = !root   ? df_xstrdup("<unreached>")
                                  : named ? df_xstrdup(root->path)
                                          : mask(root->path);
-    uint32_t shape = intern_shape(m, AL_NONE, intern_label(m, path), m->named[graph->type[node]],
+    uint32_t shape = intern_shape(m, AL_NONE, intern_label(m, path), m->named[gr_type(graph, node)],
                                   FI_HOP_ROOT, kind);
 
     /* The dict of a frame that has no other name for it: its values are the frame's names. */
@@ -596,7 +597,7 @@ static void sum_below(struct maker *m, const uint32_t *order, uint32_t count)
     const struct fi_analysis *a = &m->analysis;
 
     for (uint32_t v = 0; v < a->graph->count; v++) {
-        m->below_bytes[v] = a->graph->size[v];
+        m->below_bytes[v] = gr_size(a->graph, v);
         m->below_objects[v] = 1;
     }
     for (uint32_t i = count; i-- > 0;) {

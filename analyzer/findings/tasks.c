@@ -68,7 +68,7 @@ static void read_stack(struct py_objects *objects, struct task *task)
 static bool read_task(struct fi_analysis *analysis, uint32_t node, struct task *ret)
 {
     ret->node = node;
-    if (!py_future_read(analysis->objects, analysis->graph->address[node], &ret->future))
+    if (!py_future_read(analysis->objects, gr_address(analysis->graph, node), &ret->future))
         return false;
     read_stack(analysis->objects, ret);
     ret->state = state_of(ret);
@@ -81,7 +81,7 @@ static bool is_part_of(const struct fi_analysis *analysis, const struct task *ta
     static const char *const glue[] = {"_asyncio.FutureIter", "TaskWakeupMethWrapper",
                                        "_asyncio.TaskWakeupMethWrapper",
                                        "builtin_function_or_method"};
-    uint64_t address = analysis->graph->address[node];
+    uint64_t address = gr_address(analysis->graph, node);
     const char *type = fi_type_name(analysis, node);
     if (node == task->node)
         return true;
@@ -100,16 +100,16 @@ static bool is_orphan(const struct fi_analysis *analysis, const struct task *tas
     const struct gr_graph *graph = analysis->graph;
     uint32_t node = task->state == waiting ? gr_node(graph, task->waits_for) : AL_NONE;
     bool is_task;
-    if (node == AL_NONE || graph->root_kind[node] != GR_ROOT_NONE ||
+    if (node == AL_NONE || gr_root_kind_of(graph, node) != GR_ROOT_NONE ||
         !py_is_future(analysis->objects, fi_type(analysis, node), &is_task) || is_task)
         return false;
-    uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
-    if (end - first > MAX_KNOWERS)
+    uint32_t count = gr_referrer_count(graph, node), holder;
+    if (count > MAX_KNOWERS)
         return false;
-    for (uint32_t e = first; e < end; e++)
-        if (!is_part_of(analysis, task, graph->reverse_source[e]))
-            return false;
-    return graph->references[node] <= (int64_t)(end - first);
+    GR_EACH_REFERRER(graph, node, holder)
+    if (!is_part_of(analysis, task, holder))
+        return false;
+    return gr_references(graph, node) <= (int64_t)count;
 }
 
 /* What a coroutine of the library waits for, in words. */
@@ -265,7 +265,7 @@ static void add_to_group(struct fi_context *context, const struct task *task,
     group->orphans += is_orphan(analysis, task);
     if (group->example_count == MAX_EXAMPLES)
         return;
-    group->examples[group->example_count] = analysis->graph->address[task->node];
+    group->examples[group->example_count] = gr_address(analysis->graph, task->node);
     group->names[group->example_count++] =
         fi_pool_take(context->pool, py_task_name(analysis->objects, &task->future));
 }
@@ -344,12 +344,12 @@ struct df_err *fi_fill_tasks(struct fi_context *context)
                      is;
     }
     for (uint32_t node = 0; node < graph->count; node++)
-        total += is_task[graph->type[node]];
+        total += is_task[gr_type(graph, node)];
     context->tasks = fi_pool_array(context->pool, total, sizeof(*context->tasks));
     df_map_init(&groups);
     for (uint32_t node = 0; node < graph->count && total; node++) {
         bool added;
-        if (!is_task[graph->type[node]] || !read_task(context->analysis, node, task))
+        if (!is_task[gr_type(graph, node)] || !read_task(context->analysis, node, task))
             continue;
         uint32_t row =
             df_map_add(&groups, key_of(context->analysis, task), (uint32_t)found.count, &added);

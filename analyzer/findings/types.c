@@ -81,7 +81,7 @@ static struct df_err *retained_by_name(struct fi_context *context, uint64_t *ret
     uint32_t *class_of;
     DF_TRY(df_array(graph->count, sizeof(*class_of), &class_of));
     for (uint32_t node = 0; node < graph->count; node++)
-        class_of[node] = context->named[graph->type[node]];
+        class_of[node] = context->named[gr_type(graph, node)];
     struct df_err *err =
         al_class_retained(graph->count, analysis->idom, analysis->order, analysis->reached,
                           class_of, types, analysis->retained, retained);
@@ -97,9 +97,9 @@ struct df_err *fi_fill_types(struct fi_context *context)
     DF_CLEANUP_FREE uint64_t *shallow = df_xcalloc(types, sizeof(uint64_t));
     DF_CLEANUP_FREE uint64_t *retained = df_xcalloc(types, sizeof(uint64_t));
     for (uint32_t node = 0; node < graph->count; node++) {
-        uint32_t type = context->named[graph->type[node]];
+        uint32_t type = context->named[gr_type(graph, node)];
         count[type]++;
-        shallow[type] += graph->size[node];
+        shallow[type] += gr_size(graph, node);
     }
     DF_TRY(retained_by_name(context, retained));
     context->verdict->type_count =

@@ -65,7 +65,7 @@ static void referents(struct words *words, const struct py_ref *refs, size_t cou
 static int64_t offset_of(struct work *work, const struct py_batch_item *item, uint64_t target)
 {
     uint32_t node = gr_node(work->graph, item->object);
-    uint64_t words = node == UINT32_MAX ? 0 : work->graph->size[node] / 8;
+    uint64_t words = node == UINT32_MAX ? 0 : gr_size(work->graph, node) / 8;
     for (uint64_t i = 0; i < words && i < MAX_WORDS; i++) {
         uint64_t word;
         if (!df_u64(work->py->dump->space, item->object + i * 8, &word))
@@ -207,9 +207,10 @@ static void run(struct work *work, const struct df_progress *progress)
     DF_CLEANUP_FREE uint64_t *seen = df_xcalloc(work->type_count, sizeof(*seen));
     size_t pending = 0;
     for (uint32_t node = 0; node < graph->count; node++)
-        work->tallies[graph->type[node]].objects++;
+        work->tallies[gr_type(graph, node)].objects++;
     for (uint32_t node = 0; node < graph->count; node++) {
-        struct py_batch_item item = {.object = graph->address[node], .type = graph->type[node]};
+        struct py_batch_item item = {.object = gr_address(graph, node),
+                                     .type = gr_type(graph, node)};
         if (!is_chosen(seen[item.type]++, work->tallies[item.type].objects, work->verify->samples))
             continue;
         /* gc.get_referents asks the same: a static type has a tp_traverse and must not be asked. */

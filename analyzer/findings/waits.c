@@ -125,11 +125,11 @@ static bool is_library(const struct fi_frame *frame)
 static char *named_way(struct fi_analysis *analysis, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
+    struct gr_referrers holders = gr_referrers(graph, node);
     struct py_refs refs = {0};
     char *found = NULL;
-    for (uint32_t e = first; e < end && e - first < MAX_HOLDERS_ASKED && !found; e++) {
-        uint32_t holder = graph->reverse_source[e];
+    uint32_t holder, asked = 0;
+    while (!found && asked++ < MAX_HOLDERS_ASKED && gr_next_referrer(&holders, &holder)) {
         const struct py_type *type = fi_type(analysis, holder);
         if (!type->python_class && !(type->flags & CONTAINERS)) /* a bound method, a frame */
             continue;
@@ -218,7 +218,7 @@ static void find_locks(struct fi_waits *waits)
         bool owned = !strcmp(type, "_thread.RLock");
         if (!owned && strcmp(type, "_thread.lock") != 0)
             continue;
-        uint64_t place = lock_place(&reader, analysis->graph->address[node],
+        uint64_t place = lock_place(&reader, gr_address(analysis->graph, node),
                                     owned ? PY_F_rlock_lock : PY_F_lock_lock);
         if (place)
             df_map_set(&waits->locks, place, node);
@@ -264,7 +264,7 @@ static void find_owner(struct fi_context *context, uint32_t node, struct fi_wait
     if (strcmp(fi_type_name(analysis, node), "_thread.RLock") != 0 ||
         !PY_HAS(&py->layout, rlock, owner))
         return;
-    uint64_t owner = PY_PTR(&reader, analysis->graph->address[node], rlock, owner);
+    uint64_t owner = PY_PTR(&reader, gr_address(analysis->graph, node), rlock, owner);
     if (owner)
         wait->owner = "one that has ended";
     for (uint32_t i = 0; owner && i < py->thread_count; i++)
@@ -294,7 +294,7 @@ static void tell_futex(struct fi_waits *waits, const struct py_thread *from, uin
     find_owner(context, node, wait);
     if (wait->text) /* the library's frames know for what it takes the lock */
         return;
-    wait->object = context->analysis->graph->address[node];
+    wait->object = gr_address(context->analysis->graph, node);
     wait->text = fi_pool_format(context->pool, "%s%s%s%s", name_node(context, node),
                                 wait->owner ? ", which the thread `" : "",
                                 wait->owner ? wait->owner : "", wait->owner ? "` has" : "");
@@ -311,11 +311,11 @@ static void find_descriptors(struct fi_waits *waits)
     for (uint32_t i = 0; i < types; i++)
         kinds[i] = (uint8_t)py_open_kind(analysis->objects, py_type_at(analysis->objects, i));
     for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        uint8_t kind = kinds[analysis->graph->type[node]];
+        uint8_t kind = kinds[gr_type(analysis->graph, node)];
         struct py_open open;
         if ((kind == PY_OPEN_FILE || kind == PY_OPEN_SOCKET) &&
-            py_open_read(analysis->objects, analysis->graph->address[node], (enum py_open_kind)kind,
-                         &open) &&
+            py_open_read(analysis->objects, gr_address(analysis->graph, node),
+                         (enum py_open_kind)kind, &open) &&
             open.descriptor >= 0)
             df_map_set(&waits->descriptors, (uint64_t)open.descriptor + 1, node);
     }
@@ -335,7 +335,7 @@ static void tell_descriptor(struct fi_waits *waits, const char *what, uint64_t d
                                     (unsigned long long)descriptor);
         return;
     }
-    wait->object = context->analysis->graph->address[node];
+    wait->object = gr_address(context->analysis->graph, node);
     wait->text = fi_pool_format(context->pool, "%s %s (descriptor %llu)", what,
                                 name_node(context, node), (unsigned long long)descriptor);
 }

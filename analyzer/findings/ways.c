@@ -55,7 +55,7 @@ static void find_bystanders(struct search *s)
                 continue;
             s->bystanders[2 * k] = v;
             for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-                if (s->facts[graph->type[graph->target[e]]].dict)
+                if (s->facts[gr_type(graph, graph->target[e])].dict)
                     s->bystanders[2 * k + 1] = graph->target[e];
         }
     }
@@ -72,7 +72,7 @@ static bool is_bystander(const struct search *s, uint32_t v)
 /* The level at which a root enters the search. */
 static uint32_t root_delay(const struct search *s, uint32_t v)
 {
-    switch (s->graph->root_kind[v]) {
+    switch (gr_root_kind_of(s->graph, v)) {
     case GR_ROOT_MODULE:
         return is_bystander(s, v) ? BYSTANDER_DELAY : 0;
     case GR_ROOT_FRAME:
@@ -105,9 +105,9 @@ static void search_roots(struct search *s, uint32_t level)
 bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,
                     uint32_t to)
 {
-    if (graph->root_kind[from] == GR_ROOT_MODULE)
-        return !facts[graph->type[to]].dict;
-    return to == facts[graph->type[from]].node;
+    if (gr_root_kind_of(graph, from) == GR_ROOT_MODULE)
+        return !facts[gr_type(graph, to)].dict;
+    return to == facts[gr_type(graph, from)].node;
 }
 
 static void search_expand(struct search *s, uint32_t v, bool last)
@@ -175,7 +175,7 @@ static void search_run_steadily(struct search *s)
     s->level = MAX_DELAY;
     for (uint32_t wave = 0; wave <= LAST_WAVE; wave++) {
         for (uint32_t i = 0; i < s->graph->root_node_count; i++)
-            if (root_wave(s->graph->root_kind[s->graph->root_nodes[i]]) == wave)
+            if (root_wave(gr_root_kind_of(s->graph, s->graph->root_nodes[i])) == wave)
                 search_enter(s, s->graph->root_nodes[i], AL_ROOT);
         for (; head < s->tail; head++)
             search_expand(s, s->queue[head], false);
@@ -224,7 +224,8 @@ static const struct gr_root *module_above(const struct fi_analysis *analysis, ui
     uint32_t module = analysis->parent[dict];
     const struct gr_root *root;
 
-    if (module >= analysis->graph->count || analysis->graph->root_kind[module] != GR_ROOT_MODULE)
+    if (module >= analysis->graph->count ||
+        gr_root_kind_of(analysis->graph, module) != GR_ROOT_MODULE)
         return NULL;
     root = gr_root_of(analysis->graph, module);
     return root;
@@ -255,11 +256,11 @@ static size_t home_score(const struct fi_analysis *analysis, uint32_t v, uint32_
 static void find_home(struct fi_analysis *analysis, uint32_t v, const char *name)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t best = analysis->parent[v];
+    uint32_t best = analysis->parent[v], dict;
     size_t best_score = home_score(analysis, v, best, name);
 
-    for (uint32_t e = graph->reverse_start[v]; e < graph->reverse_start[v + 1]; e++) {
-        uint32_t dict = graph->reverse_source[e];
+    GR_EACH_REFERRER(graph, v, dict)
+    {
         size_t score;
 
         if (dict == best || analysis->distance[dict] != 1)
@@ -278,13 +279,13 @@ void fi_ways_home(struct fi_analysis *analysis)
     const struct gr_graph *graph = analysis->graph;
 
     for (uint32_t v = 0; v < graph->count; v++) {
-        const struct py_type *type = py_type_at(analysis->objects, graph->type[v]);
+        const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, v));
         const char *name = type->name;
 
         if (analysis->distance[v] != 2 || !module_above(analysis, analysis->parent[v]))
             continue;
         if (type->flags & PY_TPFLAGS_TYPE) {
-            uint32_t own = py_type_index(analysis->objects, graph->address[v]);
+            uint32_t own = py_type_index(analysis->objects, gr_address(graph, v));
 
             if (own != PY_NO_TYPE)
                 name = py_type_at(analysis->objects, own)->name;

@@ -4,6 +4,7 @@
 #include "analyzer/graph/graph.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/algo/csr.h"
 
@@ -12,10 +13,12 @@ static uint32_t nodes_up_to(const struct gr_graph *graph, uint64_t address)
 {
     uint32_t low = 0, high = graph->count;
 
+    if (!graph->addresses)
+        return (uint32_t)gr_places_up_to(&graph->places, address);
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
 
-        if (graph->address[middle] <= address)
+        if (graph->addresses[middle] <= address)
             low = middle + 1;
         else
             high = middle;
@@ -27,19 +30,98 @@ uint32_t gr_node(const struct gr_graph *graph, uint64_t address)
 {
     uint32_t after;
 
-    if (graph->places.ranks)
+    if (!graph->addresses)
         return gr_rank(&graph->places, address);
     after = nodes_up_to(graph, address);
-    return after && graph->address[after - 1] == address ? after - 1 : AL_NONE;
+    return after && graph->addresses[after - 1] == address ? after - 1 : AL_NONE;
 }
 
 uint32_t gr_node_containing(const struct gr_graph *graph, uint64_t address)
 {
     uint32_t after = nodes_up_to(graph, address);
 
-    if (!after || address - graph->address[after - 1] >= graph->size[after - 1])
+    if (!after || address - gr_address(graph, after - 1) >= gr_size(graph, after - 1))
         return AL_NONE;
     return after - 1;
+}
+
+struct gr_node_cursor gr_nodes(const struct gr_graph *graph)
+{
+    struct gr_node_cursor cursor = {.graph = graph};
+
+    if (!graph->addresses)
+        gr_places_begin(&graph->places, &cursor.place);
+    return cursor;
+}
+
+bool gr_next_node(struct gr_node_cursor *cursor, uint32_t *ret_node, uint64_t *ret_address)
+{
+    const struct gr_graph *graph = cursor->graph;
+    uint64_t place;
+
+    if (cursor->next >= graph->count)
+        return false;
+    *ret_node = cursor->next++;
+    if (!graph->addresses)
+        return gr_places_next(&cursor->place, ret_address, &place);
+    *ret_address = graph->addresses[*ret_node];
+    return true;
+}
+
+/* The place of a key among rows of `size` bytes that begin with ascending keys; `count`: none. */
+static uint32_t find_row(const void *rows, uint32_t count, size_t size, uint32_t key)
+{
+    uint32_t low = 0, high = count, found;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        memcpy(&found, (const char *)rows + middle * size, sizeof(found));
+        if (found < key)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < count)
+        memcpy(&found, (const char *)rows + low * size, sizeof(found));
+    return low < count && found == key ? low : count;
+}
+
+enum py_ref_kind gr_edge_kind(const struct gr_graph *graph, uint32_t edge)
+{
+    uint32_t row = find_row(graph->kinds, graph->kind_count, sizeof(*graph->kinds), edge);
+
+    return row < graph->kind_count ? (enum py_ref_kind)graph->kinds[row].kind : PY_REF_REFERENT;
+}
+
+uint32_t gr_only_referrer(const struct gr_graph *graph, uint32_t node)
+{
+    struct gr_referrers referrers = gr_referrers(graph, node);
+    uint32_t only = AL_NONE;
+
+    if (referrers.left == 1)
+        gr_next_referrer(&referrers, &only);
+    return only;
+}
+
+const uint32_t *gr_weak(const struct gr_graph *graph, uint32_t node, uint32_t *ret_count)
+{
+    uint32_t row =
+        find_row(graph->weak_holder, graph->weak_holder_count, sizeof(*graph->weak_holder), node);
+
+    *ret_count = 0;
+    if (row == graph->weak_holder_count)
+        return NULL;
+    *ret_count = graph->weak_start[row + 1] - graph->weak_start[row];
+    return graph->weak_target + graph->weak_start[row];
+}
+
+int32_t gr_surplus(const struct gr_graph *graph, uint32_t node)
+{
+    uint32_t row =
+        find_row(graph->surpluses, graph->surplus_count, sizeof(*graph->surpluses), node);
+
+    return row < graph->surplus_count ? graph->surpluses[row].count : 0;
 }
 
 const struct gr_native *gr_natives_of(const struct gr_graph *graph, uint32_t node,
@@ -63,13 +145,13 @@ const struct gr_native *gr_natives_of(const struct gr_graph *graph, uint32_t nod
 
 uint32_t gr_unexplained(const struct gr_graph *graph, uint32_t node)
 {
+    int32_t surplus = gr_surplus(graph, node);
     size_t words;
 
-    if (!graph->surplus || graph->surplus[node] <= 0)
+    if (surplus <= 0)
         return 0;
     gr_natives_of(graph, node, &words);
-    return (size_t)graph->surplus[node] > words ? (uint32_t)graph->surplus[node] - (uint32_t)words
-                                                : 0;
+    return (size_t)surplus > words ? (uint32_t)surplus - (uint32_t)words : 0;
 }
 
 const struct gr_root *gr_root_of(const struct gr_graph *graph, uint32_t node)
@@ -95,26 +177,26 @@ void gr_graph_destroy(struct gr_graph *graph)
     if (!graph)
         return;
     gr_places_deinit(&graph->places);
-    free(graph->address);
-    free(graph->type);
-    free(graph->size);
-    free(graph->references);
+    free(graph->addresses);
+    gr_column_deinit(&graph->types);
+    gr_column_deinit(&graph->sizes);
+    gr_column_deinit(&graph->references);
     free(graph->flags);
-    free(graph->source);
+    free(graph->sources);
     free(graph->start);
     free(graph->target);
-    free(graph->kind);
+    free(graph->kinds);
+    free(graph->weak_holder);
     free(graph->weak_start);
     free(graph->weak_target);
-    free(graph->reverse_start);
-    free(graph->reverse_source);
+    gr_reverse_deinit(&graph->reverse);
     free(graph->roots);
-    free(graph->root_kind);
+    free(graph->root_kinds);
     free(graph->root_index);
     free(graph->root_nodes);
     free(graph->root_by_node);
     gr_texts_destroy(graph->texts);
-    free(graph->surplus);
+    free(graph->surpluses);
     free(graph->natives);
     gr_sweep_destroy(graph->sweep);
     free(graph);
@@ -123,22 +205,56 @@ void gr_graph_destroy(struct gr_graph *graph)
 static bool nodes_are_valid(const struct gr_graph *graph, uint32_t type_count)
 {
     for (uint32_t v = 0; v < graph->count; v++) {
-        if (graph->type[v] >= type_count || graph->source[v] >= GR_SOURCES)
+        if (gr_type(graph, v) >= type_count || gr_source_of(graph, v) >= GR_SOURCES)
             return false;
-        if (v && graph->address[v - 1] >= graph->address[v])
+        if (v && gr_address(graph, v - 1) >= gr_address(graph, v))
             return false;
-        if (graph->root_kind[v] >= GR_ROOT_KINDS)
+        if (gr_root_kind_of(graph, v) >= GR_ROOT_KINDS)
             return false;
     }
     return true;
 }
 
-static bool rows_are_valid(const struct gr_graph *graph, const uint32_t *start,
-                           const uint32_t *target, uint32_t edges)
+static bool edges_are_valid(const struct gr_graph *graph)
 {
-    struct al_csr csr = {.count = graph->count, .start = start, .target = target};
+    struct al_csr csr = {.count = graph->count, .start = graph->start, .target = graph->target};
 
-    return start[graph->count] == edges && al_csr_is_valid(&csr);
+    if (graph->start[graph->count] != graph->edge_count || !al_csr_is_valid(&csr))
+        return false;
+    for (uint32_t i = 0; i < graph->kind_count; i++)
+        if (graph->kinds[i].kind >= PY_REF_WEAK || graph->kinds[i].edge >= graph->edge_count ||
+            (i && graph->kinds[i - 1].edge >= graph->kinds[i].edge))
+            return false;
+    return true;
+}
+
+static bool weak_are_valid(const struct gr_graph *graph)
+{
+    uint32_t rows = graph->weak_holder_count;
+
+    for (uint32_t i = 0; i < rows; i++)
+        if (graph->weak_holder[i] >= graph->count ||
+            graph->weak_start[i] >= graph->weak_start[i + 1])
+            return false;
+    for (uint32_t i = 0; i < graph->weak_count; i++)
+        if (graph->weak_target[i] >= graph->count)
+            return false;
+    return !rows || graph->weak_start[rows] == graph->weak_count;
+}
+
+static bool referrers_are_valid(const struct gr_graph *graph)
+{
+    uint64_t edges = 0;
+    uint32_t source;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        struct gr_referrers referrers = gr_referrers(graph, v);
+
+        for (edges += referrers.left; gr_next_referrer(&referrers, &source);)
+            if (source >= graph->count)
+                return false;
+    }
+    return edges == graph->edge_count;
 }
 
 static bool roots_are_valid(const struct gr_graph *graph)
@@ -149,7 +265,7 @@ static bool roots_are_valid(const struct gr_graph *graph)
         const struct gr_root *root = &graph->roots[i];
 
         if (root->node >= graph->count || !root->path || root->kind == GR_ROOT_NONE ||
-            root->kind >= GR_ROOT_KINDS || !graph->root_kind[root->node])
+            root->kind >= GR_ROOT_KINDS || !gr_root_kind_of(graph, root->node))
             return false;
     }
     for (uint32_t i = 0; i < graph->root_node_count; i++) {
@@ -166,12 +282,7 @@ bool gr_graph_is_valid(const struct gr_graph *graph, uint32_t type_count)
 {
     if (!nodes_are_valid(graph, type_count) || !roots_are_valid(graph))
         return false;
-    for (uint32_t e = 0; e < graph->edge_count; e++)
-        if (graph->kind[e] >= PY_REF_WEAK)
-            return false;
-    return rows_are_valid(graph, graph->start, graph->target, graph->edge_count) &&
-           rows_are_valid(graph, graph->weak_start, graph->weak_target, graph->weak_count) &&
-           rows_are_valid(graph, graph->reverse_start, graph->reverse_source, graph->edge_count);
+    return edges_are_valid(graph) && weak_are_valid(graph) && referrers_are_valid(graph);
 }
 
 const char *gr_source_name(enum gr_source source)

@@ -3,17 +3,20 @@
  *
  * Nodes are objects, numbered 0..count-1 in ascending address order. Edges are stored as
  * CSR (analyzer/algo/csr.h's shape): `start` and `target` for the references that keep their
- * target alive (referent, owned, guess), with a parallel array of kinds; weak references stand
- * apart. From here on algorithms need no core; labels and texts are asked from py_objects when a
- * person wants to see them.
+ * target alive (referent, owned, guess); the few that are not plain referents stand in a list of
+ * kinds, weak references apart. From here on algorithms need no core; labels and texts are asked
+ * from py_objects when a person wants to see them.
  *
- * Memory: 1/64 of the dump's bytes (places); per node 8 (address) + 4 (type) + 8 (size) + 8 (count)
- * + 3 (flags, source, root) + 4 + 4 (both starts); per edge 4 + 1 + 4.
+ * Memory: 1/64 of the dump's bytes and a little (places: also the addresses); per node 2 (type) + 2
+ * (size) + 1 (count) + 3 (flags, source, root) + 4 (start) + some 1.3 (referrers); per edge 4 and
+ * some 2 (referrers).
  */
 #ifndef GR_GRAPH_H
 #define GR_GRAPH_H
 
+#include "analyzer/graph/column.h"
 #include "analyzer/graph/places.h"
+#include "analyzer/graph/referrers.h"
 #include "analyzer/graph/sweep.h"
 #include "analyzer/graph/texts.h"
 #include "analyzer/objects/object.h"
@@ -97,27 +100,39 @@ struct gr_counts {
     uint32_t deficit_example_count;
 };
 
+struct gr_edge_kind {
+    uint32_t edge;
+    uint8_t kind; /* enum py_ref_kind */
+};
+
+struct gr_surplus { /* references that nobody was found to have; below 0: too few */
+    uint32_t node;
+    int32_t count;
+};
+
 struct gr_graph {
     uint32_t count;
-    uint64_t *address;
-    struct gr_places places; /* of the nodes; empty in graphs that are made by hand */
-    uint32_t *type;          /* py_type number */
-    uint64_t *size;          /* sys.getsizeof */
-    int64_t *references;     /* reference count; INT64_MAX immortal */
-    uint8_t *flags, *source;
+    struct gr_places places;     /* of the nodes */
+    uint64_t *addresses;         /* of graphs that are made by hand and have no places; else NULL */
+    struct gr_column types;      /* py_type numbers */
+    struct gr_column sizes;      /* sys.getsizeof */
+    struct gr_column references; /* reference counts of those that are not immortal */
+    uint8_t *flags, *sources;
 
     uint32_t *start, *target; /* edges that keep alive */
-    uint8_t *kind;            /* per edge, enum py_ref_kind */
     uint32_t edge_count;
-    uint32_t *weak_start, *weak_target;
-    uint32_t weak_count;
-    uint32_t *reverse_start, *reverse_source; /* of the edges that keep alive */
+    struct gr_edge_kind *kinds; /* of those that are no PY_REF_REFERENT, ascending */
+    uint32_t kind_count;
+    uint32_t *weak_holder, *weak_start, *weak_target; /* nodes that have weak references, ascending;
+                                                         and their rows: weak_holder_count + 1 */
+    uint32_t weak_holder_count, weak_count;
+    struct gr_reverse reverse; /* of the edges that keep alive */
 
     struct gr_root *roots; /* in order of strength: modules, locals of frames, state of threads,
                               static types; then what of frames and of the interpreter's state these
                               do not reach; surplus, garbage, the rest */
     uint32_t root_count;
-    uint8_t *root_kind;   /* per node: strongest kind, GR_ROOT_NONE when it is no root */
+    uint8_t *root_kinds;  /* per node: strongest kind, GR_ROOT_NONE when it is no root */
     uint32_t *root_index; /* of nodes that are roots: first row in roots; parallel to root_nodes */
     uint32_t *root_nodes; /* distinct root nodes, in the order of roots; root_node_count of them */
     uint32_t root_node_count;
@@ -126,13 +141,92 @@ struct gr_graph {
 
     uint64_t references_by_kind[PY_REF_KINDS];
     uint64_t objects_by_source[GR_SOURCES];
-    int32_t *surplus; /* per node: references that nobody was found to have; 0 where counts tell
-                         nothing. NULL: not added up */
+    struct gr_surplus *surpluses; /* of nodes where it is not 0, ascending */
+    uint32_t surplus_count;
     struct gr_native *natives; /* words that may explain a surplus, by node; of nodes with one */
     size_t native_count;
     struct gr_counts counts;
     struct gr_sweep *sweep; /* what every block of the heap is; NULL when it was not asked */
 };
+
+static inline uint64_t gr_address(const struct gr_graph *graph, uint32_t node)
+{
+    return graph->addresses ? graph->addresses[node] : gr_places_select(&graph->places, node);
+}
+
+/* All nodes with their addresses, cheaper than gr_address for each: *ret_node ascends by 1. */
+struct gr_node_cursor {
+    const struct gr_graph *graph;
+    struct gr_place_cursor place;
+    uint32_t next;
+};
+struct gr_node_cursor gr_nodes(const struct gr_graph *graph);
+bool gr_next_node(struct gr_node_cursor *cursor, uint32_t *ret_node, uint64_t *ret_address);
+
+/* Number of its type, for py_type_at. */
+static inline uint32_t gr_type(const struct gr_graph *graph, uint32_t node)
+{
+    return (uint32_t)gr_column_get(&graph->types, node);
+}
+
+/* sys.getsizeof. */
+static inline uint64_t gr_size(const struct gr_graph *graph, uint32_t node)
+{
+    return gr_column_get(&graph->sizes, node);
+}
+
+/* Its reference count; INT64_MAX: immortal. */
+static inline int64_t gr_references(const struct gr_graph *graph, uint32_t node)
+{
+    return graph->flags[node] & GR_IMMORTAL ? INT64_MAX
+                                            : (int64_t)gr_column_get(&graph->references, node);
+}
+
+static inline enum gr_source gr_source_of(const struct gr_graph *graph, uint32_t node)
+{
+    return (enum gr_source)graph->sources[node];
+}
+
+static inline enum gr_root_kind gr_root_kind_of(const struct gr_graph *graph, uint32_t node)
+{
+    return (enum gr_root_kind)graph->root_kinds[node];
+}
+
+/* Of an edge that keeps alive. */
+enum py_ref_kind gr_edge_kind(const struct gr_graph *graph, uint32_t edge);
+
+/* The same, for one who asks in ascending order of edges; *cursor is 0 before the first. */
+static inline enum py_ref_kind gr_next_edge_kind(const struct gr_graph *graph, uint32_t edge,
+                                                 uint32_t *cursor)
+{
+    while (*cursor < graph->kind_count && graph->kinds[*cursor].edge < edge)
+        ++*cursor;
+    return *cursor < graph->kind_count && graph->kinds[*cursor].edge == edge
+               ? (enum py_ref_kind)graph->kinds[*cursor].kind
+               : PY_REF_REFERENT;
+}
+
+/* Who keeps it alive; see referrers.h. */
+static inline struct gr_referrers gr_referrers(const struct gr_graph *graph, uint32_t node)
+{
+    return gr_reverse_row(&graph->reverse, node);
+}
+
+#define GR_EACH_REFERRER(graph, node, referrer)                         \
+    for (struct gr_referrers referrers_of_ = gr_referrers(graph, node); \
+         gr_next_referrer(&referrers_of_, &(referrer));)
+
+static inline uint32_t gr_referrer_count(const struct gr_graph *graph, uint32_t node)
+{
+    return gr_referrers(graph, node).left;
+}
+
+/* The only one that refers to it, once; AL_NONE when there are none or several references. */
+uint32_t gr_only_referrer(const struct gr_graph *graph, uint32_t node);
+/* The targets of its weak references. */
+const uint32_t *gr_weak(const struct gr_graph *graph, uint32_t node, uint32_t *ret_count);
+/* References to it that nobody was found to have; 0 also where counts tell nothing. */
+int32_t gr_surplus(const struct gr_graph *graph, uint32_t node);
 
 /* The node of an address, AL_NONE (UINT32_MAX) when there is none. */
 uint32_t gr_node(const struct gr_graph *graph, uint64_t address);

@@ -24,16 +24,39 @@
 #define MOST_COUNTED (INT64_C(1) << 60)
 #define MOST_LOST 65536 /* references of an object that only the sweep found: else it is none */
 
+struct surplus_list {
+    struct gr_surplus *items;
+    size_t count, capacity;
+};
+
 struct ledger {
     struct gr_graph *graph;
     struct py_objects *objects;
     const struct py *py;
     struct py_reader reader;
-    uint32_t *held;      /* per node: by slots of structures and frames */
-    uint32_t *maybe;     /* per node: references that may be none */
+    /* Of few nodes, whose bits are set in `touched` (keys: node + 1; numbers modulo 2^32): */
+    struct df_map held;   /* references by slots of structures and frames */
+    struct df_map unsure; /* references of the graph that may be none */
+    struct df_map maybe;  /* other references that may be none */
+    uint64_t *touched;
     struct df_map own;   /* dicts and subclasses of static types, which hold them themselves */
     struct df_map slots; /* addresses of words that are counted in `held` */
 };
+
+static void count(struct ledger *ledger, struct df_map *map, uint32_t node, int32_t more)
+{
+    uint32_t known = df_map_get(map, (uint64_t)node + 1);
+
+    gr_set_bit(ledger->touched, node);
+    df_map_set(map, (uint64_t)node + 1, (known == DF_MAP_NONE ? 0 : known) + (uint32_t)more);
+}
+
+static int64_t counted(const struct df_map *map, uint32_t node)
+{
+    uint32_t known = df_map_get(map, (uint64_t)node + 1);
+
+    return known == DF_MAP_NONE ? 0 : (int32_t)known;
+}
 
 static void hold(struct ledger *ledger, uint64_t slot, uint64_t object)
 {
@@ -42,8 +65,8 @@ static void hold(struct ledger *ledger, uint64_t slot, uint64_t object)
 
     if (slot)
         df_map_add(&ledger->slots, slot, 1, &added);
-    if (added && node != AL_NONE && ledger->held[node] < UINT32_MAX)
-        ledger->held[node]++;
+    if (added && node != AL_NONE)
+        count(ledger, &ledger->held, node, 1);
 }
 
 static void hold_slot(void *context, uint64_t slot, uint64_t object)
@@ -130,10 +153,10 @@ static void hold_key(struct ledger *ledger, uint32_t dict, uint64_t key)
 {
     uint32_t node = gr_node(ledger->graph, key);
 
-    if (ledger->graph->source[dict] != GR_FROM_SWEEP)
+    if (gr_source_of(ledger->graph, dict) != GR_FROM_SWEEP)
         hold(ledger, 0, key);
     else if (node != AL_NONE)
-        ledger->maybe[node]++;
+        count(ledger, &ledger->maybe, node, 1);
 }
 
 /* Keys of a table that several dicts share are owned by the table, once. The class that made it has
@@ -149,11 +172,11 @@ static void hold_keys(struct ledger *ledger)
     df_map_init(&seen);
     for (uint32_t pass = 0; pass < 2; pass++)
         for (uint32_t v = 0; v < graph->count; v++) {
-            uint64_t flags = py_type_at(ledger->objects, graph->type[v])->flags;
+            uint64_t flags = py_type_at(ledger->objects, gr_type(graph, v))->flags;
             uint64_t keys = 0;
 
             if (flags & (pass ? PY_TPFLAGS_DICT : PY_TPFLAGS_TYPE))
-                keys = py_shared_keys(ledger->objects, graph->address[v]);
+                keys = py_shared_keys(ledger->objects, gr_address(graph, v));
             if (!keys || (df_map_add(&seen, keys, 0, &added), !added) || !pass)
                 continue;
             refs.count = 0;
@@ -175,7 +198,7 @@ static void hold_frames(struct ledger *ledger)
 }
 
 /* The dict of interned strings does not count them (unicodeobject.c). */
-static void release_interned(struct ledger *ledger, int64_t *found)
+static void release_interned(struct ledger *ledger)
 {
     const struct gr_graph *graph = ledger->graph;
 
@@ -187,17 +210,16 @@ static void release_interned(struct ledger *ledger, int64_t *found)
             continue;
         hold(ledger, 0, dict);
         for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
-            if (graph->source[node] == GR_FROM_SWEEP)
-                ledger->maybe[graph->target[e]]--;
-            else
-                found[graph->target[e]]--;
+            bool lost = gr_source_of(graph, node) == GR_FROM_SWEEP;
+
+            count(ledger, lost ? &ledger->maybe : &ledger->held, graph->target[e], -1);
         }
     }
 }
 
 static bool is_static(const struct ledger *ledger, uint32_t v)
 {
-    return df_module_at(ledger->py->dump->modules, ledger->graph->address[v]) != NULL;
+    return df_module_at(ledger->py->dump->modules, gr_address(ledger->graph, v)) != NULL;
 }
 
 static int32_t clamp(int64_t value)
@@ -211,25 +233,45 @@ static int64_t believable(int64_t count)
     return count > MOST_COUNTED ? MOST_COUNTED : count < -MOST_COUNTED ? -MOST_COUNTED : count;
 }
 
-static void balance(struct ledger *ledger, const int64_t *found)
+/* What is left of a count when all that was found is taken away. */
+static int64_t left_of(const struct ledger *ledger, uint32_t v, uint32_t referrers)
+{
+    int64_t left = believable(gr_references(ledger->graph, v)) - referrers, maybe;
+
+    if (gr_bit(ledger->touched, v)) {
+        int64_t unsure = counted(&ledger->unsure, v);
+
+        left += unsure - counted(&ledger->held, v);
+        maybe = unsure + counted(&ledger->maybe, v);
+        if (left > 0)
+            left = left > maybe ? left - maybe : 0;
+    }
+    return left;
+}
+
+static void balance(struct ledger *ledger, struct surplus_list *surpluses)
 {
     struct gr_graph *graph = ledger->graph;
     struct gr_counts *counts = &graph->counts;
+    const uint8_t *at = graph->reverse.bytes;
 
     for (uint32_t v = 0; v < graph->count; v++) {
-        if (graph->references[v] == INT64_MAX)
+        uint32_t referrers = gr_next_row_count(&at);
+        int64_t left;
+
+        if (gr_references(graph, v) == INT64_MAX)
             continue;
-        int64_t left = believable(graph->references[v]) - found[v] - ledger->held[v];
+        left = left_of(ledger, v, referrers);
         if (left && is_static(ledger, v))
             continue;
-        if (graph->source[v] == GR_FROM_SWEEP && left > MOST_LOST)
+        if (gr_source_of(graph, v) == GR_FROM_SWEEP && left > MOST_LOST)
             continue;
-        if (left > 0)
-            left = left > ledger->maybe[v] ? left - ledger->maybe[v] : 0;
         counts->checked++;
-        graph->surplus[v] = clamp(left);
+        if (!left)
+            continue;
+        DF_PUSH(surpluses, (struct gr_surplus){.node = v, .count = clamp(left)});
         counts->surplus += left > 0;
-        if (left >= 0)
+        if (left > 0)
             continue;
         if (counts->deficit_example_count < 8)
             counts->deficit_examples[counts->deficit_example_count++] = v;
@@ -237,21 +279,25 @@ static void balance(struct ledger *ledger, const int64_t *found)
     }
 }
 
-/* A guess may be none, and so may all that an object refers to which the sweep has guessed. */
-static void count_edges(struct ledger *ledger, int64_t *found)
+static void note_unsure(struct ledger *ledger, uint32_t v, bool lost, uint32_t *cursor)
 {
     const struct gr_graph *graph = ledger->graph;
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        bool lost = graph->source[v] == GR_FROM_SWEEP;
+    for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
+        if (lost || gr_next_edge_kind(graph, e, cursor) == PY_REF_GUESS)
+            count(ledger, &ledger->unsure, graph->target[e], 1);
+}
 
-        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
-            if (lost || graph->kind[e] == PY_REF_GUESS)
-                ledger->maybe[graph->target[e]]++;
-            else
-                found[graph->target[e]]++;
-        }
-    }
+/* A guess may be none, and so may all that an object refers to which the sweep has guessed. */
+static void find_unsure(struct ledger *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+    uint32_t cursor = 0;
+
+    if (!graph->objects_by_source[GR_FROM_SWEEP] && !graph->kind_count)
+        return;
+    for (uint32_t v = 0; v < graph->count; v++)
+        note_unsure(ledger, v, gr_source_of(graph, v) == GR_FROM_SWEEP, &cursor);
 }
 
 /* Without debug information the slots of the interpreter's state are not known; free-threaded
@@ -265,20 +311,19 @@ static bool is_reliable(const struct py *py)
 static struct df_err *add_up(struct ledger *ledger)
 {
     struct gr_graph *graph = ledger->graph;
-    DF_CLEANUP_FREE int64_t *found = NULL;
+    struct surplus_list surpluses = {0};
 
-    DF_TRY(df_array(graph->count, sizeof(*found), &found));
-    DF_TRY(df_array(graph->count, sizeof(*ledger->maybe), &ledger->maybe));
-    DF_TRY(df_array(graph->count, sizeof(*ledger->held), &ledger->held));
-    DF_TRY(df_array(graph->count, sizeof(*graph->surplus), &graph->surplus));
-    count_edges(ledger, found);
+    DF_TRY(df_array((size_t)graph->count / 64 + 1, sizeof(*ledger->touched), &ledger->touched));
     graph->counts.reliable = is_reliable(ledger->py);
+    find_unsure(ledger);
     find_own(ledger);
     py_state_words(ledger->py, hold_slot, ledger);
     hold_frames(ledger);
     hold_keys(ledger);
-    release_interned(ledger, found);
-    balance(ledger, found);
+    release_interned(ledger);
+    balance(ledger, &surpluses);
+    graph->surpluses = surpluses.items;
+    graph->surplus_count = (uint32_t)surpluses.count;
     return NULL;
 }
 
@@ -286,16 +331,17 @@ struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects
                               const struct py *py)
 {
     struct ledger ledger = {.graph = graph, .objects = objects, .py = py, .reader = py_reader(py)};
+    struct df_map *maps[] = {&ledger.slots, &ledger.own, &ledger.held, &ledger.unsure,
+                             &ledger.maybe};
     struct df_err *err;
 
-    df_map_init(&ledger.slots);
-    df_map_init(&ledger.own);
+    for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+        df_map_init(maps[i]);
     err = add_up(&ledger);
     if (!err)
         gr_ledger_explain(graph, objects, py, &ledger.slots);
-    df_map_deinit(&ledger.slots);
-    df_map_deinit(&ledger.own);
-    free(ledger.held);
-    free(ledger.maybe);
+    for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+        df_map_deinit(maps[i]);
+    free(ledger.touched);
     return err;
 }

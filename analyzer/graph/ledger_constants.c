@@ -104,9 +104,9 @@ static void find_codes(struct constants *constants, uint32_t type)
         uint64_t hash;
         bool added;
 
-        if (graph->type[v] != type || !is_hollow(constants, graph->address[v]))
+        if (gr_type(graph, v) != type || !is_hollow(constants, gr_address(graph, v)))
             continue;
-        hash = hash_items(constants, names_of(constants, graph->address[v]));
+        hash = hash_items(constants, names_of(constants, gr_address(graph, v)));
         struct code code = {.node = v, .next = DF_MAP_NONE};
         if (hash) {
             uint32_t first =
@@ -151,7 +151,7 @@ static uint32_t module_of(struct constants *constants, uint32_t code)
 {
     const struct df_modules *modules = constants->py->dump->modules;
     struct py_reader *reader = &constants->reader;
-    uint64_t address = constants->graph->address[code], items, count = 0;
+    uint64_t address = gr_address(constants->graph, code), items, count = 0;
     uint64_t file = PY_PTR(reader, address, code, co_filename);
     DF_CLEANUP_FREE char *path = py_str(reader, file, MAX_PATH, NULL);
     uint32_t best = UINT32_MAX, most = 0;
@@ -190,9 +190,9 @@ static bool explain_names(struct constants *constants, uint32_t node, uint64_t h
 
     while (row != DF_MAP_NONE) {
         struct code *code = &constants->codes.items[row];
-        uint64_t names = names_of(constants, graph->address[code->node]);
+        uint64_t names = names_of(constants, gr_address(graph, code->node));
 
-        if (!code->used && same_items(constants, graph->address[node], names)) {
+        if (!code->used && same_items(constants, gr_address(graph, node), names)) {
             code->used = true;
             lose(constants, node, module_of(constants, code->node));
             return true;
@@ -218,7 +218,7 @@ static bool belongs(struct constants *constants, uint32_t node, uint32_t module)
 
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
         uint32_t item = graph->target[e];
-        uint64_t flags = py_type_at(constants->objects, graph->type[item])->flags;
+        uint64_t flags = py_type_at(constants->objects, gr_type(graph, item))->flags;
         const struct gr_native *words;
         size_t count;
 
@@ -226,7 +226,7 @@ static bool belongs(struct constants *constants, uint32_t node, uint32_t module)
               (PY_TPFLAGS_UNICODE | PY_TPFLAGS_BYTES | PY_TPFLAGS_LONG | PY_TPFLAGS_TUPLE)) &&
             graph->flags[item] & GR_GC)
             return false;
-        if (!(flags & (PY_TPFLAGS_UNICODE | PY_TPFLAGS_BYTES)) || graph->surplus[item] <= 0)
+        if (!(flags & (PY_TPFLAGS_UNICODE | PY_TPFLAGS_BYTES)) || gr_surplus(graph, item) <= 0)
             continue;
         words = gr_natives_of(graph, item, &count);
         if (!has_word(words, count, module))
@@ -238,7 +238,7 @@ static bool belongs(struct constants *constants, uint32_t node, uint32_t module)
 
 static void explain_tuple(struct constants *constants, uint32_t node)
 {
-    uint64_t hash = hash_items(constants, constants->graph->address[node]);
+    uint64_t hash = hash_items(constants, gr_address(constants->graph, node));
 
     if (!hash || !constants->codes.count || explain_names(constants, node, hash))
         return;
@@ -263,7 +263,7 @@ static void explain_tuple(struct constants *constants, uint32_t node)
 static void explain_wrapper(struct constants *constants, uint32_t node, const struct py_type *type)
 {
     const struct df_modules *modules = constants->py->dump->modules;
-    uint64_t at = constants->graph->address[node] + (uint64_t)type->basic_size - 16, word;
+    uint64_t at = gr_address(constants->graph, node) + (uint64_t)type->basic_size - 16, word;
     const struct df_module *module;
 
     if (type->basic_size < 32 || !df_u64(constants->py->dump->space, at, &word))
@@ -306,14 +306,15 @@ void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, co
     df_map_init(&constants.taken);
     find_codes(&constants, code);
     explain_codes(&constants);
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct py_type *type = py_type_at(objects, graph->type[v]);
+    for (uint32_t i = 0; i < graph->surplus_count; i++) {
+        uint32_t v = graph->surpluses[i].node;
+        const struct py_type *type = py_type_at(objects, gr_type(graph, v));
 
-        if (graph->surplus[v] <= 0 || !gr_unexplained(graph, v))
+        if (!gr_unexplained(graph, v))
             continue;
         if (type->flags & PY_TPFLAGS_TUPLE)
             explain_tuple(&constants, v);
-        else if (graph->type[v] == wrapper)
+        else if (gr_type(graph, v) == wrapper)
             explain_wrapper(&constants, v, type);
     }
     for (size_t i = 0; i < found.count; i++)

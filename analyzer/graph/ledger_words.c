@@ -30,6 +30,7 @@ struct explainer {
     const struct py *py;
     const struct df_map *slots; /* addresses of words that are counted already */
     uint64_t state_size;        /* of _PyRuntime; 0 when not known */
+    uint64_t lowest, highest;   /* addresses of objects */
     struct {
         struct inside *items; /* sorted, disjoint */
         size_t count, capacity;
@@ -94,12 +95,12 @@ static void find_insides(struct explainer *ledger)
     const struct gr_graph *graph = ledger->graph;
     struct py_reader reader = py_reader(ledger->py);
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct py_type *type = py_type_at(ledger->objects, graph->type[v]);
-        uint64_t at = graph->address[v], text, length;
-        uint32_t kind;
+    for (uint32_t i = 0; i < graph->surplus_count; i++) {
+        uint32_t v = graph->surpluses[i].node, kind;
+        const struct py_type *type = py_type_at(ledger->objects, gr_type(graph, v));
+        uint64_t at = gr_address(graph, v), text, length;
 
-        if (graph->surplus[v] <= 0)
+        if (graph->surpluses[i].count <= 0)
             continue;
         if (type->flags & PY_TPFLAGS_BYTES)
             add_inside(ledger, PY_AT(reader.layout, at, bytes, ob_sval),
@@ -148,13 +149,13 @@ static void explain(void *context, uint64_t target, const struct gr_native *word
 
     if (node == AL_NONE && leads_inside(word))
         node = node_inside(ledger, target);
-    if (node == AL_NONE || graph->surplus[node] <= 0)
+    if (node == AL_NONE || gr_surplus(graph, node) <= 0)
         return;
     if (word->place != GR_NATIVE_REGISTER &&
         df_map_get(ledger->slots, word->address) != DF_MAP_NONE)
         return;
     /* A walk has found what a static type refers to, but not whose text its tp_doc is. */
-    if (word->place == GR_NATIVE_DATA && target == graph->address[node] &&
+    if (word->place == GR_NATIVE_DATA && target == gr_address(graph, node) &&
         gr_native_in_object(graph, word))
         return;
     if (leads_inside(word) && in_state(ledger, word->address))
@@ -169,7 +170,7 @@ static void explain_loss(void *context, uint64_t object, uint32_t number)
     struct explainer *ledger = context;
     uint32_t node = gr_node(ledger->graph, object);
 
-    if (node == AL_NONE || ledger->graph->surplus[node] <= 0)
+    if (node == AL_NONE || gr_surplus(ledger->graph, node) <= 0)
         return;
     DF_PUSH(&ledger->natives,
             (struct gr_native){.node = node, .place = GR_NATIVE_LOST, .index = number});
@@ -190,49 +191,62 @@ static int by_node(const void *left, const void *right)
 /* References of one object to another that its walk has found, of whatever kind. */
 static uint32_t known_references(const struct gr_graph *graph, uint32_t from, uint32_t to)
 {
-    uint32_t count = 0;
+    const uint32_t *weak;
+    uint32_t count = 0, weak_count;
 
     for (uint32_t e = graph->start[from]; e < graph->start[from + 1]; e++)
         count += graph->target[e] == to;
-    for (uint32_t e = graph->weak_start[from]; e < graph->weak_start[from + 1]; e++)
-        count += graph->weak_target[e] == to;
+    weak = gr_weak(graph, from, &weak_count);
+    for (uint32_t i = 0; i < weak_count; i++)
+        count += weak[i] == to;
     return count;
 }
 
 /* Bytes of an object that are looked at. Some of C extensions are longer than their type says, by
  * what makes them owners of something (_cffi_backend's CData). */
-static int64_t body_size(const struct explainer *ledger, uint32_t v, const struct py_type *type)
+static int64_t body_size(const struct explainer *ledger, const struct py_type *type)
 {
-    const struct gr_graph *graph = ledger->graph;
     const struct df_module *module = df_module_at(ledger->py->dump->modules, type->dealloc);
     bool foreign = module && module != ledger->py->module && !type->traverse;
-    int64_t size = type->basic_size + (foreign ? LONGER : 0);
 
-    if (v + 1 < graph->count && graph->address[v + 1] - graph->address[v] < (uint64_t)size)
-        size = (int64_t)(graph->address[v + 1] - graph->address[v]);
+    return type->basic_size + (foreign ? LONGER : 0);
+}
+
+/* What is looked at of the objects of a type. */
+struct body {
+    int64_t first, size;
+    bool asked;
+};
+
+static int64_t limit_size(int64_t size, const struct py_type *type, uint64_t room)
+{
+    if (room < (uint64_t)size)
+        size = (int64_t)room;
     if (size < type->basic_size)
         size = type->basic_size;
     return size < MAX_BODY ? size : MAX_BODY;
 }
 
 /* Words of an object that nobody visits, beyond those that are the references found in it. */
-static void look_into(struct explainer *ledger, uint32_t v, const struct py_type *type, int64_t at)
+static void look_into(struct explainer *ledger, uint32_t v, uint64_t address, uint64_t room,
+                      const struct body *body)
 {
     const struct gr_graph *graph = ledger->graph;
     const struct df_aspace *space = ledger->py->dump->space;
-    uint64_t address = graph->address[v], last = graph->address[graph->count - 1], word;
-    int64_t size = body_size(ledger, v, type);
+    const struct py_type *type = py_type_at(ledger->objects, gr_type(graph, v));
+    int64_t size = limit_size(body->size, type, room), at = body->first;
+    uint64_t word;
     size_t first = ledger->natives.count;
     bool all = at == HEADER; /* else: members beyond those that the walker knows */
 
     for (; at + 8 <= size; at += 8) {
         uint32_t node, same = 0;
 
-        if (!df_u64(space, address + (uint64_t)at, &word) || word < graph->address[0] ||
-            word > last || (word & 7) || at == type->weaklist_offset)
+        if (!df_u64(space, address + (uint64_t)at, &word) || word < ledger->lowest ||
+            word > ledger->highest || (word & 7) || at == type->weaklist_offset)
             continue;
         node = gr_node(graph, word);
-        if (node == AL_NONE || graph->surplus[node] <= 0)
+        if (node == AL_NONE || gr_surplus(graph, node) <= 0)
             continue;
         for (size_t i = first; i < ledger->natives.count; i++)
             same += ledger->natives.items[i].node == node;
@@ -279,16 +293,34 @@ static int64_t unknown_words(const struct explainer *ledger, const struct py_typ
                                                                                  : type->basic_size;
 }
 
+/* What is looked at of a node: NULL when nothing. */
+static const struct body *body_of(const struct explainer *ledger, uint32_t v, struct body *bodies)
+{
+    uint32_t number = gr_type(ledger->graph, v);
+    const struct py_type *type = py_type_at(ledger->objects, number);
+    struct body *body = &bodies[number];
+
+    if (!body->asked)
+        *body = (struct body){unknown_words(ledger, type), body_size(ledger, type), true};
+    return body->first + 8 <= body->size ? body : NULL;
+}
+
 static void find_members(struct explainer *ledger)
 {
-    const struct gr_graph *graph = ledger->graph;
+    struct body *bodies = df_xcalloc((size_t)py_type_count(ledger->objects) + 1, sizeof(*bodies));
+    struct gr_node_cursor cursor = gr_nodes(ledger->graph);
     size_t kept = ledger->natives.count;
+    uint64_t address, next;
+    uint32_t v, after;
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct py_type *type = py_type_at(ledger->objects, graph->type[v]);
+    for (bool more = gr_next_node(&cursor, &v, &address); more; v = after, address = next) {
+        const struct body *body = body_of(ledger, v, bodies);
 
-        look_into(ledger, v, type, unknown_words(ledger, type));
+        more = gr_next_node(&cursor, &after, &next);
+        if (body)
+            look_into(ledger, v, address, more ? next - address : UINT64_MAX, body);
     }
+    free(bodies);
     for (size_t i = kept; i < ledger->natives.count; i++)
         if (ledger->natives.items[i].place != GR_NATIVE_NONE)
             ledger->natives.items[kept++] = ledger->natives.items[i];
@@ -316,9 +348,10 @@ void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const
         return;
     symbol = py->module ? df_module_symbol(py->module, "_PyRuntime") : NULL;
     ledger.state_size = symbol ? symbol->size : 0;
+    ledger.lowest = gr_address(graph, 0);
+    ledger.highest = gr_address(graph, graph->count - 1);
     find_insides(&ledger);
-    gr_native_scan(py, graph->sweep, graph->address[0], graph->address[graph->count - 1] + MAX_BODY,
-                   explain, &ledger);
+    gr_native_scan(py, graph->sweep, ledger.lowest, ledger.highest + MAX_BODY, explain, &ledger);
     py_losses(py, explain_loss, &ledger);
     find_members(&ledger);
     install(&ledger);

@@ -237,7 +237,8 @@ bool gr_native_in_object(const struct gr_graph *graph, const struct gr_native *w
     uint32_t node = gr_node_containing(graph, word->address);
 
     /* sys.getsizeof adds the collector's header even for those that have none. */
-    return node != AL_NONE && word->address - graph->address[node] + GC_HEAD < graph->size[node];
+    return node != AL_NONE &&
+           word->address - gr_address(graph, node) + GC_HEAD < gr_size(graph, node);
 }
 
 static void keep(void *context, uint64_t target, const struct gr_native *word)
@@ -256,7 +257,7 @@ static void keep_loss(void *context, uint64_t object, uint32_t number)
 {
     struct found *found = context;
 
-    if (object == found->graph->address[found->node])
+    if (object == gr_address(found->graph, found->node))
         DF_PUSH(&found->words,
                 (struct gr_native){.node = found->node, .place = GR_NATIVE_LOST, .index = number});
 }
@@ -265,7 +266,7 @@ struct gr_native *gr_native_find(const struct py *py, const struct gr_graph *gra
                                  size_t *ret_count)
 {
     struct found found = {.graph = graph, .node = node};
-    uint64_t address = graph->address[node];
+    uint64_t address = gr_address(graph, node);
 
     gr_native_scan(py, graph->sweep, address, address + 1, keep, &found);
     py_losses(py, keep_loss, &found);

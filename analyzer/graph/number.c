@@ -78,76 +78,89 @@ struct numbering {
     struct py_objects *objects;
     struct py_reader reader;
     const struct gr_places *places;
-    size_t edge_capacity, kind_capacity;
+    size_t edge_capacity;
+    struct {
+        struct gr_edge_kind *items;
+        size_t count, capacity;
+    } kinds;
+    struct gr_wide_list wide_types, wide_sizes, wide_references;
     struct {
         uint32_t *items; /* nodes; one more reference each */
         size_t count, capacity;
     } uncounted;
     struct {
-        uint32_t *items; /* as the graph's weak_target */
+        uint32_t *items; /* as the graph's arrays of these names */
         size_t count, capacity;
-    } weak;
+    } weak_target, weak_holder, weak_start;
     size_t kept; /* of the discovery's: those of lower addresses are done */
     struct py_refs refs;
     bool too_many;
 };
 
-static struct df_err *allocate_nodes(struct gr_graph *graph, uint32_t count)
+static struct df_err *allocate_nodes(struct gr_graph *graph, uint32_t count, uint32_t type_count)
 {
     graph->count = count;
-    DF_TRY(df_array(count, sizeof(*graph->address), &graph->address));
-    DF_TRY(df_array(count, sizeof(*graph->type), &graph->type));
-    DF_TRY(df_array(count, sizeof(*graph->size), &graph->size));
-    DF_TRY(df_array(count, sizeof(*graph->references), &graph->references));
+    DF_TRY(gr_column_init(&graph->types, count, type_count < UINT16_MAX ? 2 : 4));
+    DF_TRY(gr_column_init(&graph->sizes, count, 2));
+    DF_TRY(gr_column_init(&graph->references, count, 1));
     DF_TRY(df_array(count, sizeof(*graph->flags), &graph->flags));
-    DF_TRY(df_array(count, sizeof(*graph->source), &graph->source));
-    DF_TRY(df_array(count, sizeof(*graph->root_kind), &graph->root_kind));
-    DF_TRY(df_array((size_t)count + 1, sizeof(*graph->start), &graph->start));
-    return df_array((size_t)count + 1, sizeof(*graph->weak_start), &graph->weak_start);
+    DF_TRY(df_array(count, sizeof(*graph->sources), &graph->sources));
+    DF_TRY(df_array(count, sizeof(*graph->root_kinds), &graph->root_kinds));
+    return df_array((size_t)count + 1, sizeof(*graph->start), &graph->start);
+}
+
+struct subject { /* an object in work */
+    uint64_t address, place;
+    uint32_t type;
+};
+
+static uint64_t measure_size(struct numbering *n, const struct subject *object)
+{
+    int64_t basic = py_type_at(n->objects, object->type)->basic_size;
+    uint64_t size = 0;
+
+    if (py_size(n->objects, object->address, object->type, &size) == PY_OK)
+        return size;
+    py_ledger_add(n->objects, "objects whose size is not known", object->address);
+    return size ? size : basic > 0 ? (uint64_t)basic : 0;
+}
+
+static uint8_t flags_of(struct numbering *n, const struct subject *object)
+{
+    const struct gr_discovery *discovery = n->discovery;
+    const struct py_type *type = py_type_at(n->objects, object->type);
+    uint8_t told = py_object_flags(n->objects, object->address, object->type), flags = 0;
+
+    if (told & PY_FLAG_TRACKED || gr_bit(discovery->listed, object->place))
+        flags |= GR_TRACKED;
+    if (gr_bit(discovery->frozen, object->place))
+        flags |= GR_FROZEN;
+    if (told & PY_FLAG_FINALIZED)
+        flags |= GR_FINALIZED;
+    if (told & PY_FLAG_IMMORTAL)
+        flags |= GR_IMMORTAL;
+    if (type->has_del || type->del)
+        flags |= GR_HAS_FINALIZER;
+    if (py_is_gc(n->objects, object->address, object->type))
+        flags |= GR_GC;
+    return flags;
 }
 
 /* All that is asked of an object but its references. */
-static void measure(struct numbering *n, uint32_t v)
+static void fill_node(struct numbering *n, uint32_t v, const struct subject *object)
 {
     struct gr_graph *graph = n->graph;
-    const struct py_type *type = py_type_at(n->objects, graph->type[v]);
-    uint64_t address = graph->address[v];
-    uint8_t flags = py_object_flags(n->objects, address, graph->type[v]);
+    int64_t references = py_refcount(&n->reader, object->address);
 
-    if (py_size(n->objects, address, graph->type[v], &graph->size[v]) != PY_OK) {
-        py_ledger_add(n->objects, "objects whose size is not known", address);
-        if (!graph->size[v])
-            graph->size[v] = type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
-    }
-    graph->references[v] = py_refcount(&n->reader, address);
-    if (flags & PY_FLAG_TRACKED)
-        graph->flags[v] |= GR_TRACKED;
-    if (flags & PY_FLAG_FINALIZED)
-        graph->flags[v] |= GR_FINALIZED;
-    if (flags & PY_FLAG_IMMORTAL || graph->references[v] == INT64_MAX) {
+    graph->sources[v] = (uint8_t)gr_discovered_by(n->discovery, object->address, object->place);
+    graph->objects_by_source[graph->sources[v]]++;
+    graph->flags[v] = flags_of(n, object);
+    if (references == INT64_MAX)
         graph->flags[v] |= GR_IMMORTAL;
-        graph->references[v] = INT64_MAX;
-    }
-    if (type->has_del || type->del)
-        graph->flags[v] |= GR_HAS_FINALIZER;
-    if (py_is_gc(n->objects, address, graph->type[v]))
-        graph->flags[v] |= GR_GC;
-}
-
-static void fill_node(struct numbering *n, uint32_t v, uint64_t address, uint64_t place)
-{
-    const struct gr_discovery *discovery = n->discovery;
-    struct gr_graph *graph = n->graph;
-
-    graph->address[v] = address;
-    graph->type[v] = py_object_type(n->objects, address);
-    graph->source[v] = (uint8_t)gr_discovered_by(discovery, address, place);
-    graph->objects_by_source[graph->source[v]]++;
-    if (gr_bit(discovery->listed, place))
-        graph->flags[v] |= GR_TRACKED;
-    if (gr_bit(discovery->frozen, place))
-        graph->flags[v] |= GR_FROZEN;
-    measure(n, v);
+    gr_column_put(&graph->types, &n->wide_types, v, object->type);
+    gr_column_put(&graph->sizes, &n->wide_sizes, v, measure_size(n, object));
+    gr_column_put(&graph->references, &n->wide_references, v,
+                  graph->flags[v] & GR_IMMORTAL ? 0 : (uint64_t)references);
 }
 
 static void push_edge(struct numbering *n, uint32_t target, uint8_t kind)
@@ -159,12 +172,11 @@ static void push_edge(struct numbering *n, uint32_t target, uint8_t kind)
         n->too_many = true;
         return;
     }
-    if (count == n->edge_capacity) {
+    if (count == n->edge_capacity)
         graph->target = df_grow(graph->target, count, &n->edge_capacity, sizeof(*graph->target));
-        graph->kind = df_grow(graph->kind, count, &n->kind_capacity, sizeof(*graph->kind));
-    }
     graph->target[count] = target;
-    graph->kind[count] = kind;
+    if (kind != PY_REF_REFERENT)
+        DF_PUSH(&n->kinds, (struct gr_edge_kind){.edge = (uint32_t)count, .kind = kind});
     graph->edge_count++;
     graph->references_by_kind[kind]++;
 }
@@ -178,7 +190,7 @@ static void add_reference(struct numbering *n, const struct py_ref *ref, bool we
         return; /* a key, which is the value too */
     if (kind == PY_REF_WEAK) {
         if (target != GR_NO_RANK)
-            DF_PUSH(&n->weak, target);
+            DF_PUSH(&n->weak_target, target);
         return;
     }
     if (target == GR_NO_RANK) {
@@ -226,77 +238,125 @@ static bool push_kept(struct numbering *n, uint64_t object)
     return true;
 }
 
-static void push_references(struct numbering *n, uint32_t v)
+static void push_references(struct numbering *n, const struct subject *object)
 {
-    const struct gr_graph *graph = n->graph;
-
-    if (py_type_has_no_references(py_type_at(n->objects, graph->type[v])) ||
-        push_kept(n, graph->address[v]))
+    if (py_type_has_no_references(py_type_at(n->objects, object->type)) ||
+        push_kept(n, object->address))
         return;
-    gr_note_status(n->discovery, graph->address[v],
-                   py_walk(n->objects, graph->address[v], graph->type[v], &n->refs));
+    gr_note_status(n->discovery, object->address,
+                   py_walk(n->objects, object->address, object->type, &n->refs));
 }
 
-/* Nodes [first, end): their references are in the buffer, where those of each end in `ends`. */
-static void add_rows(struct numbering *n, uint32_t first, uint32_t end, const size_t *ends)
+/* A group of objects, whose references are in the buffer: where those of each end. */
+struct group {
+    uint32_t first, count; /* nodes */
+    uint64_t address[GROUP_OBJECTS];
+    size_t end[GROUP_OBJECTS];
+};
+
+static void add_row(struct numbering *n, uint32_t v, size_t first, size_t end, bool weakly)
 {
     struct gr_graph *graph = n->graph;
-    size_t r = 0;
+    size_t weak = n->weak_target.count;
 
-    for (uint32_t v = first; v < end; v++) {
-        bool weakly = gr_holds_weakly(n->discovery, graph->address[v]);
+    for (size_t r = first; r < end; r++) {
+        if (r + FETCH_AHEAD < n->refs.count)
+            fetch_target(n, n->refs.items[r + FETCH_AHEAD].target);
+        add_reference(n, &n->refs.items[r], weakly);
+    }
+    graph->flags[v] |= weakly ? GR_UNCOUNTED : 0;
+    graph->start[v + 1] = graph->edge_count;
+    if (n->weak_target.count == weak)
+        return;
+    DF_PUSH(&n->weak_holder, v);
+    DF_PUSH(&n->weak_start, (uint32_t)weak);
+}
 
-        graph->flags[v] |= weakly ? GR_UNCOUNTED : 0;
-        for (; r < ends[v - first]; r++) {
-            if (r + FETCH_AHEAD < n->refs.count)
-                fetch_target(n, n->refs.items[r + FETCH_AHEAD].target);
-            add_reference(n, &n->refs.items[r], weakly);
-        }
-        graph->start[v + 1] = graph->edge_count;
-        graph->weak_start[v + 1] = (uint32_t)n->weak.count;
+static void add_rows(struct numbering *n, const struct group *group)
+{
+    size_t first = 0;
+
+    for (uint32_t i = 0; i < group->count; i++) {
+        add_row(n, group->first + i, first, group->end[i],
+                gr_holds_weakly(n->discovery, group->address[i]));
+        first = group->end[i];
     }
 }
 
 static void walk_all(struct numbering *n)
 {
-    size_t ends[GROUP_OBJECTS];
+    struct group group = {0};
     struct gr_place_cursor cursor;
-    uint64_t address, place;
-    uint32_t v = 0, first = 0;
+    struct subject object;
 
     gr_places_begin(n->places, &cursor);
-    while (v < n->graph->count && !n->too_many) {
+    while (group.first < n->graph->count && !n->too_many) {
         n->refs.count = 0;
-        for (first = v; v < n->graph->count && v - first < GROUP_OBJECTS; v++) {
-            if (n->refs.count >= GROUP_REFS || !gr_places_next(&cursor, &address, &place))
+        for (group.count = 0; group.count < GROUP_OBJECTS; group.count++) {
+            if (n->refs.count >= GROUP_REFS ||
+                !gr_places_next(&cursor, &object.address, &object.place))
                 break;
-            fill_node(n, v, address, place);
-            push_references(n, v);
-            ends[v - first] = n->refs.count;
+            object.type = py_object_type(n->objects, object.address);
+            fill_node(n, group.first + group.count, &object);
+            push_references(n, &object);
+            group.address[group.count] = object.address;
+            group.end[group.count] = n->refs.count;
         }
-        add_rows(n, first, v, ends);
-        if (v / PROGRESS_STEP != first / PROGRESS_STEP)
-            df_progress(n->discovery->progress, "numbering objects", v, n->graph->count);
+        add_rows(n, &group);
+        if ((group.first + group.count) / PROGRESS_STEP != group.first / PROGRESS_STEP)
+            df_progress(n->discovery->progress, "numbering objects", group.first, n->graph->count);
+        group.first += group.count;
     }
 }
 
-/* References that counts do not have are added to them. Immortal is immortal. */
-static void add_uncounted(const struct numbering *n)
+static int by_number(const void *left, const void *right)
 {
-    int64_t *references = n->graph->references;
+    const uint32_t *a = left, *b = right;
 
-    for (size_t i = 0; i < n->uncounted.count; i++) {
-        uint32_t v = n->uncounted.items[i];
+    return *a < *b ? -1 : *a > *b;
+}
 
-        if (references[v] < INT64_MAX - 1)
-            references[v]++;
-    }
+/* References that counts do not have are added to them. Immortal is immortal. */
+static void add_uncounted(struct numbering *n)
+{
+    struct gr_graph *graph = n->graph;
+
     for (size_t i = 0; i < n->discovery->uncounted.count; i++) {
         uint32_t v = gr_rank(n->places, n->discovery->uncounted.items[i]);
 
-        if (v != GR_NO_RANK && references[v] < INT64_MAX - 1)
-            references[v]++;
+        if (v != GR_NO_RANK)
+            DF_PUSH(&n->uncounted, v);
     }
+    if (n->uncounted.count)
+        qsort(n->uncounted.items, n->uncounted.count, sizeof(*n->uncounted.items), by_number);
+    for (size_t i = 0, end; i < n->uncounted.count; i = end) {
+        uint32_t v = n->uncounted.items[i];
+        int64_t references = gr_references(graph, v);
+
+        for (end = i + 1; end < n->uncounted.count && n->uncounted.items[end] == v;)
+            end++;
+        if (references < INT64_MAX - (int64_t)(end - i))
+            gr_column_set(&graph->references, v, (uint64_t)(references + (int64_t)(end - i)));
+    }
+}
+
+/* The lists become the graph's. */
+static void install(struct numbering *n)
+{
+    struct gr_graph *graph = n->graph;
+
+    gr_column_join(&graph->types, &n->wide_types);
+    gr_column_join(&graph->sizes, &n->wide_sizes);
+    gr_column_join(&graph->references, &n->wide_references);
+    DF_PUSH(&n->weak_start, (uint32_t)n->weak_target.count);
+    graph->weak_count = (uint32_t)n->weak_target.count;
+    graph->weak_holder_count = (uint32_t)n->weak_holder.count;
+    graph->weak_holder = DF_TAKE(n->weak_holder.items);
+    graph->weak_start = DF_TAKE(n->weak_start.items);
+    graph->weak_target = DF_TAKE(n->weak_target.items);
+    graph->kind_count = (uint32_t)n->kinds.count;
+    graph->kinds = DF_TAKE(n->kinds.items);
+    graph->references_by_kind[PY_REF_WEAK] = graph->weak_count;
 }
 
 static struct df_err *finish(struct numbering *n)
@@ -304,18 +364,13 @@ static struct df_err *finish(struct numbering *n)
     struct gr_graph *graph = n->graph;
     struct al_csr csr = {.count = graph->count, .start = graph->start};
 
-    if (n->too_many || n->weak.count >= UINT32_MAX - 1)
+    if (n->too_many || n->weak_target.count >= UINT32_MAX - 1)
         return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion references, "
                                               "more than this program can number");
+    install(n);
     add_uncounted(n);
-    graph->weak_count = (uint32_t)n->weak.count;
-    graph->references_by_kind[PY_REF_WEAK] = n->weak.count;
-    if (n->weak.items)
-        graph->weak_target = DF_TAKE(n->weak.items);
-    else
-        DF_TRY(df_array(0, sizeof(*graph->weak_target), &graph->weak_target));
     csr.target = graph->target;
-    return al_csr_reverse(&csr, &graph->reverse_start, &graph->reverse_source);
+    return gr_reverse_make(&csr, &graph->reverse);
 }
 
 static int by_object(const void *left, const void *right)
@@ -334,10 +389,9 @@ static struct df_err *begin(struct numbering *n)
         qsort(discovery->kept.items, discovery->kept.count, sizeof(*discovery->kept.items),
               by_object);
     DF_TRY(gr_places_rank_all(&discovery->places, &count));
-    DF_TRY(allocate_nodes(n->graph, (uint32_t)count));
-    n->edge_capacity = n->kind_capacity = (size_t)discovery->edge_count + 1;
-    DF_TRY(df_array(n->edge_capacity, sizeof(*n->graph->target), &n->graph->target));
-    return df_array(n->kind_capacity, sizeof(*n->graph->kind), &n->graph->kind);
+    DF_TRY(allocate_nodes(n->graph, (uint32_t)count, py_type_count(n->objects)));
+    n->edge_capacity = (size_t)discovery->edge_count + 1;
+    return df_array(n->edge_capacity, sizeof(*n->graph->target), &n->graph->target);
 }
 
 struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph)
@@ -356,7 +410,13 @@ struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph)
     }
     gr_discovery_release(discovery);
     free(n.refs.items);
-    free(n.weak.items);
+    free(n.kinds.items);
+    free(n.weak_holder.items);
+    free(n.weak_start.items);
+    free(n.weak_target.items);
+    free(n.wide_types.items);
+    free(n.wide_sizes.items);
+    free(n.wide_references.items);
     free(n.uncounted.items);
     graph->places = discovery->places;
     discovery->places = (struct gr_places){0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * places.c: see places.h. Every range begins with a word of its own.
+ * places.c: see places.h. Every range begins with a block of its own.
  */
 #include "analyzer/graph/places.h"
 
@@ -7,9 +7,28 @@
 
 #include "dumpfmt/base/mem.h"
 
+#define BLOCK UINT64_C(512) /* places */
+
 static uint64_t places_of(const struct df_range *range)
 {
     return (range->end - 1) / 8 - range->start / 8 + 1;
+}
+
+static struct df_err *map_blocks(struct gr_places *places)
+{
+    const struct df_aspace *space = places->space;
+
+    DF_TRY(df_array(places->words / 8, sizeof(*places->range), &places->range));
+    for (size_t i = 0; i < space->count; i++) {
+        uint64_t block = places->first[i] / BLOCK;
+
+        if (places->first[i] == GR_NO_PLACE)
+            continue;
+        for (uint64_t end = block + (places_of(&space->ranges[i]) + BLOCK - 1) / BLOCK; block < end;
+             block++)
+            places->range[block] = (uint32_t)i;
+    }
+    return NULL;
 }
 
 struct df_err *gr_places_init(struct gr_places *places, const struct df_aspace *space)
@@ -21,17 +40,20 @@ struct df_err *gr_places_init(struct gr_places *places, const struct df_aspace *
     for (size_t i = 0; i < space->count; i++) {
         places->first[i] = space->ranges[i].host ? next : GR_NO_PLACE;
         if (space->ranges[i].host)
-            next += (places_of(&space->ranges[i]) + 63) & ~UINT64_C(63);
+            next += (places_of(&space->ranges[i]) + BLOCK - 1) & ~(BLOCK - 1);
     }
-    places->words = (next / 64 + 7) & ~UINT64_C(7);
-    return df_array(places->words, sizeof(*places->bits), &places->bits);
+    places->words = next / 64;
+    DF_TRY(df_array(places->words, sizeof(*places->bits), &places->bits));
+    return map_blocks(places);
 }
 
 void gr_places_deinit(struct gr_places *places)
 {
     free(places->first);
     free(places->bits);
+    free(places->range);
     free(places->ranks);
+    free(places->hint);
     *places = (struct gr_places){0};
 }
 
@@ -58,6 +80,26 @@ static struct gr_rank rank_of(const uint64_t *bits, uint64_t before, uint64_t *r
     return rank;
 }
 
+/* The blocks where counting to every 64th member ends, and that of the last member. */
+static struct df_err *keep_hints(struct gr_places *places)
+{
+    uint64_t next = 0, last = 0;
+
+    DF_TRY(df_array(places->count / 64 + 2, sizeof(*places->hint), &places->hint));
+    for (uint64_t block = 0; block < places->words / 8; block++) {
+        const uint64_t *bits = places->bits + block * 8;
+        uint64_t end;
+
+        if (is_empty(bits))
+            continue;
+        rank_of(bits, places->ranks[block].before, &end);
+        for (last = block; next < end; next += 64)
+            places->hint[next / 64] = (uint32_t)block;
+    }
+    places->hint[(next + 63) / 64] = (uint32_t)last;
+    return NULL;
+}
+
 struct df_err *gr_places_rank_all(struct gr_places *places, uint64_t *ret_count)
 {
     uint64_t count = 0;
@@ -69,8 +111,55 @@ struct df_err *gr_places_rank_all(struct gr_places *places, uint64_t *ret_count)
         if (!is_empty(bits)) /* else nobody asks, and no memory is touched */
             places->ranks[block] = rank_of(bits, count, &count);
     }
-    *ret_count = count;
-    return NULL;
+    *ret_count = places->count = count;
+    return keep_hints(places);
+}
+
+/* Its members are numbered from here on; empty blocks say 0. */
+static uint64_t before(const struct gr_places *places, uint64_t block)
+{
+    return places->ranks[block].before;
+}
+
+static uint64_t select_in_block(const struct gr_places *places, uint64_t block, uint64_t rank)
+{
+    const struct gr_rank *ranks = &places->ranks[block];
+    unsigned word = 0;
+    uint64_t bits;
+
+    rank -= ranks->before;
+    while (word < 7 && (ranks->within >> 9 * word & 511) <= rank)
+        word++;
+    if (word)
+        rank -= ranks->within >> 9 * (word - 1) & 511;
+    for (bits = places->bits[block * 8 + word]; rank; rank--)
+        bits &= bits - 1;
+    return block * BLOCK + word * 64 + (uint64_t)__builtin_ctzll(bits);
+}
+
+uint64_t gr_places_select(const struct gr_places *places, uint64_t rank)
+{
+    uint64_t block = places->hint[rank / 64], last = places->hint[rank / 64 + 1];
+
+    for (uint64_t next = block + 1; next <= last && before(places, next) <= rank; next++)
+        if (before(places, next))
+            block = next;
+    return gr_place_address(places, select_in_block(places, block, rank));
+}
+
+uint64_t gr_places_up_to(const struct gr_places *places, uint64_t address)
+{
+    uint64_t low = 0, high = places->count;
+
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+
+        if (gr_places_select(places, middle) <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* Goes on at the first range from `range` on that has bytes. */

@@ -7,7 +7,8 @@
  * many members are below) are kept for every 512 bits and, in 9 bits each, for the words within
  * (rank9: Vigna, "Broadword Implementation of Rank/Select Queries", WEA 2008), so that a look-up
  * is one cache line of bits and one of ranks, both of which stay in the cache where a hash table of
- * as many objects would not.
+ * as many objects would not. The way back, from a rank to its address, starts at the block of each
+ * 64th member: nobody needs to keep addresses.
  */
 #ifndef GR_PLACES_H
 #define GR_PLACES_H
@@ -27,7 +28,10 @@ struct gr_places {
     uint64_t *first; /* per range: its first place; GR_NO_PLACE: it has no bytes */
     uint64_t *bits;
     uint64_t words;        /* of bits, a multiple of 8 */
-    struct gr_rank *ranks; /* NULL until gr_places_rank_all */
+    uint32_t *range;       /* per block of 8 words: whose places it has; a range begins with one */
+    struct gr_rank *ranks; /* per block; NULL until gr_places_rank_all */
+    uint32_t *hint;        /* the blocks of members 0, 64, 128, ..., and the last one's; likewise */
+    uint64_t count;        /* members; likewise */
 };
 
 /* An empty set. `space` is borrowed. */
@@ -85,6 +89,19 @@ static inline uint64_t gr_rank_below(const struct gr_places *places, uint64_t pl
         below += rank->within >> 9 * (word % 8 - 1) & 511;
     return below + gr_count_bits(places->bits[word] & ((UINT64_C(1) << (place % 64)) - 1));
 }
+
+/* The address of the first byte of a place. */
+static inline uint64_t gr_place_address(const struct gr_places *places, uint64_t place)
+{
+    uint32_t range = places->range[place / 512];
+
+    return (places->space->ranges[range].start / 8 + (place - places->first[range])) * 8;
+}
+
+/* The address of the member of a rank, which must be below the count. */
+uint64_t gr_places_select(const struct gr_places *places, uint64_t rank);
+/* How many members have addresses of at most `address`. */
+uint64_t gr_places_up_to(const struct gr_places *places, uint64_t address);
 
 /* The number of a member, GR_NO_RANK when the address is none. */
 static inline uint32_t gr_rank(const struct gr_places *places, uint64_t address)

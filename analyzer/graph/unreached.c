@@ -70,13 +70,11 @@ static void find_surplus(struct gr_reach *reach, struct gr_root_list *roots, str
     size_t first = roots->count;
 
     for (uint32_t v = 0; v < graph->count; v++) {
-        int64_t known = (int64_t)graph->reverse_start[v + 1] - graph->reverse_start[v];
-
-        if (reach->seen[v] || graph->references[v] <= known)
+        if (reach->seen[v] || gr_references(graph, v) <= (int64_t)gr_referrer_count(graph, v))
             continue;
         add_root(roots, v, GR_ROOT_SURPLUS,
                  gr_texts_format(texts, "<unexplained reference> %s",
-                                 type_name(context, graph->type[v])));
+                                 type_name(context, gr_type(graph, v))));
     }
     for (size_t i = first; i < roots->count; i++)
         gr_reach_from(reach, roots->items[i].node);
@@ -203,9 +201,9 @@ static void install_nodes(struct gr_graph *graph)
     for (uint32_t i = 0; i < graph->root_count; i++) {
         const struct gr_root *root = &graph->roots[i];
 
-        if (graph->root_kind[root->node] != GR_ROOT_NONE)
+        if (gr_root_kind_of(graph, root->node) != GR_ROOT_NONE)
             continue;
-        graph->root_kind[root->node] = root->kind;
+        graph->root_kinds[root->node] = root->kind;
         graph->root_nodes[graph->root_node_count] = root->node;
         graph->root_index[graph->root_node_count++] = i;
     }

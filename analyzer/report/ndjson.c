@@ -149,14 +149,14 @@ static void put_list(struct writer *writer, const struct gr_graph *graph, uint32
 {
     bool begun = false;
     for (uint32_t edge = graph->start[node]; edge < graph->start[node + 1]; edge++) {
-        if (graph->kind[edge] != kind)
+        if (gr_edge_kind(graph, edge) != kind)
             continue;
         if (begun)
             PUT(writer, ",");
         else
             put(writer, name, strlen(name));
         begun = true;
-        put_address(writer, graph->address[graph->target[edge]]);
+        put_address(writer, gr_address(graph, graph->target[edge]));
     }
     if (begun)
         PUT(writer, "]");
@@ -165,15 +165,16 @@ static void put_list(struct writer *writer, const struct gr_graph *graph, uint32
 static void put_weak(struct writer *writer, const struct gr_graph *graph, uint32_t node)
 {
     const char *name = graph->flags[node] & GR_UNCOUNTED ? ",\"uncounted\":[" : ",\"weak\":[";
-    uint32_t first = graph->weak_start[node], last = graph->weak_start[node + 1];
-    for (uint32_t edge = first; edge < last; edge++) {
-        if (edge == first)
+    uint32_t count;
+    const uint32_t *targets = gr_weak(graph, node, &count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (i == 0)
             put(writer, name, strlen(name));
         else
             PUT(writer, ",");
-        put_address(writer, graph->address[graph->weak_target[edge]]);
+        put_address(writer, gr_address(graph, targets[i]));
     }
-    if (first != last)
+    if (count)
         PUT(writer, "]");
 }
 
@@ -197,7 +198,7 @@ static void put_facts(struct writer *writer, const struct fi_analysis *analysis,
     put_number(writer, analysis->retained[node]);
     PUT(writer, ",\"idom\":");
     if (above < graph->count)
-        put_address(writer, graph->address[above]);
+        put_address(writer, gr_address(graph, above));
     else
         PUT(writer, "null");
     bool garbage =
@@ -216,18 +217,18 @@ static void put_object(struct writer *writer, const struct fi_analysis *analysis
                        const struct names *names, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t type = graph->type[node];
-    const char *source = gr_source_name((enum gr_source)graph->source[node]);
+    uint32_t type = gr_type(graph, node);
+    const char *source = gr_source_name((enum gr_source)gr_source_of(graph, node));
     PUT(writer, "{\"address\":");
-    put_address(writer, graph->address[node]);
+    put_address(writer, gr_address(graph, node));
     PUT(writer, ",\"type\":");
     if (type < names->type_count)
         put(writer, names->types[type], strlen(names->types[type]));
     else
         PUT(writer, "\"?\"");
     PUT(writer, ",\"size\":");
-    put_number(writer, graph->size[node]);
-    put_references(writer, graph->references[node]);
+    put_number(writer, gr_size(graph, node));
+    put_references(writer, gr_references(graph, node));
     PUT(writer, ",\"source\":\"");
     put(writer, source, strlen(source));
     PUT(writer, "\"");

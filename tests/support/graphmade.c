@@ -18,26 +18,41 @@ static void must(struct df_err *err)
     abort();
 }
 
-static uint32_t fill_rows(uint32_t count, const struct graphmade_edge *edges, size_t edge_count,
-                          bool weak, uint32_t **ret_start, uint32_t **ret_target, uint8_t *kind)
+static void fill_edges(struct gr_graph *graph, const struct graphmade_edge *edges,
+                       size_t edge_count)
 {
-    uint32_t *start = df_xcalloc((size_t)count + 1, sizeof(*start));
-    uint32_t *target = df_xcalloc(edge_count + 1, sizeof(*target));
-    uint32_t next = 0;
-
-    for (uint32_t v = 0; v < count; v++) {
+    graph->start = df_xcalloc((size_t)graph->count + 1, sizeof(*graph->start));
+    graph->target = df_xcalloc(edge_count + 1, sizeof(*graph->target));
+    graph->kinds = df_xcalloc(edge_count + 1, sizeof(*graph->kinds));
+    for (uint32_t v = 0; v < graph->count; v++) {
         for (size_t e = 0; e < edge_count; e++) {
-            if (edges[e].from != v || (edges[e].kind == PY_REF_WEAK) != weak)
+            if (edges[e].from != v || edges[e].kind == PY_REF_WEAK)
                 continue;
-            if (kind)
-                kind[next] = edges[e].kind;
-            target[next++] = edges[e].to;
+            if (edges[e].kind != PY_REF_REFERENT)
+                graph->kinds[graph->kind_count++] =
+                    (struct gr_edge_kind){graph->edge_count, edges[e].kind};
+            graph->target[graph->edge_count++] = edges[e].to;
         }
-        start[v + 1] = next;
+        graph->start[v + 1] = graph->edge_count;
     }
-    *ret_start = start;
-    *ret_target = target;
-    return next;
+}
+
+static void fill_weak(struct gr_graph *graph, const struct graphmade_edge *edges, size_t edge_count)
+{
+    graph->weak_holder = df_xcalloc((size_t)graph->count + 1, sizeof(*graph->weak_holder));
+    graph->weak_start = df_xcalloc((size_t)graph->count + 1, sizeof(*graph->weak_start));
+    graph->weak_target = df_xcalloc(edge_count + 1, sizeof(*graph->weak_target));
+    for (uint32_t v = 0; v < graph->count; v++) {
+        uint32_t before = graph->weak_count;
+
+        for (size_t e = 0; e < edge_count; e++)
+            if (edges[e].from == v && edges[e].kind == PY_REF_WEAK)
+                graph->weak_target[graph->weak_count++] = edges[e].to;
+        if (graph->weak_count == before)
+            continue;
+        graph->weak_holder[graph->weak_holder_count++] = v;
+        graph->weak_start[graph->weak_holder_count] = graph->weak_count;
+    }
 }
 
 struct gr_graph *graphmade(uint32_t count, const struct graphmade_node *nodes,
@@ -48,27 +63,24 @@ struct gr_graph *graphmade(uint32_t count, const struct graphmade_node *nodes,
 
     graph->texts = gr_texts_create();
     graph->count = count;
-    graph->address = df_xcalloc(count, sizeof(*graph->address));
-    graph->type = df_xcalloc(count, sizeof(*graph->type));
-    graph->size = df_xcalloc(count, sizeof(*graph->size));
-    graph->references = df_xcalloc(count, sizeof(*graph->references));
-    graph->flags = df_xcalloc(count, 1);
-    graph->source = df_xcalloc(count, 1);
-    graph->root_kind = df_xcalloc(count, 1);
-    graph->kind = df_xcalloc(edge_count + 1, 1);
+    graph->addresses = df_xcalloc((size_t)count + 1, sizeof(*graph->addresses));
+    must(gr_column_init(&graph->types, count, 2));
+    must(gr_column_init(&graph->sizes, count, 2));
+    must(gr_column_init(&graph->references, count, 1));
+    graph->flags = df_xcalloc((size_t)count + 1, 1);
+    graph->sources = df_xcalloc((size_t)count + 1, 1);
+    graph->root_kinds = df_xcalloc((size_t)count + 1, 1);
     for (uint32_t v = 0; v < count; v++) {
-        graph->address[v] = 0x1000 + 0x100 * (uint64_t)v;
-        graph->size[v] = 10 + v;
-        graph->type[v] = nodes[v].type;
-        graph->references[v] = nodes[v].references;
+        graph->addresses[v] = 0x1000 + 0x100 * (uint64_t)v;
+        gr_column_set(&graph->sizes, v, 10 + v);
+        gr_column_set(&graph->types, v, nodes[v].type);
+        gr_column_set(&graph->references, v, (uint64_t)nodes[v].references);
         graph->flags[v] = nodes[v].flags;
     }
-    graph->edge_count =
-        fill_rows(count, edges, edge_count, false, &graph->start, &graph->target, graph->kind);
-    graph->weak_count =
-        fill_rows(count, edges, edge_count, true, &graph->weak_start, &graph->weak_target, NULL);
+    fill_edges(graph, edges, edge_count);
+    fill_weak(graph, edges, edge_count);
     csr = (struct al_csr){.count = count, .start = graph->start, .target = graph->target};
-    must(al_csr_reverse(&csr, &graph->reverse_start, &graph->reverse_source));
+    must(gr_reverse_make(&csr, &graph->reverse));
     return graph;
 }
 

@@ -140,7 +140,7 @@ static void test_what_the_collector_sees(void **state)
     (void)state;
     graphmade_roots(graph, NULL, 0);
     a = analyse(graph, AL_NONE);
-    assert_int_equal(graph->root_kind[0], GR_ROOT_GARBAGE);
+    assert_int_equal(gr_root_kind_of(graph, 0), GR_ROOT_GARBAGE);
     assert_int_equal(a->garbage, 0);
     assert_int_equal(a->verdict[0], AL_ALIVE);
     assert_int_equal(a->verdict[2], AL_NOT_CANDIDATE);

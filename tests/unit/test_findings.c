@@ -38,9 +38,9 @@ static struct made *make(uint32_t capacity)
     made->objects.types = made->type_rows;
     made->objects.type_count = TYPES;
     made->capacity = capacity;
-    made->graph.type = df_xcalloc(capacity, sizeof(uint32_t));
-    made->graph.size = df_xcalloc(capacity, sizeof(uint64_t));
-    made->graph.address = df_xcalloc(capacity, sizeof(uint64_t));
+    assert_ok(gr_column_init(&made->graph.types, capacity, 2));
+    assert_ok(gr_column_init(&made->graph.sizes, capacity, 4));
+    made->graph.addresses = df_xcalloc(capacity, sizeof(uint64_t));
     made->analysis.objects = &made->objects;
     made->analysis.graph = &made->graph;
     made->analysis.idom = df_xcalloc(capacity, sizeof(uint32_t));
@@ -54,9 +54,9 @@ static uint32_t add(struct made *made, uint32_t above, uint32_t type, uint64_t s
 {
     uint32_t node = made->graph.count++;
     assert_true(node < made->capacity);
-    made->graph.type[node] = type;
-    made->graph.size[node] = size;
-    made->graph.address[node] = 0x1000 + 16 * (uint64_t)node;
+    gr_column_set(&made->graph.types, node, type);
+    gr_column_set(&made->graph.sizes, node, size);
+    made->graph.addresses[node] = 0x1000 + 16 * (uint64_t)node;
     made->analysis.idom[node] = made->analysis.parent[node] = above;
     made->analysis.total_bytes += size;
     return node;
@@ -66,7 +66,7 @@ static void finish(struct made *made)
 {
     struct fi_analysis *analysis = &made->analysis;
     for (uint32_t i = made->graph.count; i-- > 0;) {
-        analysis->retained[i] += made->graph.size[i];
+        analysis->retained[i] += gr_size(&made->graph, i);
         if (analysis->idom[i] != AL_ROOT)
             analysis->retained[analysis->idom[i]] += analysis->retained[i];
     }
@@ -76,9 +76,9 @@ static void finish(struct made *made)
 
 static void destroy(struct made *made)
 {
-    free(made->graph.type);
-    free(made->graph.size);
-    free(made->graph.address);
+    gr_column_deinit(&made->graph.types);
+    gr_column_deinit(&made->graph.sizes);
+    free(made->graph.addresses);
     free(made->analysis.idom);
     free(made->analysis.parent);
     free(made->analysis.retained);

@@ -70,10 +70,11 @@ static void test_invariants(void **state)
     graph->target[0] = 3;
     assert_false(gr_graph_is_valid(graph, 2));
     graph->target[0] = 1;
-    graph->kind[1] = PY_REF_WEAK;
+    graph->kinds[0].kind = PY_REF_WEAK;
     assert_false(gr_graph_is_valid(graph, 2));
-    graph->kind[1] = PY_REF_OWNED;
-    graph->address[1] = graph->address[0];
+    graph->kinds[0].kind = PY_REF_OWNED;
+    assert_true(gr_graph_is_valid(graph, 2));
+    graph->addresses[1] = gr_address(graph, 0);
     assert_false(gr_graph_is_valid(graph, 2));
     gr_graph_destroy(graph);
 }
@@ -95,8 +96,9 @@ static void test_reasons(void **state)
     assert_int_equal(graph->root_node_count, 3);
     assert_string_equal(gr_root_of(graph, 2)->path, "os.path");
     assert_string_equal(gr_root_of(graph, 0)->path, "<thread>.f().x");
-    assert_int_equal(graph->root_kind[0], GR_ROOT_FRAME);
-    assert_int_equal(graph->root_kind[1], GR_ROOT_UNKNOWN); /* nobody refers to it, no collector */
+    assert_int_equal(gr_root_kind_of(graph, 0), GR_ROOT_FRAME);
+    assert_int_equal(gr_root_kind_of(graph, 1),
+                     GR_ROOT_UNKNOWN); /* nobody refers to it, no collector */
     assert_int_equal(graph->root_nodes[0], 2);
     gr_graph_destroy(graph);
 }
@@ -123,7 +125,7 @@ static void test_unreached(void **state)
     graphmade_roots(graph, roots, 1);
     assert_true(gr_graph_is_valid(graph, 2));
     for (uint32_t v = 0; v < graph->count; v++)
-        assert_int_equal(graph->root_kind[v], kinds[v]);
+        assert_int_equal(gr_root_kind_of(graph, v), kinds[v]);
     assert_string_equal(gr_root_of(graph, 2)->path, "<unexplained reference> T1");
     gr_graph_destroy(graph);
 }
@@ -162,7 +164,7 @@ static void test_everything_is_reached(void **state)
         for (uint32_t i = 0; i < graph->root_node_count; i++) {
             uint32_t last = graph->root_node_count - 1, node = graph->root_nodes[i];
 
-            if (graph->root_kind[node] < GR_ROOT_GARBAGE)
+            if (gr_root_kind_of(graph, node) < GR_ROOT_GARBAGE)
                 continue;
             graph->root_nodes[i] = graph->root_nodes[last];
             assert_null(al_reach(&csr, graph->root_nodes, last, NULL, NULL, &reached));

@@ -14,27 +14,29 @@ static void objects_are_lines(void **state)
 {
     (void)state;
     struct py_objects objects = {.types = types, .type_count = 2};
-    uint64_t address[] = {0x1000, 0x7f0000002000, 0x7f0000003000}, size[] = {88, 56, 48};
-    uint32_t type[] = {0, 1, 0};
-    int64_t references[] = {1, INT64_MAX, 2};
-    uint8_t flags[] = {GR_TRACKED, GR_FINALIZED, 0},
+    uint64_t address[] = {0x1000, 0x7f0000002000, 0x7f0000003000};
+    uint8_t size[] = {88, 56, 48}, type[] = {0, 1, 0}, references[] = {1, 0, 2};
+    uint8_t flags[] = {GR_TRACKED, GR_FINALIZED | GR_IMMORTAL, 0},
             source[] = {GR_FROM_GC_LIST, GR_FROM_REFERENT, GR_FROM_STATIC};
-    uint32_t start[] = {0, 4, 4, 4}, target[] = {1, 1, 2, 2}, weak_start[] = {0, 0, 1, 1},
-             weak_target[] = {0};
-    uint8_t kind[] = {PY_REF_REFERENT, PY_REF_REFERENT, PY_REF_OWNED, PY_REF_GUESS};
+    uint32_t start[] = {0, 4, 4, 4}, target[] = {1, 1, 2, 2}, weak_holder[] = {1},
+             weak_start[] = {0, 1}, weak_target[] = {0};
+    struct gr_edge_kind kinds[] = {{2, PY_REF_OWNED}, {3, PY_REF_GUESS}};
     struct gr_root roots[] = {{0, GR_ROOT_MODULE, (char *)"shop", UINT32_MAX, UINT32_MAX}};
     uint32_t root_index[] = {0}, root_nodes[] = {0};
     struct gr_graph graph = {.count = 3,
-                             .address = address,
-                             .type = type,
-                             .size = size,
-                             .references = references,
+                             .addresses = address,
+                             .types = {.items = type, .width = 1},
+                             .sizes = {.items = size, .width = 1},
+                             .references = {.items = references, .width = 1},
                              .flags = flags,
-                             .source = source,
+                             .sources = source,
                              .start = start,
                              .target = target,
-                             .kind = kind,
+                             .kinds = kinds,
+                             .kind_count = 2,
                              .edge_count = 4,
+                             .weak_holder = weak_holder,
+                             .weak_holder_count = 1,
                              .weak_start = weak_start,
                              .weak_target = weak_target,
                              .weak_count = 1,

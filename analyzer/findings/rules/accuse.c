@@ -39,7 +39,7 @@ const char *fi_container_phrase(struct fi_context *context, const struct fi_susp
 {
     const struct fi_analysis *analysis = context->analysis;
     const struct py_type *type =
-        py_type_at(analysis->objects, analysis->graph->type[suspect->node]);
+        py_type_at(analysis->objects, gr_type(analysis->graph, suspect->node));
     const char *phrase = fi_type_phrase(context->pool, type);
     if (!suspect->inner)
         return phrase;
@@ -51,14 +51,14 @@ static bool is_plain_container(const struct fi_analysis *analysis, uint32_t node
 {
     static const char *const names[] = {
         "list", "tuple", "dict", "set", "frozenset", "collections.deque", "cell", NULL};
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
     return !type->python_class && fi_is_a(analysis, node, names);
 }
 
 /* The name of a class object; NULL. */
 static const char *class_name(const struct fi_analysis *analysis, uint32_t node)
 {
-    uint32_t own = py_type_index(analysis->objects, analysis->graph->address[node]);
+    uint32_t own = py_type_index(analysis->objects, gr_address(analysis->graph, node));
     return own == PY_NO_TYPE ? NULL : py_type_at(analysis->objects, own)->name;
 }
 
@@ -66,7 +66,7 @@ static const char *owner_phrase(struct fi_context *context, const struct fi_susp
                                 uint32_t owner, bool direct)
 {
     const struct fi_analysis *analysis = context->analysis;
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[owner]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, owner));
     const char *in = direct ? "" : "in ";
     if (type->flags & PY_TPFLAGS_TYPE && class_name(analysis, owner))
         return fi_pool_format(context->pool, "%san attribute of class `%s`", in,
@@ -181,7 +181,7 @@ struct fi_finding *fi_accuse(struct fi_context *context, const struct fi_rule *r
     fi_look(context, finding, suspect);
     fi_evidence(context, finding,
                 fi_pool_format(context->pool, "at 0x%llx: %s",
-                               (unsigned long long)analysis->graph->address[suspect->node],
+                               (unsigned long long)gr_address(analysis->graph, suspect->node),
                                fi_describe(context, suspect->node)));
     return finding;
 }

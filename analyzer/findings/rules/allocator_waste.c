@@ -55,9 +55,9 @@ static struct df_err *look(const struct fi_context *context, const struct py_all
             pinned->bytes += alloc->arenas[i].end - alloc->arenas[i].address;
         }
     for (uint32_t node = 0; node < graph->count && pinned->sparse; node++) {
-        uint32_t arena = arena_of(alloc, graph->address[node]);
+        uint32_t arena = arena_of(alloc, gr_address(graph, node));
         if (arena != UINT32_MAX && is_sparse(alloc, pinned, arena)) {
-            pinned->count[context->named[graph->type[node]]]++;
+            pinned->count[context->named[gr_type(graph, node)]]++;
             pinned->objects++;
         }
     }

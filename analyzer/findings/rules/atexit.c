@@ -44,7 +44,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule, uint3
     finding->holder.retained_bytes = finding->holder.semantic_bytes = retained;
     finding->type = fi_pool_text(context->pool, fi_type_name(analysis, about));
     finding->count = count;
-    finding->shallow_bytes = analysis->graph->size[about] * count;
+    finding->shallow_bytes = gr_size(analysis->graph, about) * count;
     finding->retained_bytes = retained;
     finding->severity = fi_gravity(context, retained, count);
     finding->title = fi_pool_format(

@@ -36,7 +36,7 @@ static uint32_t captured_type(const struct fi_analysis *analysis, uint32_t funct
                 best = held;
         }
     }
-    return best == AL_NONE ? PY_NO_TYPE : graph->type[best];
+    return best == AL_NONE ? PY_NO_TYPE : gr_type(graph, best);
 }
 
 /* Functions below a container: its elements, or those of what is in it. */

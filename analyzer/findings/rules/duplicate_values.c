@@ -72,7 +72,7 @@ static const uint8_t *content(struct search *search, uint32_t node, enum kind ki
                               uint64_t *ret_size)
 {
     struct py_reader *reader = &search->reader;
-    uint64_t object = search->context->analysis->graph->address[node], data, length;
+    uint64_t object = gr_address(search->context->analysis->graph, node), data, length;
     uint32_t width = 1;
     reader->fault = false;
     if (kind == TEXTS) {
@@ -109,7 +109,7 @@ static uint32_t enter(struct search *search, uint32_t node, uint64_t hash)
 static void count_one(struct search *search, uint32_t node, uint32_t at)
 {
     search->groups.items[at].count++;
-    search->groups.items[at].bytes += search->context->analysis->graph->size[node];
+    search->groups.items[at].bytes += gr_size(search->context->analysis->graph, node);
     search->group_of[node] = at + 1;
 }
 
@@ -172,7 +172,7 @@ static uint64_t item_key(struct search *search, uint64_t item)
         return item;
     if (search->group_of[node])
         return mix(1, search->group_of[node]);
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
     if (strcmp(type->name, "int") == 0 && py_int(&search->reader, item, &number))
         return mix(2, (uint64_t)number);
     return mix(3, item);
@@ -180,7 +180,7 @@ static uint64_t item_key(struct search *search, uint64_t item)
 
 static bool tuple_keys(struct search *search, uint32_t node, uint64_t *keys, uint64_t *ret_count)
 {
-    uint64_t object = search->context->analysis->graph->address[node], items;
+    uint64_t object = gr_address(search->context->analysis->graph, node), items;
     search->reader.fault = false;
     if (!py_tuple(&search->reader, object, &items, ret_count) || !*ret_count ||
         *ret_count > MAX_TUPLE_ITEMS)
@@ -206,7 +206,7 @@ static void add_tuple(struct search *search, uint32_t node)
 static enum kind kind_of(const struct search *search, uint32_t node)
 {
     const struct gr_graph *graph = search->context->analysis->graph;
-    uint8_t kind = search->kind_of[graph->type[node]];
+    uint8_t kind = search->kind_of[gr_type(graph, node)];
     if (!kind || (graph->flags[node] & GR_IMMORTAL) ||
         fi_is_garbage(search->context->analysis, node))
         return KINDS;
@@ -315,7 +315,7 @@ static void show_examples(struct search *search, struct fi_finding *finding,
         DF_CLEANUP_FREE uint32_t *nodes = members(search, search->group_of[first] - 1, &found);
         struct fi_place place = fi_commonest_place(context, nodes, found);
         DF_CLEANUP_FREE char *text =
-            py_text(objects, context->analysis->graph->address[first], TEXT);
+            py_text(objects, gr_address(context->analysis->graph, first), TEXT);
         if (!i && place.path)
             finding->holder = fi_place_holder(context, &place);
         fi_evidence(context, finding,

@@ -41,7 +41,7 @@ static void add_local(void *data, const char *name, uint64_t object)
     }
     variable->bytes += analysis->retained[node];
     variable->count++;
-    variable->type = analysis->graph->type[node];
+    variable->type = gr_type(analysis->graph, node);
 }
 
 /* The frame of a module has its globals as locals: those are the module's. */

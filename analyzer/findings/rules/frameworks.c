@@ -128,9 +128,9 @@ static bool is_owner(const struct fi_analysis *analysis, uint32_t node, const ch
     const char *const names[] = {name, NULL};
     if (fi_is_a(analysis, node, names))
         return true;
-    const struct py_type *meta = py_type_at(analysis->objects, analysis->graph->type[node]);
+    const struct py_type *meta = py_type_at(analysis->objects, gr_type(analysis->graph, node));
     uint32_t own = meta->flags & PY_TPFLAGS_TYPE
-                       ? py_type_index(analysis->objects, analysis->graph->address[node])
+                       ? py_type_index(analysis->objects, gr_address(analysis->graph, node))
                        : PY_NO_TYPE;
     for (int depth = 0; depth < 64 && own != PY_NO_TYPE; depth++) {
         const struct py_type *type = py_type_at(analysis->objects, own);
@@ -178,9 +178,9 @@ static uint64_t longest(const struct fi_analysis *analysis, const char *name, co
             wanted = i;
     for (uint32_t node = 0; node < graph->count; node++) {
         struct py_reader reader = py_reader(analysis->py);
-        if (graph->type[node] != wanted)
+        if (gr_type(graph, node) != wanted)
             continue;
-        int64_t length = py_ob_size(&reader, graph->address[node]);
+        int64_t length = py_ob_size(&reader, gr_address(graph, node));
         if (length > 0 && (uint64_t)length <= graph->edge_count && (uint64_t)length > best) {
             best = (uint64_t)length;
             item = node;

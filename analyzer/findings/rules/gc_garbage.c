@@ -34,7 +34,7 @@ static uint32_t usual_type(const struct fi_context *context, uint32_t list, uint
     uint64_t all = graph->start[list + 1] - graph->start[list];
     DF_CLEANUP_FREE uint64_t *count = df_xcalloc(types, sizeof(*count));
     for (uint32_t e = graph->start[list]; e < graph->start[list + 1]; e++)
-        count[context->named[graph->type[graph->target[e]]]]++;
+        count[context->named[gr_type(graph, graph->target[e])]]++;
     for (uint32_t i = 0; i < types; i++) {
         if (!count[i])
             continue;

@@ -36,10 +36,11 @@ static bool is_its_own(struct search *search, uint32_t owner, const struct py_ty
                        uint32_t dict)
 {
     const struct fi_analysis *analysis = search->context->analysis;
-    const uint64_t *address = analysis->graph->address;
+    const struct gr_graph *graph = analysis->graph;
     if (type->dict_offset <= 0 || type->item_size) /* in front of it, or at its end */
         return fi_is_dict_of(analysis, owner, dict);
-    return py_word(&search->reader, address[owner] + (uint64_t)type->dict_offset) == address[dict];
+    return py_word(&search->reader, gr_address(graph, owner) + (uint64_t)type->dict_offset) ==
+           gr_address(graph, dict);
 }
 
 /* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
@@ -47,11 +48,10 @@ static uint32_t owner_of(struct search *search, uint32_t dict)
 {
     const struct fi_analysis *analysis = search->context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    uint32_t first = graph->reverse_start[dict];
-    if (graph->reverse_start[dict + 1] != first + 1)
+    uint32_t owner = gr_only_referrer(graph, dict);
+    if (owner == AL_NONE)
         return AL_NONE;
-    uint32_t owner = graph->reverse_source[first];
-    const struct py_type *type = py_type_at(analysis->objects, graph->type[owner]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, owner));
     uint64_t unlike = PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT | PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE |
                       PY_TPFLAGS_BASE_EXC;
     bool has_dict = type->dict_offset || (type->flags & PY_TPFLAGS_MANAGED_DICT);
@@ -64,19 +64,19 @@ static uint32_t owner_of(struct search *search, uint32_t dict)
 static void look_at(struct search *search, uint32_t dict, uint32_t owner)
 {
     const struct gr_graph *graph = search->context->analysis->graph;
-    struct tally *tally = &search->tallies[search->context->named[graph->type[owner]]];
+    struct tally *tally = &search->tallies[search->context->named[gr_type(graph, owner)]];
     search->reader.fault = false;
-    uint64_t object = graph->address[dict];
+    uint64_t object = gr_address(graph, dict);
     uint64_t used = PY_PTR(&search->reader, object, dict, ma_used);
     bool own = PY_PTR(&search->reader, object, dict, ma_values) == 0;
     if (search->reader.fault || used > PY_MAX_NAME)
         return;
     tally->dicts++;
-    tally->bytes += graph->size[dict];
+    tally->bytes += gr_size(graph, dict);
     tally->attributes += used;
     if (own) {
         tally->own++;
-        tally->own_bytes += graph->size[dict];
+        tally->own_bytes += gr_size(graph, dict);
         tally->example = owner;
     } else if (!tally->own) {
         tally->example = owner;
@@ -143,7 +143,7 @@ struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi
     struct search search = {.context = context, .reader = py_reader(analysis->py)};
     search.tallies = df_xcalloc(types, sizeof(*search.tallies));
     for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[node]);
+        const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
         if (!(type->flags & PY_TPFLAGS_DICT) || fi_is_garbage(analysis, node))
             continue;
         uint32_t owner = owner_of(&search, node);

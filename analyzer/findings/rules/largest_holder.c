@@ -18,7 +18,7 @@ static void tell_itself(struct fi_context *context, const struct fi_rule *rule,
 {
     const struct fi_analysis *analysis = context->analysis;
     const struct py_type *type =
-        py_type_at(analysis->objects, analysis->graph->type[suspect->node]);
+        py_type_at(analysis->objects, gr_type(analysis->graph, suspect->node));
     struct fi_finding *finding = fi_finding_add(context, rule);
     finding->holder = fi_holder_make(context, suspect->node);
     finding->holder.semantic_bytes = suspect->semantic;

@@ -95,7 +95,7 @@ static const char *of_listeners(struct fi_context *context, const struct fi_susp
 {
     const struct fi_analysis *analysis = context->analysis;
     const char *phrase = fi_type_phrase(
-        context->pool, py_type_at(analysis->objects, analysis->graph->type[suspect->node]));
+        context->pool, py_type_at(analysis->objects, gr_type(analysis->graph, suspect->node)));
     if (!suspect->inner)
         return phrase;
     return fi_pool_format(context->pool, "%s with %s container%s", phrase,

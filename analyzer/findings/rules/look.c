@@ -28,7 +28,7 @@ static void take(struct members *members, const struct fi_analysis *analysis, ui
     for (uint32_t e = graph->start[from]; e < graph->start[from + 1]; e++) {
         if (members->count >= LOOKED_AT)
             return;
-        if (graph->type[graph->target[e]] == type)
+        if (gr_type(graph, graph->target[e]) == type)
             DF_PUSH(members, graph->target[e]);
     }
 }
@@ -89,7 +89,7 @@ static void tell_samples(struct fi_context *context, struct fi_finding *finding,
         DF_CLEANUP_FREE char *text =
             fi_type(analysis, node)->python_class
                 ? attributes_text(context, node, &refs)
-                : py_text(analysis->objects, analysis->graph->address[node], SAMPLE_TEXT);
+                : py_text(analysis->objects, gr_address(analysis->graph, node), SAMPLE_TEXT);
         if (!*text || *text == '<')
             continue;
         bool instance = fi_type(analysis, node)->python_class;

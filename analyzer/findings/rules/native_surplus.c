@@ -48,7 +48,7 @@ static void cover(struct search *search)
         search->covered[node] =
             above < graph->count &&
             (search->covered[above] ||
-             (graph->root_kind[above] == GR_ROOT_SURPLUS && gr_unexplained(graph, above)));
+             (gr_root_kind_of(graph, above) == GR_ROOT_SURPLUS && gr_unexplained(graph, above)));
     }
 }
 
@@ -61,14 +61,14 @@ static void collect(struct search *search)
         uint32_t lost = gr_unexplained(graph, node);
         if (!lost)
             continue;
-        struct group *group = &search->groups[context->named[graph->type[node]]];
-        group->type = graph->type[node];
+        struct group *group = &search->groups[context->named[gr_type(graph, node)]];
+        group->type = gr_type(graph, node);
         if (group->count < MAX_EXAMPLES)
             group->examples[group->count] = node;
         group->count++;
         group->references += lost;
-        group->shallow += graph->size[node];
-        if (graph->root_kind[node] != GR_ROOT_SURPLUS)
+        group->shallow += gr_size(graph, node);
+        if (gr_root_kind_of(graph, node) != GR_ROOT_SURPLUS)
             continue;
         group->alone++;
         if (!search->covered[node])
@@ -144,13 +144,13 @@ static void tell_examples(struct fi_context *context, struct fi_finding *finding
     const struct gr_graph *graph = context->analysis->graph;
     for (uint32_t i = 0; i < group->count && i < MAX_EXAMPLES; i++) {
         uint32_t node = group->examples[i];
-        uint64_t address = graph->address[node];
+        uint64_t address = gr_address(graph, node);
         char *text = fi_pool_take(context->pool, py_text(context->analysis->objects, address, 60));
         fi_evidence(context, finding,
-                    fi_pool_format(context->pool,
-                                   "%s at 0x%llx counts %lld references, %u of them nobody's", text,
-                                   (unsigned long long)address, (long long)graph->references[node],
-                                   gr_unexplained(graph, node)));
+                    fi_pool_format(
+                        context->pool, "%s at 0x%llx counts %lld references, %u of them nobody's",
+                        text, (unsigned long long)address, (long long)gr_references(graph, node),
+                        gr_unexplained(graph, node)));
     }
 }
 
@@ -217,7 +217,8 @@ static void report_few(struct fi_context *context, const struct fi_rule *rule,
         finding->shallow_bytes += groups[i].shallow;
         finding->retained_bytes += groups[i].retained;
         uint32_t node = groups[i].examples[0];
-        DF_CLEANUP_FREE char *text = py_text(context->analysis->objects, graph->address[node], 60);
+        DF_CLEANUP_FREE char *text =
+            py_text(context->analysis->objects, gr_address(graph, node), 60);
         if (finding->evidence_count < MAX_FINDINGS)
             fi_evidence(
                 context, finding,
@@ -226,7 +227,7 @@ static void report_few(struct fi_context *context, const struct fi_rule *rule,
                     (unsigned long long)groups[i].references,
                     fi_type_quoted(context->pool,
                                    py_type_at(context->analysis->objects, groups[i].type)->name),
-                    text, (unsigned long long)graph->address[node]));
+                    text, (unsigned long long)gr_address(graph, node)));
     }
     finding->title = fi_pool_format(
         context->pool, "%s references to %s objects of different types belong to nobody",
@@ -286,7 +287,7 @@ static struct df_err *report_imports(struct fi_context *context, const struct fi
         if (graph->natives[i].place != GR_NATIVE_IMPORT)
             continue;
         imports[graph->natives[i].index < count ? graph->natives[i].index : count].count++;
-        bytes += graph->size[graph->natives[i].node];
+        bytes += gr_size(graph, graph->natives[i].node);
     }
     qsort(imports, (size_t)count + 1, sizeof(*imports), compare_imports);
     struct fi_finding *finding = fi_finding_add(context, rule);
@@ -318,7 +319,7 @@ static int compare_groups(const void *left, const void *right)
 static bool is_trustworthy(const struct gr_graph *graph)
 {
     const struct gr_counts *counts = &graph->counts;
-    return graph->surplus && counts->reliable && (counts->unexplained || counts->imports) &&
+    return counts->reliable && (counts->unexplained || counts->imports) &&
            counts->deficit <= counts->checked / DEFICIT_SHARE;
 }
 

@@ -51,7 +51,7 @@ static struct facts gather(struct fi_context *context, const struct fi_pile *pil
     struct facts facts = {.low = -1, .high = -1};
     for (uint32_t i = 0; i < pile->count; i++) {
         struct py_open open;
-        py_open_read(analysis->objects, analysis->graph->address[pile->members[i]], kind, &open);
+        py_open_read(analysis->objects, gr_address(analysis->graph, pile->members[i]), kind, &open);
         if (open.descriptor >= 0 && (facts.low < 0 || open.descriptor < facts.low))
             facts.low = open.descriptor;
         if (open.descriptor > facts.high)
@@ -61,7 +61,7 @@ static struct facts gather(struct fi_context *context, const struct fi_pile *pil
         facts.family = open.family;
         add_name(context, &facts, &open);
         if (kind == PY_OPEN_CONNECTION && !open.name)
-            add_file(context, &facts, analysis->graph->address[pile->members[i]]);
+            add_file(context, &facts, gr_address(analysis->graph, pile->members[i]));
     }
     return facts;
 }
@@ -140,12 +140,12 @@ struct df_err *fi_ask_opens(struct fi_context *context, const struct fi_rule *ru
     for (uint32_t i = 0; i < types; i++)
         right[i] = py_open_kind(analysis->objects, py_type_at(analysis->objects, i)) == words->kind;
     for (uint32_t node = 0; node < graph->count; node++)
-        total += right[graph->type[node]];
+        total += right[gr_type(graph, node)];
     DF_TRY(df_array(total, sizeof(*nodes), &nodes));
     for (uint32_t node = 0; node < graph->count; node++) {
         struct py_open open;
-        if (right[graph->type[node]] &&
-            py_open_read(analysis->objects, graph->address[node], words->kind, &open) &&
+        if (right[gr_type(graph, node)] &&
+            py_open_read(analysis->objects, gr_address(graph, node), words->kind, &open) &&
             !(words->cared_for && words->cared_for(context, node)))
             nodes[count++] = node;
     }

@@ -213,8 +213,10 @@ static bool is_awaited(const struct fi_analysis *analysis, uint32_t node)
                                           "async_generator_athrow",
                                           "anext_awaitable"};
     const struct gr_graph *graph = analysis->graph;
-    for (uint32_t e = graph->reverse_start[node]; e < graph->reverse_start[node + 1]; e++) {
-        const struct py_type *type = fi_type(analysis, graph->reverse_source[e]);
+    uint32_t holder;
+    GR_EACH_REFERRER(graph, node, holder)
+    {
+        const struct py_type *type = fi_type(analysis, holder);
         bool task;
         if (py_is_future(analysis->objects, type, &task) && task)
             return true;
@@ -230,7 +232,7 @@ static void add_loose(struct loose *loose, uint32_t node)
     const struct fi_analysis *analysis = loose->context->analysis;
     struct py_coroutine coroutine;
     bool added;
-    if (!py_coroutine_read(analysis->objects, analysis->graph->address[node], &coroutine) ||
+    if (!py_coroutine_read(analysis->objects, gr_address(analysis->graph, node), &coroutine) ||
         !coroutine.frame.code || coroutine.state == PY_RUN_RUNNING || is_awaited(analysis, node))
         return;
     uint64_t key = coroutine.frame.code + (uint64_t)(coroutine.frame.lasti + 1) * 4 +
@@ -240,7 +242,7 @@ static void add_loose(struct loose *loose, uint32_t node)
         DF_PUSH(&loose->kinds, (struct kind){.code = coroutine.frame.code,
                                              .lasti = coroutine.frame.lasti,
                                              .state = coroutine.state,
-                                             .type = analysis->graph->type[node],
+                                             .type = gr_type(analysis->graph, node),
                                              .example = node});
     loose->kinds.items[row].count++;
     DF_PUSH(&loose->nodes, node);
@@ -281,7 +283,8 @@ static void accuse_loose(struct fi_context *context, const struct fi_rule *rule,
     const char *type = py_type_at(analysis->objects, kind->type)->name;
     struct py_reader reader = py_reader(analysis->py);
     struct py_coroutine coroutine;
-    if (!py_coroutine_read(analysis->objects, analysis->graph->address[kind->example], &coroutine))
+    if (!py_coroutine_read(analysis->objects, gr_address(analysis->graph, kind->example),
+                           &coroutine))
         return;
     const char *name =
         coroutine.name
@@ -344,7 +347,7 @@ static struct df_err *ask_loose(struct loose *loose, const struct fi_rule *rule)
     for (uint32_t i = 0; i < types; i++)
         right[i] = py_is_coroutine(py_type_at(analysis->objects, i));
     for (uint32_t node = 0; node < analysis->graph->count; node++)
-        if (right[analysis->graph->type[node]] && !fi_is_garbage(analysis, node))
+        if (right[gr_type(analysis->graph, node)] && !fi_is_garbage(analysis, node))
             add_loose(loose, node);
     DF_TRY(df_array(loose->nodes.count, sizeof(*nodes), &nodes));
     for (int told = 0; told < MAX_GROUPS; told++) {

@@ -131,16 +131,17 @@ static struct knower find_knower(const struct search *search, const uint32_t *to
     struct df_map index;
     struct knower best = {AL_NONE, 0};
     df_map_init(&index);
-    for (uint32_t i = 0; i < count; i++)
-        for (uint32_t e = graph->reverse_start[tops[i]]; e < graph->reverse_start[tops[i] + 1];
-             e++) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t from;
+        GR_EACH_REFERRER(graph, tops[i], from)
+        {
             bool added;
-            uint32_t from = graph->reverse_source[e];
             uint32_t at = df_map_add(&index, (uint64_t)from + 1, (uint32_t)knowers.count, &added);
             if (added)
                 DF_PUSH(&knowers, (struct knower){from, 0});
             knowers.items[at].count++;
         }
+    }
     df_map_deinit(&index);
     for (size_t i = 0; i < knowers.count; i++)
         if (knowers.items[i].count > best.count &&
@@ -152,9 +153,10 @@ static struct knower find_knower(const struct search *search, const uint32_t *to
 
 static bool has_edge(const struct gr_graph *graph, uint32_t from, uint32_t to)
 {
-    for (uint32_t e = graph->reverse_start[to]; e < graph->reverse_start[to + 1]; e++)
-        if (graph->reverse_source[e] == from)
-            return true;
+    uint32_t holder;
+    GR_EACH_REFERRER(graph, to, holder)
+    if (holder == from)
+        return true;
     return false;
 }
 
@@ -271,7 +273,7 @@ struct fi_finding *fi_pile_accuse(struct fi_context *context, const struct fi_ru
     finding->count = pile->count;
     finding->retained_bytes = pile->retained;
     for (uint32_t i = 0; i < pile->count; i++)
-        finding->shallow_bytes += graph->size[pile->members[i]];
+        finding->shallow_bytes += gr_size(graph, pile->members[i]);
     uint32_t holder = pile->count == 1 ? pile->members[0] : pile->keeper;
     if (holder != AL_NONE) {
         finding->holder = fi_holder_make(context, holder);

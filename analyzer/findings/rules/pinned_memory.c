@@ -42,12 +42,13 @@ static uint32_t owner_of(const struct fi_analysis *analysis, uint32_t node, uint
 {
     const struct gr_graph *graph = analysis->graph;
     uint64_t bytes, base;
-    if (!py_array_view(analysis->objects, graph->address[node], graph->type[node], ret_bytes,
+    if (!py_array_view(analysis->objects, gr_address(graph, node), gr_type(graph, node), ret_bytes,
                        &base))
         return AL_NONE;
     uint32_t at = gr_node(graph, base);
     for (int step = 0; at != AL_NONE && step < MAX_BASES; step++) {
-        if (!py_array_view(analysis->objects, graph->address[at], graph->type[at], &bytes, &base))
+        if (!py_array_view(analysis->objects, gr_address(graph, at), gr_type(graph, at), &bytes,
+                           &base))
             return at;
         at = gr_node(graph, base);
     }
@@ -63,7 +64,7 @@ static void collect(struct search *search)
         arrays[i] = py_type_is_array(analysis->objects, i);
     for (uint32_t node = 0; node < analysis->graph->count; node++) {
         uint64_t bytes;
-        if (!arrays[analysis->graph->type[node]] || fi_is_garbage(analysis, node))
+        if (!arrays[gr_type(analysis->graph, node)] || fi_is_garbage(analysis, node))
             continue;
         uint32_t owner = owner_of(analysis, node, &bytes);
         if (owner == AL_NONE)
@@ -85,13 +86,13 @@ static void collect(struct search *search)
 static bool only_views_hold(const struct fi_analysis *analysis, const struct owner *owner)
 {
     const struct gr_graph *graph = analysis->graph;
-    if (graph->root_kind[owner->node] != GR_ROOT_NONE)
+    if (gr_root_kind_of(graph, owner->node) != GR_ROOT_NONE)
         return false;
-    for (uint32_t edge = graph->reverse_start[owner->node];
-         edge < graph->reverse_start[owner->node + 1]; edge++) {
-        uint32_t from = graph->reverse_source[edge];
+    uint32_t from;
+    GR_EACH_REFERRER(graph, owner->node, from)
+    {
         uint64_t bytes, base;
-        if (!py_array_view(analysis->objects, graph->address[from], graph->type[from], &bytes,
+        if (!py_array_view(analysis->objects, gr_address(graph, from), gr_type(graph, from), &bytes,
                            &base))
             return false;
     }
@@ -100,7 +101,7 @@ static bool only_views_hold(const struct fi_analysis *analysis, const struct own
 
 static uint64_t unseen(const struct fi_analysis *analysis, const struct owner *owner)
 {
-    uint64_t size = analysis->graph->size[owner->node];
+    uint64_t size = gr_size(analysis->graph, owner->node);
     if (size < LEAST || owner->shown >= size / 2 || !only_views_hold(analysis, owner))
         return 0;
     return size - owner->shown;
@@ -147,7 +148,7 @@ struct df_err *fi_ask_pinned_memory(struct fi_context *context, const struct fi_
             most = bytes;
             search.largest = search.owners.items[i].view;
         }
-        whole += analysis->graph->size[search.owners.items[i].node];
+        whole += gr_size(analysis->graph, search.owners.items[i].node);
         DF_PUSH(&search.views, search.owners.items[i].view);
     }
     if (pinned >= LEAST_BYTES && pinned >= context->verdict->heap_bytes / SHARE)

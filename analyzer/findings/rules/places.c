@@ -121,11 +121,11 @@ struct fi_holder fi_place_holder(struct fi_context *context, const struct fi_pla
     uint32_t above = analysis->parent[place->node];
     uint32_t node = above < analysis->graph->count ? above : place->node;
     return (struct fi_holder){
-        .address = analysis->graph->address[node],
+        .address = gr_address(analysis->graph, node),
         .type = fi_pool_text(context->pool, fi_type_name(analysis, node)),
         .path = place->path,
         .text = fi_describe(context, node),
-        .shallow_bytes = analysis->graph->size[node],
+        .shallow_bytes = gr_size(analysis->graph, node),
         .retained_bytes = analysis->retained[node],
         .retained_objects = analysis->retained_count[node],
     };

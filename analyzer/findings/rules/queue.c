@@ -61,7 +61,7 @@ static const struct kind *kind_of(const struct fi_context *context,
 static uint64_t bound_of(const struct fi_context *context, uint32_t queue, const struct kind *kind)
 {
     struct py_objects *objects = context->analysis->objects;
-    uint64_t address = context->analysis->graph->address[queue];
+    uint64_t address = gr_address(context->analysis->graph, queue);
     struct py_reader reader = py_reader(context->analysis->py);
     struct py_deque deque;
     int64_t bound = 0;
@@ -79,7 +79,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
                    const struct fi_suspect *suspect, const struct kind *kind, uint32_t queue)
 {
     const struct fi_analysis *analysis = context->analysis;
-    const struct py_type *type = py_type_at(analysis->objects, analysis->graph->type[queue]);
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, queue));
     const char *phrase = fi_type_phrase(context->pool, type);
     bool deque = !kind->bound && !strcmp(kind->type, "collections.deque");
     uint64_t bound = bound_of(context, queue, kind);

@@ -31,10 +31,11 @@ static bool goes_with_another(const struct fi_analysis *analysis, uint32_t node)
                                         "async_generator"};
     static const char *const greenlet[] = {"greenlet.greenlet", NULL};
     const struct gr_graph *graph = analysis->graph;
-    uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
-    for (uint32_t e = first; e < end && e - first < MAX_HOLDERS; e++) {
-        const struct py_type *type = fi_type(analysis, graph->reverse_source[e]);
-        if (py_is_exception(type) || fi_is_a(analysis, graph->reverse_source[e], greenlet))
+    struct gr_referrers holders = gr_referrers(graph, node);
+    uint32_t holder, asked = 0;
+    while (asked++ < MAX_HOLDERS && gr_next_referrer(&holders, &holder)) {
+        const struct py_type *type = fi_type(analysis, holder);
+        if (py_is_exception(type) || fi_is_a(analysis, holder, greenlet))
             return true;
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
             if (!strcmp(type->name, names[i]))
@@ -58,7 +59,7 @@ static bool runs(const struct py *py, uint64_t frame_object)
 static bool is_suspended(const struct fi_analysis *analysis, uint32_t node)
 {
     struct py_reader reader = py_reader(analysis->py);
-    uint64_t address = analysis->graph->address[node];
+    uint64_t address = gr_address(analysis->graph, node);
     if (is_traceback(fi_type(analysis, node)) ||
         !PY_HAS(reader.layout, frameobject, f_frame_data) ||
         !PY_HAS(reader.layout, frameobject, f_frame))
@@ -69,7 +70,7 @@ static bool is_suspended(const struct fi_analysis *analysis, uint32_t node)
 
 static bool frame_of(const struct fi_analysis *analysis, uint32_t node, struct py_frame *ret)
 {
-    uint64_t address = analysis->graph->address[node];
+    uint64_t address = gr_address(analysis->graph, node);
     struct py_traceback entry;
     if (!is_traceback(fi_type(analysis, node)))
         return py_frame_of_object(analysis->objects, address, ret);
@@ -101,7 +102,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
         "%s %ss of functions that have returned are kept%s%s, with their locals (%s)",
         fi_number_phrase(pile->count).text, type, keeper ? " by " : "", keeper ? keeper : "",
         fi_pile_share(context, pile->retained));
-    char *text = py_text(analysis->objects, analysis->graph->address[pile->members[0]], 160);
+    char *text = py_text(analysis->objects, gr_address(analysis->graph, pile->members[0]), 160);
     fi_evidence(
         context, finding,
         fi_pool_format(context->pool, "for instance %s", fi_pool_take(context->pool, text)));
@@ -122,11 +123,11 @@ struct df_err *fi_ask_retained_frames(struct fi_context *context, const struct f
         right[i] = is_traceback(py_type_at(analysis->objects, i)) ||
                    !strcmp(py_type_at(analysis->objects, i)->name, "frame");
     for (uint32_t node = 0; node < graph->count; node++)
-        total += right[graph->type[node]];
+        total += right[gr_type(graph, node)];
     DF_TRY(df_array(total, sizeof(*nodes), &nodes));
     for (uint32_t node = 0; node < graph->count; node++)
-        if (right[graph->type[node]] && !fi_is_garbage(analysis, node) &&
-            !goes_with_another(analysis, node) && !runs(analysis->py, graph->address[node]) &&
+        if (right[gr_type(graph, node)] && !fi_is_garbage(analysis, node) &&
+            !goes_with_another(analysis, node) && !runs(analysis->py, gr_address(graph, node)) &&
             !is_suspended(analysis, node))
             nodes[count++] = node;
     struct fi_piles piles;

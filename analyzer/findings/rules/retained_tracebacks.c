@@ -47,7 +47,7 @@ static void tell_raised(struct fi_context *context, struct fi_finding *finding, 
 {
     const struct fi_analysis *analysis = context->analysis;
     char *text = fi_pool_take(context->pool,
-                              py_text(analysis->objects, analysis->graph->address[node], 100));
+                              py_text(analysis->objects, gr_address(analysis->graph, node), 100));
     DF_CLEANUP_FREE char *name =
         last->frame.code ? py_code_name(analysis->py, last->frame.code) : NULL;
     DF_CLEANUP_FREE char *file =
@@ -64,10 +64,10 @@ static const char *usual_type(struct fi_context *context, const struct fi_pile *
 {
     const struct fi_analysis *analysis = context->analysis;
     uint32_t types = py_type_count(analysis->objects),
-             best = analysis->graph->type[pile->members[0]];
+             best = gr_type(analysis->graph, pile->members[0]);
     DF_CLEANUP_FREE uint32_t *count = df_xcalloc(types, sizeof(*count));
     for (uint32_t i = 0; i < pile->count; i++) {
-        uint32_t type = analysis->graph->type[pile->members[i]];
+        uint32_t type = gr_type(analysis->graph, pile->members[i]);
         if (++count[type] > count[best])
             best = type;
     }
@@ -90,8 +90,8 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
     struct fi_frame_sample sample = {.context = context, .keeper = pile->keeper};
     struct py_traceback last = {0};
     for (uint32_t i = 0; i < pile->count; i++) {
-        uint64_t traceback =
-            py_exception_traceback(analysis->objects, analysis->graph->address[pile->members[i]]);
+        uint64_t traceback = py_exception_traceback(analysis->objects,
+                                                    gr_address(analysis->graph, pile->members[i]));
         struct py_traceback end = {0};
         walk(&sample, traceback, i < SAMPLE, i ? &end : &last);
     }
@@ -128,16 +128,17 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
 static bool belongs_to_another(const struct fi_analysis *analysis, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
-    for (uint32_t e = first; e < end && e - first < MAX_HOLDERS; e++)
-        if (py_is_exception(fi_type(analysis, graph->reverse_source[e])))
+    struct gr_referrers holders = gr_referrers(graph, node);
+    uint32_t holder, asked = 0;
+    while (asked++ < MAX_HOLDERS && gr_next_referrer(&holders, &holder))
+        if (py_is_exception(fi_type(analysis, holder)))
             return true;
     return false;
 }
 
 static bool is_kept(const struct fi_analysis *analysis, uint32_t node)
 {
-    return py_exception_traceback(analysis->objects, analysis->graph->address[node]) &&
+    return py_exception_traceback(analysis->objects, gr_address(analysis->graph, node)) &&
            !fi_is_garbage(analysis, node) && !belongs_to_another(analysis, node);
 }
 

@@ -17,10 +17,10 @@ static struct fi_namesakes find_classes(const struct fi_analysis *analysis)
     const struct gr_graph *graph = analysis->graph;
     struct fi_namesakes classes = {0};
     for (uint32_t node = 0; node < graph->count; node++) {
-        const struct py_type *meta = py_type_at(analysis->objects, graph->type[node]);
+        const struct py_type *meta = py_type_at(analysis->objects, gr_type(graph, node));
         if (!(meta->flags & PY_TPFLAGS_TYPE) || fi_is_garbage(analysis, node))
             continue;
-        uint32_t own = py_type_index(analysis->objects, graph->address[node]);
+        uint32_t own = py_type_index(analysis->objects, gr_address(graph, node));
         if (own == PY_NO_TYPE || !(py_type_at(analysis->objects, own)->flags & PY_TPFLAGS_HEAPTYPE))
             continue;
         fi_namesake_add(&classes, py_type_at(analysis->objects, own)->name, node);
@@ -60,7 +60,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
     if (suspect && suspect->semantic > retained)
         retained = suspect->semantic;
     const struct fi_analysis *analysis = context->analysis;
-    uint32_t own = py_type_index(analysis->objects, analysis->graph->address[made[0].node]);
+    uint32_t own = py_type_index(analysis->objects, gr_address(analysis->graph, made[0].node));
     if (own != PY_NO_TYPE)
         finding->type = fi_pool_text(context->pool, py_type_at(analysis->objects, own)->name);
     finding->count = count;

@@ -23,7 +23,7 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
     finding->holder.retained_bytes = finding->holder.semantic_bytes = retained;
     finding->type = "module";
     finding->count = count;
-    finding->shallow_bytes = context->analysis->graph->size[first->node] * count;
+    finding->shallow_bytes = gr_size(context->analysis->graph, first->node) * count;
     finding->retained_bytes = retained;
     finding->severity = fi_gravity(context, retained, count);
     finding->title = fi_pool_format(

@@ -41,11 +41,11 @@ static bool is_loose(struct search *search, uint32_t node)
     const struct fi_analysis *analysis = search->context->analysis;
     uint32_t above = analysis->idom[node];
     if (above == AL_ROOT) /* what a root refers to itself has that holder */
-        return analysis->graph->root_kind[node] == GR_ROOT_NONE;
+        return gr_root_kind_of(analysis->graph, node) == GR_ROOT_NONE;
     if (above >= analysis->graph->count)
         return false;
     bool added;
-    uint64_t key = analysis->graph->address[above];
+    uint64_t key = gr_address(analysis->graph, above);
     uint32_t known = df_map_add(&search->spaces, key, 0, &added);
     if (added) {
         known = fi_is_namespace(analysis, above);
@@ -59,13 +59,13 @@ static void collect(struct search *search)
     const struct fi_analysis *analysis = search->context->analysis;
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t node = 0; node < graph->count; node++) {
-        const struct py_type *type = py_type_at(analysis->objects, graph->type[node]);
+        const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, node));
         if (!type->python_class || type->flags & PY_TPFLAGS_TYPE || fi_is_garbage(analysis, node) ||
             !is_loose(search, node))
             continue;
-        struct group *group = &search->groups[search->context->named[graph->type[node]]];
+        struct group *group = &search->groups[search->context->named[gr_type(graph, node)]];
         group->count++;
-        group->shallow += graph->size[node];
+        group->shallow += gr_size(graph, node);
         group->retained += analysis->retained[node];
         search->loose[node] = 1;
     }
@@ -90,13 +90,13 @@ static struct knower *find_knowers(struct search *search, uint32_t type, uint32_
     struct df_map index;
     df_map_init(&index);
     for (uint32_t node = 0; node < graph->count; node++) {
-        if (!search->loose[node] || search->context->named[graph->type[node]] != type)
+        if (!search->loose[node] || search->context->named[gr_type(graph, node)] != type)
             continue;
-        uint32_t last = graph->reverse_start[node + 1];
-        for (uint32_t edge = graph->reverse_start[node]; edge < last; edge++) {
-            uint32_t from = graph->reverse_source[edge];
+        uint32_t from;
+        GR_EACH_REFERRER(graph, node, from)
+        {
             bool added;
-            uint32_t at = df_map_add(&index, graph->address[from], (uint32_t)knowers.count, &added);
+            uint32_t at = df_map_add(&index, (uint64_t)from + 1, (uint32_t)knowers.count, &added);
             if (added)
                 DF_PUSH(&knowers, (struct knower){.node = from});
             knowers.items[at].count++;

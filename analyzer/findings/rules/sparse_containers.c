@@ -118,8 +118,8 @@ static void look_at(struct search *search, uint32_t node, enum kind kind)
 {
     const struct fi_analysis *analysis = search->context->analysis;
     struct tally *tally = &search->tallies[kind];
-    uint64_t size = 0, used = 0, object = analysis->graph->address[node];
-    py_buffers(analysis->objects, object, analysis->graph->type[node], add_size, &size);
+    uint64_t size = 0, used = 0, object = gr_address(analysis->graph, node);
+    py_buffers(analysis->objects, object, gr_type(analysis->graph, node), add_size, &size);
     search->reader.fault = false;
     uint64_t room = room_of(search, kind, object, size, &used);
     if (search->reader.fault)
@@ -135,7 +135,7 @@ static void look_at(struct search *search, uint32_t node, enum kind kind)
         }
     } else if (!used) {
         tally->empty++;
-        tally->empty_bytes += analysis->graph->size[node];
+        tally->empty_bytes += gr_size(analysis->graph, node);
         DF_PUSH(&tally->empties, node);
     }
 }
@@ -226,7 +226,7 @@ struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct
     for (uint32_t i = 0; i < types; i++)
         kinds[i] = (uint8_t)kind_of(py_type_at(analysis->objects, i));
     for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        uint8_t kind = kinds[analysis->graph->type[node]];
+        uint8_t kind = kinds[gr_type(analysis->graph, node)];
         if (kind != KINDS && !fi_is_garbage(analysis, node))
             look_at(&search, node, (enum kind)kind);
     }

@@ -57,7 +57,7 @@ struct finder {
 
 bool fi_is_a(const struct fi_analysis *analysis, uint32_t node, const char *const *names)
 {
-    return fi_type_is_a(analysis, py_type_at(analysis->objects, analysis->graph->type[node]),
+    return fi_type_is_a(analysis, py_type_at(analysis->objects, gr_type(analysis->graph, node)),
                         names);
 }
 
@@ -79,7 +79,7 @@ static bool is_shared(const struct fi_analysis *analysis, uint32_t node)
 {
     uint32_t above = analysis->idom[node];
     if (above == AL_ROOT)
-        return analysis->graph->root_kind[node] == GR_ROOT_NONE;
+        return gr_root_kind_of(analysis->graph, node) == GR_ROOT_NONE;
     return above < analysis->graph->count && !fi_has_edge(analysis->graph, above, node);
 }
 
@@ -87,7 +87,7 @@ static void add_to_group(struct finder *finder, uint32_t node)
 {
     const struct fi_analysis *analysis = finder->analysis;
     uint32_t above = analysis->idom[node];
-    uint32_t type = finder->context->named[analysis->graph->type[node]];
+    uint32_t type = finder->context->named[gr_type(analysis->graph, node)];
     uint64_t key = ((uint64_t)(above == AL_ROOT ? analysis->graph->count : above) << 32 | type) + 1;
     bool added;
     uint32_t at = df_map_add(&finder->group_of, key, (uint32_t)finder->groups.count, &added);
@@ -108,8 +108,8 @@ static void find_groups(struct finder *finder)
     for (uint32_t node = 0; node < graph->count; node++) {
         uint32_t above = analysis->idom[node];
         if (above == AL_NONE || (above != AL_ROOT && analysis->retained[above] < finder->floor) ||
-            graph->reverse_start[node + 1] - graph->reverse_start[node] < 2 ||
-            finder->common[graph->type[node]] || fi_is_garbage(analysis, node))
+            finder->common[gr_type(graph, node)] || gr_referrer_count(graph, node) < 2 ||
+            fi_is_garbage(analysis, node))
             continue;
         if (is_shared(analysis, node))
             add_to_group(finder, node);
@@ -157,9 +157,9 @@ static struct knower *find_knowers(struct finder *finder, const struct group *gr
     struct df_map index;
     df_map_init(&index);
     for (uint32_t node = group->first; node != AL_NONE; node = finder->next[node]) {
-        uint32_t last = AL_NONE;
-        for (uint32_t e = graph->reverse_start[node]; e < graph->reverse_start[node + 1]; e++) {
-            uint32_t from = graph->reverse_source[e];
+        uint32_t last = AL_NONE, from;
+        GR_EACH_REFERRER(graph, node, from)
+        {
             if (from == last) /* a holder that refers to it twice knows it once */
                 continue;
             last = from;
@@ -177,7 +177,7 @@ static struct knower *find_knowers(struct finder *finder, const struct group *gr
             continue;
         knowers.items[kept] = knowers.items[i];
         knowers.items[kept].strength = strength(finder->analysis, knowers.items[i].node);
-        knowers.items[kept].size = graph->size[knowers.items[i].node];
+        knowers.items[kept].size = gr_size(graph, knowers.items[i].node);
         knowers.items[kept].distance = finder->analysis->distance[knowers.items[i].node];
         kept++;
     }
@@ -227,7 +227,7 @@ static bool is_library(const struct fi_analysis *analysis, const struct gr_root 
     if (!root || root->kind != GR_ROOT_MODULE)
         return false;
     uint64_t file =
-        py_attribute(analysis->objects, analysis->graph->address[root->node], "__file__");
+        py_attribute(analysis->objects, gr_address(analysis->graph, root->node), "__file__");
     DF_CLEANUP_FREE char *path = file ? py_str(&reader, file, 1000, NULL) : NULL;
     return path && strstr(path, "/lib/python3") && !strstr(path, "-packages/");
 }
@@ -235,12 +235,12 @@ static bool is_library(const struct fi_analysis *analysis, const struct gr_root 
 /* Its own bytes; a bytearray's lie in a bytes object that only it has (3.15+, ob_bytes_object). */
 static uint64_t own_bytes(const struct fi_analysis *analysis, uint32_t node)
 {
-    uint64_t bytes = analysis->graph->size[node];
+    uint64_t bytes = gr_size(analysis->graph, node);
     uint32_t first = analysis->child_start[node];
     if (first < analysis->child_start[node + 1] &&
         !strcmp(fi_type_name(analysis, node), "bytearray") &&
         !strcmp(fi_type_name(analysis, analysis->child[first]), "bytes"))
-        bytes += analysis->graph->size[analysis->child[first]];
+        bytes += gr_size(analysis->graph, analysis->child[first]);
     return bytes;
 }
 

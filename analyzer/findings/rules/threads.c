@@ -131,7 +131,7 @@ static void accuse_herd(struct fi_context *context, const struct fi_rule *rule,
                        fi_number_phrase(herd->threads).text);
     finding->type = finding->holder.type;
     finding->count = herd->threads;
-    finding->shallow_bytes = analysis->graph->size[herd->first] * herd->threads;
+    finding->shallow_bytes = gr_size(analysis->graph, herd->first) * herd->threads;
     finding->retained_bytes = herd->retained;
     finding->holder.retained_bytes = finding->holder.semantic_bytes = herd->retained;
     finding->holder.retained_objects = herd->objects;
@@ -172,7 +172,7 @@ static bool is_local(const struct fi_context *context, const struct fi_suspect *
     if (!suspect->root || suspect->root->kind != GR_ROOT_FRAME)
         return false;
     for (uint32_t i = 1; i < suspect->way_count; i++)
-        if (py_type_at(analysis->objects, analysis->graph->type[suspect->way[i]])->python_class)
+        if (py_type_at(analysis->objects, gr_type(analysis->graph, suspect->way[i]))->python_class)
             return false;
     return true;
 }

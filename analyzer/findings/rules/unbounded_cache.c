@@ -60,7 +60,7 @@ static const char *variable(struct fi_context *context, const struct fi_suspect 
         if (refs.items[i].label != PY_LABEL_ITEM)
             continue;
         count++;
-        if (refs.items[i].target == analysis->graph->address[suspect->way[1]])
+        if (refs.items[i].target == gr_address(analysis->graph, suspect->way[1]))
             index = refs.items[i].argument;
     }
     fi_walk(analysis, suspect->way[3], &refs);
@@ -109,7 +109,7 @@ struct df_err *fi_ask_unbounded_cache(struct fi_context *context, const struct f
         struct py_lru cache;
         if (fi_is_explained(context, suspect))
             continue;
-        if (py_lru_facts(analysis->objects, analysis->graph->address[suspect->node], &cache)) {
+        if (py_lru_facts(analysis->objects, gr_address(analysis->graph, suspect->node), &cache)) {
             accuse_lru(context, rule, suspect, &cache);
             continue;
         }

@@ -28,9 +28,9 @@ static bool is_carer(const struct fi_analysis *analysis, uint32_t node)
 static bool is_cared_for_by(const struct fi_analysis *analysis, uint32_t node, int depth)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t first = graph->reverse_start[node], end = graph->reverse_start[node + 1];
-    for (uint32_t e = first; e < end && e - first < MAX_HOLDERS; e++) {
-        uint32_t holder = graph->reverse_source[e];
+    struct gr_referrers holders = gr_referrers(graph, node);
+    uint32_t holder, asked = 0;
+    while (asked++ < MAX_HOLDERS && gr_next_referrer(&holders, &holder)) {
         if (is_carer(analysis, holder))
             return true;
         if (depth < MAX_DEPTH && (fi_type(analysis, holder)->flags & PY_TPFLAGS_DICT) &&

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ * column.c: see column.h.
+ */
+#include "analyzer/graph/column.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+struct df_err *gr_column_init(struct gr_column *column, uint32_t count, uint8_t width)
+{
+    uint8_t *items;
+
+    DF_TRY(df_array((size_t)count * width, 1, &items));
+    *column = (struct gr_column){.items = items, .width = width};
+    return NULL;
+}
+
+void gr_column_deinit(struct gr_column *column)
+{
+    free(column->items);
+    free(column->wide.items);
+    *column = (struct gr_column){0};
+}
+
+/* False: it is too large, and the node says so now. */
+static bool put_narrow(struct gr_column *column, uint32_t node, uint64_t value)
+{
+    uint64_t most = (UINT64_C(1) << 8 * column->width) - 1;
+    uint64_t narrow = value < most ? value : most;
+
+    if (column->width == 1)
+        ((uint8_t *)column->items)[node] = (uint8_t)narrow;
+    else if (column->width == 2)
+        ((uint16_t *)column->items)[node] = (uint16_t)narrow;
+    else
+        ((uint32_t *)column->items)[node] = (uint32_t)narrow;
+    return value < most;
+}
+
+void gr_column_put(struct gr_column *column, struct gr_wide_list *wide, uint32_t node,
+                   uint64_t value)
+{
+    if (!put_narrow(column, node, value))
+        DF_PUSH(wide, (struct gr_wide){.node = node, .value = value});
+}
+
+void gr_column_join(struct gr_column *column, struct gr_wide_list *wide)
+{
+    for (size_t i = 0; i < wide->count; i++)
+        DF_PUSH(&column->wide, wide->items[i]);
+    free(wide->items);
+    *wide = (struct gr_wide_list){0};
+}
+
+/* The place of the first that is not below a node. */
+static size_t find(const struct gr_wide_list *wide, uint32_t node)
+{
+    size_t low = 0, high = wide->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (wide->items[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint64_t gr_column_wide(const struct gr_column *column, uint32_t node)
+{
+    size_t at = find(&column->wide, node);
+
+    return at < column->wide.count && column->wide.items[at].node == node
+               ? column->wide.items[at].value
+               : 0;
+}
+
+void gr_column_set(struct gr_column *column, uint32_t node, uint64_t value)
+{
+    struct gr_wide_list *wide = &column->wide;
+    size_t at = find(wide, node);
+    bool is_wide = at < wide->count && wide->items[at].node == node;
+
+    if (put_narrow(column, node, value))
+        return; /* a row that is left behind is not asked any more */
+    if (!is_wide) {
+        DF_PUSH(wide, (struct gr_wide){0});
+        memmove(&wide->items[at + 1], &wide->items[at],
+                (wide->count - 1 - at) * sizeof(*wide->items));
+    }
+    wide->items[at] = (struct gr_wide){.node = node, .value = value};
+}
