@@ -7,7 +7,7 @@
  * traceback, all descending, tracebacks as tuples of (file, line) with the oldest call first. Files
  * are numbered as their names sort, so that numbers are compared in place of texts.
  */
-#include "analyzer/findings/allocations.h"
+#include "analyzer/findings/traces.h"
 
 #include <stdlib.h>
 
@@ -15,7 +15,7 @@
 #include "dumpfmt/base/mem.h"
 
 struct grouping {
-    const struct py_tracemalloc *traced;
+    const struct fi_traces *traced; /* the tables of stacks, frames and files */
     enum fi_allocation_group group;
     uint32_t *group_of; /* per traceback */
     uint32_t *first;    /* per group: one of its tracebacks */
@@ -83,12 +83,12 @@ static struct df_err *make_groups(struct grouping *g)
     return NULL;
 }
 
-static void add(struct grouping *g, const struct py_trace *trace)
+static void add(struct grouping *g, uint32_t stack, uint64_t size, uint64_t count)
 {
-    uint32_t group = g->group_of[trace->stack];
+    uint32_t group = g->group_of[stack];
 
-    g->size[group] += trace->size;
-    g->count[group]++;
+    g->size[group] += size;
+    g->count[group] += count;
 }
 
 static int by_rank(const void *left, const void *right, void *context)
@@ -139,37 +139,50 @@ static struct df_err *make_rows(struct grouping *g, struct fi_allocations *ret)
     return NULL;
 }
 
-static void add_all(struct grouping *g)
-{
-    for (size_t i = 0; i < g->traced->trace_count; i++)
-        add(g, &g->traced->traces[i]);
-}
+/* Blocks one by one, or sums of them. */
+struct blocks {
+    struct fi_analysis *analysis; /* with options: the objects of a type */
+    const struct fi_allocations_options *options;
+    const struct py_tracemalloc *all;
+    const struct fi_trace_sum *sums;
+    uint32_t sum_count;
+};
 
-static void add_objects(struct grouping *g, struct fi_analysis *analysis,
-                        const struct fi_allocations_options *options, struct fi_allocations *ret)
+static void add_objects(struct grouping *g, const struct blocks *blocks, struct fi_allocations *ret)
 {
-    for (uint32_t i = 0; i < options->node_count; i++) {
-        const struct py_trace *trace = fi_allocation_of(analysis, options->nodes[i]);
+    for (uint32_t i = 0; i < blocks->options->node_count; i++) {
+        const struct py_trace *trace =
+            fi_allocation_of(blocks->analysis, blocks->options->nodes[i]);
 
         if (trace)
-            add(g, trace);
+            add(g, trace->stack, trace->size, 1);
         else
             ret->untraced++;
     }
 }
 
-static struct df_err *fill(struct fi_analysis *analysis, const struct py_tracemalloc *traced,
-                           const struct fi_allocations_options *options, struct fi_allocations *ret)
+static void add_blocks(struct grouping *g, const struct blocks *blocks, struct fi_allocations *ret)
 {
-    struct grouping g = {.traced = traced, .group = options->group};
+    if (blocks->options && blocks->options->type) {
+        add_objects(g, blocks, ret);
+        return;
+    }
+    for (size_t i = 0; blocks->all && i < blocks->all->trace_count; i++)
+        add(g, blocks->all->traces[i].stack, blocks->all->traces[i].size, 1);
+    for (uint32_t i = 0; i < blocks->sum_count; i++)
+        add(g, blocks->sums[i].stack, blocks->sums[i].size, blocks->sums[i].count);
+}
+
+static struct df_err *fill(const struct fi_traces *traced, const struct blocks *blocks,
+                           struct fi_allocations *ret)
+{
+    struct grouping g = {.traced = traced, .group = ret->group};
     struct df_err *err = make_groups(&g);
 
-    if (!err && options->type)
-        add_objects(&g, analysis, options, ret);
-    else if (!err)
-        add_all(&g);
-    if (!err)
+    if (!err) {
+        add_blocks(&g, blocks, ret);
         err = make_rows(&g, ret);
+    }
     free(g.group_of);
     free(g.first);
     free(g.size);
@@ -195,11 +208,12 @@ static const char *why_nothing(enum py_tracing state)
     }
 }
 
-static struct fi_allocations *create(const struct py_tracemalloc *traced,
-                                     const struct fi_allocations_options *options)
+static struct df_err *make(const struct fi_traces *traced, const struct blocks *blocks,
+                           const struct fi_allocations *about, struct fi_allocations **ret)
 {
     struct fi_pool *pool = fi_pool_create();
     struct fi_allocations *made = fi_pool_array(pool, 1, sizeof(*made));
+    struct df_err *err = NULL;
 
     *made = (struct fi_allocations){
         .tracing = traced->state == PY_TRACING_ON,
@@ -208,14 +222,21 @@ static struct fi_allocations *create(const struct py_tracemalloc *traced,
         .traced_bytes = traced->traced_bytes,
         .peak_bytes = traced->peak_bytes,
         .own_bytes = traced->own_bytes,
-        .blocks = traced->trace_count,
+        .blocks = traced->blocks,
         .damaged = traced->damaged,
-        .group = options->group,
-        .type = fi_pool_text(pool, options->type),
-        .objects = options->node_count,
+        .group = about->group,
+        .type = fi_pool_text(pool, about->type),
+        .objects = about->objects,
+        .untraced = about->untraced,
         .pool = pool,
     };
-    return made;
+    if (made->tracing)
+        err = fill(traced, blocks, made);
+    if (err)
+        fi_allocations_free(made);
+    else
+        *ret = made;
+    return err;
 }
 
 struct df_err *fi_allocations_make(const struct py *py, struct fi_analysis *analysis,
@@ -229,15 +250,29 @@ struct df_err *fi_allocations_make(const struct py *py, struct fi_analysis *anal
         DF_TRY(py_tracemalloc_open(py, &own));
         traced = own;
     }
-    struct fi_allocations *made = create(traced, options);
-    struct df_err *err = made->tracing ? fill(analysis, traced, options, made) : NULL;
+    struct fi_traces tables = fi_trace_tables(traced);
+    struct blocks blocks = {.analysis = analysis, .options = options, .all = traced};
+    struct fi_allocations about = {
+        .group = options->group, .type = options->type, .objects = options->node_count};
+    struct df_err *err = make(&tables, &blocks, &about, ret);
 
     py_tracemalloc_close(own);
-    if (err)
-        fi_allocations_free(made);
-    else
-        *ret = made;
     return err;
+}
+
+struct df_err *fi_allocations_of(const struct fi_traces *traces, enum fi_allocation_group group,
+                                 const struct fi_trace_type *type, struct fi_allocations **ret)
+{
+    struct blocks blocks = {.sums = type ? type->sums : traces->sums,
+                            .sum_count = type ? type->sum_count : traces->sum_count};
+    struct fi_allocations about = {.group = group};
+
+    if (type) {
+        about.type = type->type;
+        about.objects = type->objects;
+        about.untraced = traces->state == PY_TRACING_ON ? type->untraced : 0;
+    }
+    return make(traces, &blocks, &about, ret);
 }
 
 void fi_allocations_free(struct fi_allocations *allocations)

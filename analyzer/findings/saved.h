@@ -13,6 +13,7 @@
 #define FI_SAVED_H
 
 #include "analyzer/findings/profile.h"
+#include "analyzer/findings/traces.h"
 #include "analyzer/findings/verdict.h"
 
 /* What a verdict must be made with so that, saved, it answers every question: all rows that there
@@ -29,5 +30,8 @@ struct df_err *fi_verdict_load(const void *bytes, size_t size,
 
 struct df_err *fi_profile_save(const struct fi_profile *profile, void **ret, size_t *ret_size);
 struct df_err *fi_profile_load(const void *bytes, size_t size, struct fi_profile **ret);
+
+struct df_err *fi_traces_save(const struct fi_traces *traces, void **ret, size_t *ret_size);
+struct df_err *fi_traces_load(const void *bytes, size_t size, struct fi_traces **ret);
 
 #endif

@@ -470,6 +470,168 @@ static void shapes_that_are_no_tree(void **state)
     rich_shapes[0].rest_objects = 0;
 }
 
+/* ---- what tracemalloc wrote down ---- */
+
+static struct py_trace_stack rich_stacks[] = {{0, 2, 2}, {2, 1, 30}, {3, 3, 3}};
+static struct py_trace_frame rich_frames[] = {{0, 10}, {1, 20}, {0, 10}, {1, 7}, {0, 0}, {2, 5}};
+static const char *rich_files[] = {"<frozen importlib>", "/srv/app.py", "/srv/b.py"};
+static struct fi_trace_sum rich_sums[] = {{0, 5000, 50}, {1, 64, 1}, {2, 5000, 50}};
+static struct fi_trace_sum rich_row_sums[] = {{2, 4800, 48}};
+static struct fi_trace_type rich_rows[] = {
+    {"dict", 7, 7, NULL, 0},
+    {"shop.Row", 60, 12, rich_row_sums, 1},
+};
+
+static struct fi_traces rich_traces(void)
+{
+    return (struct fi_traces){.state = PY_TRACING_ON,
+                              .max_frames = 3,
+                              .traced_bytes = 10064,
+                              .peak_bytes = 20000,
+                              .own_bytes = 512,
+                              .blocks = 101,
+                              .damaged = 2,
+                              .stacks = rich_stacks,
+                              .stack_count = 3,
+                              .frames = rich_frames,
+                              .frame_count = 6,
+                              .files = rich_files,
+                              .file_count = 3,
+                              .sums = rich_sums,
+                              .sum_count = 3,
+                              .types = rich_rows,
+                              .type_count = 2,
+                              .gap = "cut"};
+}
+
+static char *all_allocations(const struct fi_traces *traces)
+{
+    struct rp_style style = {.limit = 0};
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+
+    for (enum fi_allocation_group group = FI_BY_LINE; group <= FI_BY_TRACEBACK; group++)
+        for (uint32_t i = 0; i <= traces->type_count; i++) {
+            const struct fi_trace_type *type = i ? &traces->types[i - 1] : NULL;
+            struct fi_allocations *made = NULL;
+
+            assert_ok(fi_allocations_of(traces, group, type, &made));
+            assert_ok(rp_allocations_json(stream, made, 0));
+            assert_ok(rp_allocations_text(stream, made, &style));
+            fi_allocations_free(made);
+        }
+    fprintf(stream, "%s\n", traces->gap ? traces->gap : "-");
+    fclose(stream);
+    return text;
+}
+
+static void rows_of_traces(void **state)
+{
+    (void)state;
+    struct fi_traces traces = rich_traces();
+    struct fi_allocations *made = NULL;
+
+    assert_ok(fi_allocations_of(&traces, FI_BY_LINE, NULL, &made));
+    assert_int_equal(made->row_count, 2); /* the first two end in one line */
+    assert_int_equal(made->rows[0].size, 5064);
+    assert_int_equal(made->rows[0].count, 51);
+    assert_string_equal(made->rows[1].frames[0].file, "/srv/app.py");
+    assert_int_equal(made->rows[1].frames[0].line, 7);
+    assert_int_equal(made->size, 10064);
+    fi_allocations_free(made);
+    assert_ok(fi_allocations_of(&traces, FI_BY_TRACEBACK, &traces.types[1], &made));
+    assert_int_equal(made->row_count, 1);
+    assert_int_equal(made->rows[0].frame_count, 3);
+    assert_string_equal(made->rows[0].frames[0].file, "/srv/b.py"); /* the oldest call */
+    assert_int_equal(made->objects, 60);
+    assert_int_equal(made->untraced, 12);
+    fi_allocations_free(made);
+}
+
+static void traces_round_trip(void **state)
+{
+    (void)state;
+    for (enum py_tracing tracing = PY_TRACING_OFF; tracing <= PY_TRACING_LOST; tracing++) {
+        struct fi_traces traces = rich_traces(), *loaded = NULL;
+        void *bytes, *again;
+        size_t size, again_size;
+
+        traces.state = tracing;
+        assert_ok(fi_traces_save(&traces, &bytes, &size));
+        assert_ok(fi_traces_load(bytes, size, &loaded));
+        char *expected = all_allocations(&traces), *got = all_allocations(loaded);
+        assert_string_equal(expected, got);
+        assert_ok(fi_traces_save(loaded, &again, &again_size));
+        assert_int_equal(size, again_size);
+        assert_memory_equal(bytes, again, size);
+        free(expected);
+        free(got);
+        free(bytes);
+        free(again);
+        fi_traces_free(loaded);
+    }
+}
+
+static void damaged_traces(void **state)
+{
+    (void)state;
+    struct fi_traces traces = rich_traces(), *loaded = NULL;
+    uint8_t *bytes;
+    size_t size;
+    void *saved;
+
+    assert_ok(fi_traces_save(&traces, &saved, &size));
+    bytes = saved;
+    for (size_t cut = 0; cut < size; cut++)
+        assert_fails(fi_traces_load(bytes, cut, &loaded), DF_ERR_INPUT, "damaged");
+    for (size_t at = 0; at < size; at++)
+        for (size_t i = 0; i < sizeof(flips); i++) {
+            bytes[at] ^= flips[i];
+            struct df_err *err = fi_traces_load(bytes, size, &loaded);
+            bytes[at] ^= flips[i];
+            if (!err) {
+                free(all_allocations(loaded));
+                fi_traces_free(loaded);
+            }
+            df_err_free(err);
+        }
+    free(saved);
+}
+
+static void check_refused_traces(void)
+{
+    struct fi_traces traces = rich_traces(), *loaded = NULL;
+    void *bytes;
+    size_t size;
+
+    assert_ok(fi_traces_save(&traces, &bytes, &size));
+    assert_fails(fi_traces_load(bytes, size, &loaded), DF_ERR_INPUT, "tracebacks");
+    free(bytes);
+}
+
+static void traces_of_nothing(void **state)
+{
+    (void)state;
+    rich_sums[1].stack = 3;
+    check_refused_traces();
+    rich_sums[1].stack = 1;
+    rich_row_sums[0].stack = UINT32_MAX;
+    check_refused_traces();
+    rich_row_sums[0].stack = 2;
+    rich_frames[5].file = 3;
+    check_refused_traces();
+    rich_frames[5].file = 2;
+    rich_stacks[1].count = 0;
+    check_refused_traces();
+    rich_stacks[1].count = 1;
+    rich_stacks[2].first = 2; /* within another */
+    check_refused_traces();
+    rich_stacks[2] = (struct py_trace_stack){3, 4, 4};
+    check_refused_traces();
+    rich_stacks[2].count = 3;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -485,6 +647,10 @@ int main(void)
         cmocka_unit_test(profiles),
         cmocka_unit_test(damaged_profiles),
         cmocka_unit_test(shapes_that_are_no_tree),
+        cmocka_unit_test(rows_of_traces),
+        cmocka_unit_test(traces_round_trip),
+        cmocka_unit_test(damaged_traces),
+        cmocka_unit_test(traces_of_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
