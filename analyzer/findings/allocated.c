@@ -210,12 +210,15 @@ static void collect_below(struct subject *subject, uint32_t top)
     uint32_t used = 0;
 
     queue[used++] = top;
-    for (uint32_t head = 0; head < used; head++)
-        for (uint32_t i = a->child_start[queue[head]]; i < a->child_start[queue[head] + 1]; i++) {
-            queue[used++] = a->child[i];
-            if (subject->wanted[gr_type(a->graph, a->child[i])])
-                subject->nodes[subject->count++] = a->child[i];
+    for (uint32_t head = 0; head < used; head++) {
+        struct fi_children children = fi_children(a, queue[head]);
+
+        for (uint32_t child; fi_next_child(&children, &child);) {
+            queue[used++] = child;
+            if (subject->wanted[gr_type(a->graph, child)])
+                subject->nodes[subject->count++] = child;
         }
+    }
 }
 
 static void collect_all(struct subject *subject)

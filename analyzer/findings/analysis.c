@@ -33,8 +33,6 @@ static struct df_err *allocate(struct fi_analysis *a, uint32_t type_count)
     DF_TRY(df_array(count, sizeof(*a->order), &a->order));
     DF_TRY(df_array(count, sizeof(*a->retained), &a->retained));
     DF_TRY(df_array(count, sizeof(*a->retained_count), &a->retained_count));
-    DF_TRY(df_array(count, sizeof(*a->parent), &a->parent));
-    DF_TRY(df_array(count, sizeof(*a->distance), &a->distance));
     DF_TRY(df_array(count, sizeof(*a->verdict), &a->verdict));
     return df_array(type_count, sizeof(*a->type_retained), &a->type_retained);
 }
@@ -215,8 +213,7 @@ static struct df_err *measure_garbage(struct work *work)
 static struct df_err *find_others(struct work *work)
 {
     df_progress(work->progress, "finding paths", 0, 0);
-    DF_TRY(fi_ways(work->analysis->graph, work->facts, work->analysis->parent,
-                   work->analysis->distance));
+    DF_TRY(fi_ways(work->analysis, work->facts));
     DF_TRY(find_cycles(work));
     DF_TRY(find_garbage(work));
     return measure_garbage(work);
@@ -336,6 +333,83 @@ struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_g
     (*ret)->objects = objects;
     fi_ways_home(*ret);
     return NULL;
+}
+
+uint32_t fi_idom(const struct fi_analysis *analysis, uint32_t node)
+{
+    return analysis->idom[node];
+}
+
+uint64_t fi_retained(const struct fi_analysis *analysis, uint32_t node)
+{
+    return analysis->retained[node];
+}
+
+uint32_t fi_retained_count(const struct fi_analysis *analysis, uint32_t node)
+{
+    return analysis->retained_count[node];
+}
+
+uint32_t fi_parent(const struct fi_analysis *analysis, uint32_t node)
+{
+    return analysis->parent[node];
+}
+
+uint32_t fi_distance(const struct fi_analysis *analysis, uint32_t node)
+{
+    return analysis->distance[node];
+}
+
+enum al_verdict fi_verdict_of(const struct fi_analysis *analysis, uint32_t node)
+{
+    return (enum al_verdict)analysis->verdict[node];
+}
+
+struct fi_children fi_children(const struct fi_analysis *analysis, uint32_t node)
+{
+    return (struct fi_children){analysis, analysis->child_start[node],
+                                analysis->child_start[node + 1]};
+}
+
+bool fi_next_child(struct fi_children *children, uint32_t *ret)
+{
+    if (children->next >= children->end)
+        return false;
+    *ret = children->analysis->child[children->next++];
+    return true;
+}
+
+uint32_t fi_biggest_child(const struct fi_analysis *analysis, uint32_t node)
+{
+    uint32_t first = analysis->child_start[node];
+
+    return first < analysis->child_start[node + 1] ? analysis->child[first] : AL_NONE;
+}
+
+struct fi_walk fi_walk_down(const struct fi_analysis *analysis)
+{
+    return (struct fi_walk){.analysis = analysis};
+}
+
+struct fi_walk fi_walk_up(const struct fi_analysis *analysis)
+{
+    return (struct fi_walk){.analysis = analysis, .next = analysis->reached, .up = true};
+}
+
+bool fi_next_walked(struct fi_walk *walk, uint32_t *ret)
+{
+    if (walk->up ? !walk->next : walk->next >= walk->analysis->reached)
+        return false;
+    *ret = walk->analysis->order[walk->up ? --walk->next : walk->next++];
+    return true;
+}
+
+struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint32_t *class_of,
+                                 uint32_t class_count, uint64_t *retained)
+{
+    return al_class_retained(analysis->graph->count, analysis->idom, analysis->order,
+                             analysis->reached, class_of, class_count, analysis->retained,
+                             retained);
 }
 
 void fi_analysis_destroy(struct fi_analysis *analysis)

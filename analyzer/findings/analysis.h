@@ -35,8 +35,46 @@ struct fi_analysis {
     uint64_t garbage_bytes; /* of the garbage and of all that would be freed with it */
     uint32_t garbage_freed; /* objects, likewise */
     uint64_t total_bytes;   /* shallow sizes of all objects */
-    struct py_tracemalloc *traced; /* what tracemalloc wrote down; NULL: not asked yet (allocated.c) */
+    struct py_tracemalloc
+        *traced; /* what tracemalloc wrote down; NULL: not asked yet (allocated.c) */
 };
+
+/* The immediate dominator: AL_ROOT under the virtual root, AL_NONE of what is not reached. */
+uint32_t fi_idom(const struct fi_analysis *analysis, uint32_t node);
+/* Bytes, and objects, that would be free without it. */
+uint64_t fi_retained(const struct fi_analysis *analysis, uint32_t node);
+uint32_t fi_retained_count(const struct fi_analysis *analysis, uint32_t node);
+/* The holder on the short natural path to it, AL_ROOT, AL_NONE; and how many there are above it. */
+uint32_t fi_parent(const struct fi_analysis *analysis, uint32_t node);
+uint32_t fi_distance(const struct fi_analysis *analysis, uint32_t node);
+enum al_verdict fi_verdict_of(const struct fi_analysis *analysis, uint32_t node);
+
+/* What a node immediately dominates; of graph->count: what no single object does. What has
+ * references of its own comes first, biggest first; then the rest, in no order of size. */
+struct fi_children {
+    const struct fi_analysis *analysis;
+    uint32_t next, end;
+};
+struct fi_children fi_children(const struct fi_analysis *analysis, uint32_t node);
+bool fi_next_child(struct fi_children *children, uint32_t *ret);
+/* The child that retains most (of equals the one of the lowest address); AL_NONE: it has none. */
+uint32_t fi_biggest_child(const struct fi_analysis *analysis, uint32_t node);
+
+/* All nodes that are reached, dominators before what they dominate, or the other way round. */
+struct fi_walk {
+    const struct fi_analysis *analysis;
+    uint32_t next;
+    bool up;
+};
+struct fi_walk fi_walk_down(const struct fi_analysis *analysis);
+struct fi_walk fi_walk_up(const struct fi_analysis *analysis);
+bool fi_next_walked(struct fi_walk *walk, uint32_t *ret);
+
+/* The bytes that each class of nodes retains together: of its members, those above no other one
+ * count. class_of: per node; members of classes >= class_count are in none. retained: class_count.
+ */
+struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint32_t *class_of,
+                                 uint32_t class_count, uint64_t *retained);
 
 /* jobs: threads that may be used; the result is the same for any number. */
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,

@@ -81,9 +81,9 @@ static struct df_err *fill_freed(struct fi_show *show)
     struct tally tally;
     uint32_t *stack, depth = 0;
 
-    if (a->retained_count[show->node] < 2)
+    if (fi_retained_count(a, show->node) < 2)
         return NULL;
-    DF_TRY(df_array(a->retained_count[show->node], sizeof(*stack), &stack));
+    DF_TRY(df_array(fi_retained_count(a, show->node), sizeof(*stack), &stack));
     struct df_err *err = tally_init(&tally, a);
 
     if (err) {
@@ -92,12 +92,14 @@ static struct df_err *fill_freed(struct fi_show *show)
     }
     stack[depth++] = show->node;
     while (depth) {
-        uint32_t node = stack[--depth];
+        uint32_t node = stack[--depth], child;
+        struct fi_children children;
 
         if (node != show->node)
             tally_add(&tally, a->graph, node);
-        for (uint32_t c = a->child_start[node]; c < a->child_start[node + 1]; c++)
-            stack[depth++] = a->child[c];
+        children = fi_children(a, node);
+        while (fi_next_child(&children, &child))
+            stack[depth++] = child;
     }
     show->object->freed_total = tally_rows(show, &tally, &show->object->freed);
     show->object->freed_count = !show->limit || show->object->freed_total < FREED_TYPES
@@ -111,7 +113,7 @@ static struct df_err *fill_freed(struct fi_show *show)
 static void fill_dominator(struct fi_show *show)
 {
     const struct fi_analysis *a = show->analysis;
-    uint32_t above = a->idom[show->node];
+    uint32_t above = fi_idom(a, show->node);
 
     if (above >= a->graph->count)
         return;
@@ -208,7 +210,7 @@ struct df_err *fi_instances_make(struct fi_analysis *analysis, const uint32_t *n
     made->total = count;
     made->type = count ? fi_type(analysis, nodes[0])->name : "";
     for (uint32_t i = 0; i < count; i++) {
-        sized[i] = (struct sized){analysis->retained[nodes[i]], nodes[i]};
+        sized[i] = (struct sized){fi_retained(analysis, nodes[i]), nodes[i]};
         made->bytes += gr_size(analysis->graph, nodes[i]);
     }
     qsort(sized, count, sizeof(*sized), largest_first);

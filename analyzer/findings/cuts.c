@@ -62,15 +62,15 @@ static struct df_err *find_namespaces(struct work *work, const uint32_t *nodes, 
     for (uint32_t i = 0; i < count; i++)
         work->stays[nodes[i]] = NEVER;
     for (uint32_t v = 0; v < graph->count; v++)
-        if (!work->stays[v] && a->parent[v] == AL_ROOT &&
+        if (!work->stays[v] && fi_parent(a, v) == AL_ROOT &&
             (gr_root_kind_of(graph, v) == GR_ROOT_MODULE ||
              gr_root_kind_of(graph, v) == GR_ROOT_STATIC_TYPE))
             work->stays[v] = STAYS;
     for (uint32_t depth = 0; changed && depth < MAX_NESTED; depth++) {
         changed = false;
         for (uint32_t v = 0; v < graph->count; v++)
-            if (!work->stays[v] && a->parent[v] < graph->count &&
-                work->stays[a->parent[v]] == STAYS && fi_is_namespace(a, v)) {
+            if (!work->stays[v] && fi_parent(a, v) < graph->count &&
+                work->stays[fi_parent(a, v)] == STAYS && fi_is_namespace(a, v)) {
                 work->stays[v] = STAYS;
                 changed = true;
             }
@@ -160,7 +160,7 @@ static struct fi_cut make_cut(struct work *work, uint32_t holder, uint32_t held)
     };
 
     DF_PUSH(&chain, held);
-    for (uint32_t v = holder; v < a->graph->count; v = a->parent[v])
+    for (uint32_t v = holder; v < a->graph->count; v = fi_parent(a, v))
         DF_PUSH(&chain, v);
     cut.path = fi_pool_take(work->pool, fi_chain_path(a, chain.items, chain.count, PATH_HOPS));
     free(chain.items);
@@ -200,8 +200,8 @@ static void fill_ways(struct work *work)
             DF_PUSH(&chain, found->node[k]);
         /* what stays is itself held in some way */
         for (uint32_t v = found->node[found->start[i]];
-             work->stays[v] == STAYS && work->analysis->parent[v] != AL_ROOT;) {
-            v = work->analysis->parent[v];
+             work->stays[v] == STAYS && fi_parent(work->analysis, v) != AL_ROOT;) {
+            v = fi_parent(work->analysis, v);
             DF_PUSH(&chain, v);
         }
         cuts->ways[cuts->way_count++] =

@@ -52,7 +52,8 @@ static int compare_numbers(const void *left, const void *right)
 
 bool fi_is_garbage(const struct fi_analysis *analysis, uint32_t node)
 {
-    return analysis->verdict[node] == AL_GARBAGE || analysis->verdict[node] == AL_UNCOLLECTABLE;
+    return fi_verdict_of(analysis, node) == AL_GARBAGE ||
+           fi_verdict_of(analysis, node) == AL_UNCOLLECTABLE;
 }
 
 static bool is_garbage_cycle(const struct fi_analysis *analysis, const uint32_t *members,

@@ -51,7 +51,7 @@ static void add_field(struct fields *fields, const char *name, uint64_t target)
                 .text = fi_show_text(fields->show, target, FIELD_TEXT),
                 .address = target,
                 .size = node == AL_NONE ? 0 : gr_size(analysis->graph, node),
-                .retained_bytes = node == AL_NONE ? 0 : analysis->retained[node]});
+                .retained_bytes = node == AL_NONE ? 0 : fi_retained(analysis, node)});
 }
 
 /* ".name" is called name, "['key']" 'key'; a place keeps its brackets; members have no name. */

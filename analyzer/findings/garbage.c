@@ -31,7 +31,7 @@ static bool any(const struct fi_analysis *analysis, uint32_t node)
 
 static bool uncollectable(const struct fi_analysis *analysis, uint32_t node)
 {
-    return analysis->verdict[node] == AL_UNCOLLECTABLE;
+    return fi_verdict_of(analysis, node) == AL_UNCOLLECTABLE;
 }
 
 /* Its __del__ is still to be run. */
@@ -64,8 +64,7 @@ static struct df_err *sum(struct fi_context *context,
     }
     struct df_err *err = df_array((size_t)types + 1, sizeof(*retained), &retained);
     if (!err && *ret_total)
-        err = al_class_retained(graph->count, analysis->idom, analysis->order, analysis->reached,
-                                class_of, types + 1, analysis->retained, retained);
+        err = fi_class_retained(analysis, class_of, types, retained);
     for (uint32_t i = 0; !err && i < types; i++)
         sums->retained[i] = retained[i];
     if (!err)

@@ -71,7 +71,7 @@ bool fi_is_namespace(const struct fi_analysis *analysis, uint32_t node)
     const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
     if (!(type->flags & PY_TPFLAGS_DICT))
         return false;
-    uint32_t holders[] = {analysis->idom[node], analysis->parent[node]};
+    uint32_t holders[] = {fi_idom(analysis, node), fi_parent(analysis, node)};
     for (int i = 0; i < 2; i++)
         if (holders[i] < analysis->graph->count && is_namespace_type(analysis, holders[i]) &&
             fi_is_dict_of(analysis, holders[i], node))
@@ -143,7 +143,7 @@ struct fi_holding fi_items(const struct fi_analysis *analysis, uint32_t node)
         uint32_t type = gr_type(graph, item);
         tally.count[type]++;
         tally.shallow[type] += gr_size(graph, item);
-        tally.retained[type] += analysis->idom[item] == node ? analysis->retained[item] : 0;
+        tally.retained[type] += fi_idom(analysis, item) == node ? fi_retained(analysis, item) : 0;
     }
     struct fi_holding items = heaviest(&tally);
     items.items = true;
@@ -159,7 +159,8 @@ struct below { /* a walk over what a node dominates */
     uint8_t *inside; /* per node: dominated */
     struct {
         struct {
-            uint32_t node, next;
+            uint32_t node, depth;
+            struct fi_children children;
         } * items;
         size_t count, capacity;
     } stack;
@@ -173,19 +174,22 @@ static void enter(struct below *below, uint32_t node)
     below->tally.count[type]++;
     below->tally.shallow[type] += gr_size(analysis->graph, node);
     if (!below->open[type]++)
-        below->tally.retained[type] += analysis->retained[node];
-    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, analysis->child_start[node]});
+        below->tally.retained[type] += fi_retained(analysis, node);
+    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){
+                               .node = node, .children = fi_children(analysis, node)});
 }
 
 static void sum_below(struct below *below, uint32_t node)
 {
     const struct fi_analysis *analysis = below->analysis;
     below->inside[node] = 1;
-    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, analysis->child_start[node]});
+    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){
+                               .node = node, .children = fi_children(analysis, node)});
     while (below->stack.count) {
         __typeof__(below->stack.items) top = &below->stack.items[below->stack.count - 1];
-        if (top->next < analysis->child_start[top->node + 1]) {
-            enter(below, analysis->child[top->next++]);
+        uint32_t child;
+        if (fi_next_child(&top->children, &child)) {
+            enter(below, child);
             continue;
         }
         if (top->node != node)
@@ -201,9 +205,9 @@ static uint64_t count_held(struct below *below, uint32_t node, uint32_t type)
     const struct gr_graph *graph = below->analysis->graph;
     uint64_t count = 0;
     below->stack.count = 0;
-    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){node, 0}); /* next: depth */
+    DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){.node = node});
     for (size_t i = 0; i < below->stack.count; i++) {
-        uint32_t from = below->stack.items[i].node, depth = below->stack.items[i].next;
+        uint32_t from = below->stack.items[i].node, depth = below->stack.items[i].depth;
         for (uint32_t edge = graph->start[from]; edge < graph->start[from + 1]; edge++) {
             uint32_t to = graph->target[edge];
             if (below->inside[to] & SEEN)
@@ -212,7 +216,8 @@ static uint64_t count_held(struct below *below, uint32_t node, uint32_t type)
             if (gr_type(graph, to) == type)
                 count++;
             else if ((below->inside[to] & DOMINATED) && depth + 1 < GLUE_DEPTH)
-                DF_PUSH(&below->stack, (__typeof__(*below->stack.items)){to, depth + 1});
+                DF_PUSH(&below->stack,
+                        (__typeof__(*below->stack.items)){.node = to, .depth = depth + 1});
         }
     }
     return count;
@@ -251,7 +256,7 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     const struct fi_analysis *analysis = below->analysis;
     struct fi_holding class =
         heaviest_class(analysis, &below->tally, gr_type(analysis->graph, node));
-    if (class.type != PY_NO_TYPE && class.retained >= analysis->retained[node] / 2) {
+    if (class.type != PY_NO_TYPE && class.retained >= fi_retained(analysis, node) / 2) {
         uint64_t held = count_held(below, node, class.type);
         class.count = held > class.count ? held : class.count;
         if (!are_records(analysis, &items, class.count) &&
@@ -269,7 +274,7 @@ static struct fi_holding choose(struct below *below, uint32_t node, struct fi_ho
     if (any.type == own && any.count) { /* a chain: its head is one of it */
         any.count++;
         any.shallow += gr_size(analysis->graph, node);
-        any.retained = analysis->retained[node];
+        any.retained = fi_retained(analysis, node);
     }
     return any;
 }
@@ -305,7 +310,7 @@ static void count_element(struct tally *tally, const struct fi_analysis *analysi
     uint32_t type = gr_type(analysis->graph, item);
     tally->count[type]++;
     tally->shallow[type] += gr_size(analysis->graph, item);
-    tally->retained[type] += analysis->idom[item] == AL_NONE ? 0 : analysis->retained[item];
+    tally->retained[type] += fi_idom(analysis, item) == AL_NONE ? 0 : fi_retained(analysis, item);
     if (below->count <= MAX_INNER)
         DF_PUSH(below, item);
 }
@@ -323,7 +328,7 @@ static void count_elements(struct tally *tally, const struct fi_analysis *analys
         if (item == AL_NONE || (container && !is_element(&refs->items[k])))
             continue;
         if (container ||
-            (analysis->idom[item] == node &&
+            (fi_idom(analysis, item) == node &&
              is_container(analysis, py_type_at(analysis->objects, gr_type(graph, item)))))
             count_element(tally, analysis, item, below);
     }

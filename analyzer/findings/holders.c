@@ -44,8 +44,8 @@ struct search {
 
 static bool before(const struct fi_analysis *analysis, uint32_t a, uint32_t b)
 {
-    if (analysis->retained[a] != analysis->retained[b])
-        return analysis->retained[a] > analysis->retained[b];
+    if (fi_retained(analysis, a) != fi_retained(analysis, b))
+        return fi_retained(analysis, a) > fi_retained(analysis, b);
     return a < b;
 }
 
@@ -79,17 +79,13 @@ static uint32_t pop(struct search *search)
     return top;
 }
 
-/* The children of a row of the dominator tree stand biggest first. */
 static void push_children(struct search *search, uint32_t row, uint64_t floor, uint32_t except)
 {
     const struct fi_analysis *analysis = search->analysis;
-    for (uint32_t i = analysis->child_start[row]; i < analysis->child_start[row + 1]; i++) {
-        uint32_t child = analysis->child[i];
-        if (analysis->retained[child] < floor)
-            return;
-        if (child != except)
+    struct fi_children children = fi_children(analysis, row);
+    for (uint32_t child; fi_next_child(&children, &child);)
+        if (child != except && fi_retained(analysis, child) >= floor)
             push(search, child);
-    }
 }
 
 static void walk_down(struct search *search, uint32_t node)
@@ -97,10 +93,11 @@ static void walk_down(struct search *search, uint32_t node)
     const struct fi_analysis *analysis = search->analysis;
     search->chain.count = 0;
     DF_PUSH(&search->chain, node);
-    while (search->chain.count < MAX_DEPTH &&
-           analysis->child_start[node] < analysis->child_start[node + 1]) {
-        uint32_t child = analysis->child[analysis->child_start[node]];
-        if ((double)analysis->retained[child] < BIG_DROP * (double)analysis->retained[node])
+    while (search->chain.count < MAX_DEPTH) {
+        uint32_t child = fi_biggest_child(analysis, node);
+        if (child == AL_NONE)
+            return;
+        if ((double)fi_retained(analysis, child) < BIG_DROP * (double)fi_retained(analysis, node))
             return;
         node = child;
         DF_PUSH(&search->chain, node);
@@ -144,15 +141,17 @@ static bool is_bushy(struct search *search, uint32_t node, uint32_t type)
 {
     const struct fi_analysis *analysis = search->analysis;
     uint64_t found = 0, wanted = BUSH;
-    wanted +=
-        (uint64_t)BUSH_LEVEL * (analysis->child_start[node + 1] - analysis->child_start[node]);
+    struct fi_children children = fi_children(analysis, node);
+    for (uint32_t child; fi_next_child(&children, &child);)
+        wanted += BUSH_LEVEL;
     search->below.count = 0;
     DF_PUSH(&search->below, node);
     while (search->below.count && found < wanted) {
         uint32_t at = search->below.items[--search->below.count];
-        for (uint32_t i = analysis->child_start[at]; i < analysis->child_start[at + 1]; i++) {
-            found += gr_type(analysis->graph, analysis->child[i]) == type;
-            DF_PUSH(&search->below, analysis->child[i]);
+        children = fi_children(analysis, at);
+        for (uint32_t child; fi_next_child(&children, &child);) {
+            found += gr_type(analysis->graph, child) == type;
+            DF_PUSH(&search->below, child);
         }
     }
     return found >= wanted;
@@ -193,13 +192,13 @@ static bool is_instance_dict(const struct fi_analysis *analysis, uint32_t owner,
 static bool open_namespace(struct search *search, uint32_t node)
 {
     const struct fi_analysis *analysis = search->analysis;
-    if (!fi_is_namespace(analysis, node) ||
-        analysis->child_start[node] == analysis->child_start[node + 1])
+    uint32_t biggest = fi_is_namespace(analysis, node) ? fi_biggest_child(analysis, node) : AL_NONE;
+    if (biggest == AL_NONE)
         return false;
-    uint64_t floor = analysis->retained[node] / NAMESPACE_SHARE;
+    uint64_t floor = fi_retained(analysis, node) / NAMESPACE_SHARE;
     if (floor < search->floor)
         floor = search->floor;
-    if (analysis->retained[analysis->child[analysis->child_start[node]]] < floor)
+    if (fi_retained(analysis, biggest) < floor)
         return false;
     push_children(search, node, floor, AL_NONE);
     return true;
@@ -271,8 +270,8 @@ struct fi_holder fi_holder_make(struct fi_context *context, uint32_t node)
         .path = fi_pool_take(context->pool, fi_path(context->analysis, node, false, 0)),
         .text = fi_describe(context, node),
         .shallow_bytes = gr_size(analysis->graph, node),
-        .retained_bytes = analysis->retained[node],
-        .retained_objects = analysis->retained_count[node],
+        .retained_bytes = fi_retained(analysis, node),
+        .retained_objects = fi_retained_count(analysis, node),
     };
 }
 

@@ -191,19 +191,19 @@ static void fill_facts(struct fi_show *m)
 
     object->address = gr_address(graph, v);
     object->size = gr_size(graph, v);
-    object->retained_bytes = a->retained[v];
-    object->retained_objects = a->retained_count[v];
+    object->retained_bytes = fi_retained(a, v);
+    object->retained_objects = fi_retained_count(a, v);
     object->references = gr_references(graph, v);
     object->type = fi_type(a, v)->name;
     object->path = fi_pool_take(m->pool, fi_path(a, v, false, PATH_HOPS));
     object->dominator_path = fi_pool_take(m->pool, fi_path(a, v, true, PATH_HOPS));
     object->source = gr_source_name(gr_source_of(graph, v));
     object->root = gr_root_kind_of(graph, v) ? gr_root_kind_name(gr_root_kind_of(graph, v)) : NULL;
-    object->verdict = verdict_name(a->verdict[v]);
+    object->verdict = verdict_name(fi_verdict_of(a, v));
     object->tracked = graph->flags[v] & GR_TRACKED;
     object->finalized = graph->flags[v] & GR_FINALIZED;
     object->immortal = graph->flags[v] & GR_IMMORTAL;
-    object->garbage = a->verdict[v] == AL_GARBAGE || a->verdict[v] == AL_UNCOLLECTABLE;
+    object->garbage = fi_verdict_of(a, v) == AL_GARBAGE || fi_verdict_of(a, v) == AL_UNCOLLECTABLE;
 }
 
 const char *fi_show_text(struct fi_show *show, uint64_t address, uint64_t length)

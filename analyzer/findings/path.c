@@ -31,9 +31,9 @@ struct writer {
 };
 
 static void chain_fill(struct chain *chain, const struct fi_analysis *analysis, uint32_t node,
-                       const uint32_t *above)
+                       uint32_t (*above)(const struct fi_analysis *, uint32_t))
 {
-    for (; node < analysis->graph->count; node = above[node])
+    for (; node < analysis->graph->count; node = above(analysis, node))
         DF_PUSH(chain, node);
 }
 
@@ -208,7 +208,7 @@ static void write_top(struct writer *w, uint32_t node, bool dominators, uint32_t
     if (dominators && gr_root_kind_of(w->analysis->graph, node) == GR_ROOT_NONE) {
         struct chain chain = {0};
 
-        chain_fill(&chain, w->analysis, node, w->analysis->parent);
+        chain_fill(&chain, w->analysis, node, fi_parent);
         write_root(w, chain.items[chain.count - 1]);
         write_hops(w, &chain, max_hops);
         free(chain.items);
@@ -261,7 +261,7 @@ char *fi_path(struct fi_analysis *analysis, uint32_t node, bool dominators, uint
 
     if (!begin(&w, analysis, &text, &length))
         return df_xstrdup("");
-    chain_fill(&chain, analysis, node, dominators ? analysis->idom : analysis->parent);
+    chain_fill(&chain, analysis, node, dominators ? fi_idom : fi_parent);
     write_top(&w, chain.items[chain.count - 1], dominators, max_hops);
     write_hops(&w, &chain, max_hops);
     free(chain.items);

@@ -156,8 +156,8 @@ static uint32_t find_fold(struct painter *p, const struct fi_neighbour *n)
 /* Does the path of the held object lead through this reference? */
 static bool is_way(const struct painter *p, const struct fi_neighbour *n)
 {
-    return p->backwards ? p->analysis->parent[n->member] == n->through
-                        : p->analysis->idom[n->node] == n->holder;
+    return p->backwards ? fi_parent(p->analysis, n->member) == n->through
+                        : fi_idom(p->analysis, n->node) == n->holder;
 }
 
 static void bundle_add(struct painter *p, struct bundle *bundle, const struct fi_neighbour *n)
@@ -443,8 +443,8 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
         .folded = group->members.count,
         .target = group->target,
         .root_path = group_root_path(p, group),
-        .garbage = p->analysis->verdict[first] == AL_GARBAGE ||
-                   p->analysis->verdict[first] == AL_UNCOLLECTABLE,
+        .garbage = fi_verdict_of(p->analysis, first) == AL_GARBAGE ||
+                   fi_verdict_of(p->analysis, first) == AL_UNCOLLECTABLE,
         .cut = group->hidden != 0,
         .hidden = group->hidden,
         .depth = group->depth,
@@ -463,8 +463,7 @@ static struct df_err *measure_groups(struct painter *p, uint64_t *retained)
     for (uint32_t v = 0; v < a->graph->count; v++)
         if (p->group_of[v] == AL_NONE)
             p->group_of[v] = count;
-    return al_class_retained(a->graph->count, a->idom, a->order, a->reached, p->group_of, count + 1,
-                             a->retained, retained);
+    return fi_class_retained(a, p->group_of, count, retained);
 }
 
 static const char *make_title(struct painter *p, const uint32_t *nodes, uint32_t count)

@@ -81,7 +81,7 @@ static void want(struct grouping *g, uint32_t node)
     uint32_t first = g->wanted_count;
 
     for (uint32_t v = node; v < g->analysis->graph->count && !g->wanted[v];
-         v = g->analysis->parent[v]) {
+         v = fi_parent(g->analysis, v)) {
         g->wanted[v] = 1;
         g->order[g->wanted_count++] = v;
     }
@@ -101,18 +101,17 @@ struct below {
 static struct df_err *below_fill(struct below *below, const struct grouping *g)
 {
     uint32_t count = g->analysis->graph->count;
-    const uint32_t *parent = g->analysis->parent;
 
     DF_TRY(df_array((size_t)count + 2, sizeof(*below->start), &below->start));
     DF_TRY(df_array(g->wanted_count, sizeof(*below->node), &below->node));
     for (uint32_t i = 0; i < g->wanted_count; i++)
-        if (parent[g->order[i]] < count)
-            below->start[parent[g->order[i]] + 2]++;
+        if (fi_parent(g->analysis, g->order[i]) < count)
+            below->start[fi_parent(g->analysis, g->order[i]) + 2]++;
     for (uint32_t v = 0; v < count; v++)
         below->start[v + 2] += below->start[v + 1];
     for (uint32_t i = 0; i < g->wanted_count; i++)
-        if (parent[g->order[i]] < count)
-            below->node[below->start[parent[g->order[i]] + 1]++] = g->order[i];
+        if (fi_parent(g->analysis, g->order[i]) < count)
+            below->node[below->start[fi_parent(g->analysis, g->order[i]) + 1]++] = g->order[i];
     return NULL;
 }
 
@@ -173,7 +172,7 @@ static struct df_err *find_shapes(struct grouping *g)
     for (uint32_t i = 0; i < g->wanted_count && !err; i++) {
         uint32_t v = g->order[i];
 
-        if (g->analysis->parent[v] >= graph->count) {
+        if (fi_parent(g->analysis, v) >= graph->count) {
             const struct gr_root *root = gr_root_of(graph, v);
 
             g->shape_of[v] =
@@ -198,7 +197,7 @@ static struct fi_step make_step(struct grouping *g, uint32_t holder, uint32_t v)
         .label = fi_pool_take(g->pool, fi_step_label(a, holder, v, &g->refs)),
         .text = fi_pool_take(g->pool, py_text(a->objects, address, STEP_TEXT_LENGTH)),
         .size = gr_size(a->graph, v),
-        .retained_bytes = a->retained[v],
+        .retained_bytes = fi_retained(a, v),
     };
 }
 
@@ -241,14 +240,14 @@ struct fi_route fi_route_along(struct fi_analysis *analysis, struct fi_pool *poo
 static struct fi_route make_route(struct grouping *g, uint32_t node, bool dominators)
 {
     struct fi_analysis *a = g->analysis;
-    const uint32_t *above = dominators ? a->idom : a->parent;
+    uint32_t (*above)(const struct fi_analysis *, uint32_t) = dominators ? fi_idom : fi_parent;
     struct {
         uint32_t *items;
         size_t count, capacity;
     } chain = {0};
     struct fi_route route = {0};
 
-    for (uint32_t v = node; v < a->graph->count; v = above[v])
+    for (uint32_t v = node; v < a->graph->count; v = above(a, v))
         DF_PUSH(&chain, v);
     fill_steps(g, &route, chain.items, (uint32_t)chain.count);
     free(chain.items);

@@ -577,8 +577,8 @@ static struct df_err *sort_by_distance(const struct fi_analysis *analysis, uint3
 
     DF_TRY(df_array((size_t)count + 1, sizeof(*place), &place));
     for (uint32_t v = 0; v < count; v++)
-        if (analysis->distance[v] < count)
-            place[analysis->distance[v]]++;
+        if (fi_distance(analysis, v) < count)
+            place[fi_distance(analysis, v)]++;
     for (uint32_t d = 0; d < count; d++) {
         uint32_t here = place[d];
 
@@ -586,8 +586,8 @@ static struct df_err *sort_by_distance(const struct fi_analysis *analysis, uint3
         sum += here;
     }
     for (uint32_t v = 0; v < count; v++)
-        if (analysis->distance[v] < count)
-            order[place[analysis->distance[v]]++] = v;
+        if (fi_distance(analysis, v) < count)
+            order[place[fi_distance(analysis, v)]++] = v;
     *ret_count = (uint32_t)sum;
     return NULL;
 }
@@ -601,7 +601,7 @@ static void sum_below(struct maker *m, const uint32_t *order, uint32_t count)
         m->below_objects[v] = 1;
     }
     for (uint32_t i = count; i-- > 0;) {
-        uint32_t parent = a->parent[order[i]];
+        uint32_t parent = fi_parent(a, order[i]);
 
         if (parent >= a->graph->count)
             continue;
@@ -613,30 +613,28 @@ static void sum_below(struct maker *m, const uint32_t *order, uint32_t count)
 /* Children in the order of `order`, so that the same heap gives the same rows. */
 static void fill_children(struct maker *m, const uint32_t *order, uint32_t count)
 {
-    const uint32_t *parent = m->analysis.parent;
+    const struct fi_analysis *a = &m->analysis;
     uint32_t nodes = m->analysis.graph->count, *start = m->child_start;
 
     for (uint32_t i = 0; i < count; i++)
-        if (parent[order[i]] < nodes)
-            start[parent[order[i]] + 2]++;
+        if (fi_parent(a, order[i]) < nodes)
+            start[fi_parent(a, order[i]) + 2]++;
     for (uint32_t v = 0; v < nodes; v++)
         start[v + 2] += start[v + 1];
     for (uint32_t i = 0; i < count; i++)
-        if (parent[order[i]] < nodes)
-            m->child[start[parent[order[i]] + 1]++] = order[i];
+        if (fi_parent(a, order[i]) < nodes)
+            m->child[start[fi_parent(a, order[i]) + 1]++] = order[i];
 }
 
 static struct df_err *find_ways(struct maker *m)
 {
     DF_CLEANUP_FREE struct fi_type_fact *facts = NULL;
     struct fi_analysis *a = &m->analysis;
-    uint32_t count = a->graph->count, types;
+    uint32_t types;
 
     a->parent = a->distance = NULL; /* those of the analysis stay as they are */
-    DF_TRY(df_array(count, sizeof(uint32_t), &a->parent));
-    DF_TRY(df_array(count, sizeof(uint32_t), &a->distance));
     DF_TRY(fi_type_facts(a->py, a->objects, a->graph, &facts, &types));
-    DF_TRY(fi_ways_steady(a->graph, facts, a->parent, a->distance));
+    DF_TRY(fi_ways_steady(a, facts));
     fi_ways_home(a);
     return NULL;
 }
@@ -689,7 +687,7 @@ static struct df_err *make(struct maker *m, struct fi_profile *profile)
     DF_TRY(prepare(m));
     make_constants(m);
     for (uint32_t i = 0; i < a->graph->root_node_count; i++)
-        if (a->parent[a->graph->root_nodes[i]] >= a->graph->count)
+        if (fi_parent(a, a->graph->root_nodes[i]) >= a->graph->count)
             put_root(m, a->graph->root_nodes[i]);
     open_shapes(m);
     store(m, profile);

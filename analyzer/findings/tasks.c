@@ -261,7 +261,7 @@ static void add_to_group(struct fi_context *context, const struct task *task,
     const struct fi_analysis *analysis = context->analysis;
     if (group->count++ && group->awaits && !strncmp(group->awaits, "the task ", 9))
         group->awaits = "a task each";
-    group->retained_bytes += analysis->retained[task->node];
+    group->retained_bytes += fi_retained(analysis, task->node);
     group->orphans += is_orphan(analysis, task);
     if (group->example_count == MAX_EXAMPLES)
         return;

@@ -39,7 +39,7 @@ static void add_local(void *data, const char *name, uint64_t object)
                     : fi_pool_text(context->pool, py_type_at(analysis->objects, type)->name),
         .text = fi_pool_take(context->pool, py_text(analysis->objects, object, LOCAL_TEXT)),
         .address = object,
-        .retained_bytes = node == AL_NONE ? 0 : analysis->retained[node],
+        .retained_bytes = node == AL_NONE ? 0 : fi_retained(analysis, node),
     };
     DF_PUSH(locals, local);
 }

@@ -82,9 +82,7 @@ static struct df_err *retained_by_name(struct fi_context *context, uint64_t *ret
     DF_TRY(df_array(graph->count, sizeof(*class_of), &class_of));
     for (uint32_t node = 0; node < graph->count; node++)
         class_of[node] = context->named[gr_type(graph, node)];
-    struct df_err *err =
-        al_class_retained(graph->count, analysis->idom, analysis->order, analysis->reached,
-                          class_of, types, analysis->retained, retained);
+    struct df_err *err = fi_class_retained(analysis, class_of, types, retained);
     free(class_of);
     return err;
 }

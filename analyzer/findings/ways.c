@@ -187,14 +187,20 @@ static void search_run_steadily(struct search *s)
     }
 }
 
-static struct df_err *search(const struct gr_graph *graph, const struct fi_type_fact *facts,
-                             uint32_t *parent, uint32_t *distance, void (*run)(struct search *))
+static struct df_err *search(struct fi_analysis *analysis, const struct fi_type_fact *facts,
+                             void (*run)(struct search *))
 {
     DF_CLEANUP_FREE uint32_t *queue = NULL;
-    struct search s = {.graph = graph, .facts = facts, .parent = parent};
+    const struct gr_graph *graph = analysis->graph;
+    struct search s = {.graph = graph, .facts = facts};
+    uint32_t *parent, *distance;
 
     DF_TRY(df_array(graph->count, sizeof(*queue), &queue));
+    DF_TRY(df_array(graph->count, sizeof(*parent), &analysis->parent));
+    DF_TRY(df_array(graph->count, sizeof(*distance), &analysis->distance));
     s.queue = queue;
+    s.parent = parent = analysis->parent;
+    distance = analysis->distance;
     memset(parent, 0xff, (size_t)graph->count * sizeof(*parent));
     memset(distance, 0xff, (size_t)graph->count * sizeof(*distance));
     run(&s);
@@ -206,22 +212,20 @@ static struct df_err *search(const struct gr_graph *graph, const struct fi_type_
     return NULL;
 }
 
-struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
-                       uint32_t *parent, uint32_t *distance)
+struct df_err *fi_ways(struct fi_analysis *analysis, const struct fi_type_fact *facts)
 {
-    return search(graph, facts, parent, distance, search_run);
+    return search(analysis, facts, search_run);
 }
 
-struct df_err *fi_ways_steady(const struct gr_graph *graph, const struct fi_type_fact *facts,
-                              uint32_t *parent, uint32_t *distance)
+struct df_err *fi_ways_steady(struct fi_analysis *analysis, const struct fi_type_fact *facts)
 {
-    return search(graph, facts, parent, distance, search_run_steadily);
+    return search(analysis, facts, search_run_steadily);
 }
 
 /* The module root that holds `v` through its dict by the tree, NULL when it is held otherwise. */
 static const struct gr_root *module_above(const struct fi_analysis *analysis, uint32_t dict)
 {
-    uint32_t module = analysis->parent[dict];
+    uint32_t module = fi_parent(analysis, dict);
     const struct gr_root *root;
 
     if (module >= analysis->graph->count ||
@@ -256,14 +260,14 @@ static size_t home_score(const struct fi_analysis *analysis, uint32_t v, uint32_
 static void find_home(struct fi_analysis *analysis, uint32_t v, const char *name)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t best = analysis->parent[v], dict;
+    uint32_t best = fi_parent(analysis, v), dict;
     size_t best_score = home_score(analysis, v, best, name);
 
     GR_EACH_REFERRER(graph, v, dict)
     {
         size_t score;
 
-        if (dict == best || analysis->distance[dict] != 1)
+        if (dict == best || fi_distance(analysis, dict) != 1)
             continue;
         score = home_score(analysis, v, dict, name);
         if (score > best_score) {
@@ -282,7 +286,7 @@ void fi_ways_home(struct fi_analysis *analysis)
         const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, v));
         const char *name = type->name;
 
-        if (analysis->distance[v] != 2 || !module_above(analysis, analysis->parent[v]))
+        if (fi_distance(analysis, v) != 2 || !module_above(analysis, fi_parent(analysis, v)))
             continue;
         if (type->flags & PY_TPFLAGS_TYPE) {
             uint32_t own = py_type_index(analysis->objects, gr_address(graph, v));

@@ -7,13 +7,11 @@
 
 #include "analyzer/findings/analysis.h"
 
-/* Fills parent and distance (caller-allocated, one element a node) as analysis.h describes them. */
-struct df_err *fi_ways(const struct gr_graph *graph, const struct fi_type_fact *facts,
-                       uint32_t *parent, uint32_t *distance);
-/* The same for comparing dumps: all that modules reach hangs under modules, whatever code was running
- * when the process was dumped; then come the interpreter, frames, C code, garbage. */
-struct df_err *fi_ways_steady(const struct gr_graph *graph, const struct fi_type_fact *facts,
-                              uint32_t *parent, uint32_t *distance);
+/* Allocates and fills parent and distance of an analysis. */
+struct df_err *fi_ways(struct fi_analysis *analysis, const struct fi_type_fact *facts);
+/* The same for comparing dumps: all that modules reach hangs under modules, whatever code was
+ * running when the process was dumped; then come the interpreter, frames, C code, garbage. */
+struct df_err *fi_ways_steady(struct fi_analysis *analysis, const struct fi_type_fact *facts);
 /* Is a reference to be used only when nothing else leads to its target: an object's to its class, a
  * module's to what is outside its dict? */
 bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,

@@ -193,16 +193,16 @@ static void put_references(struct writer *writer, int64_t references)
 static void put_facts(struct writer *writer, const struct fi_analysis *analysis, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
-    uint32_t above = analysis->idom[node];
+    uint32_t above = fi_idom(analysis, node);
     PUT(writer, ",\"retained\":");
-    put_number(writer, analysis->retained[node]);
+    put_number(writer, fi_retained(analysis, node));
     PUT(writer, ",\"idom\":");
     if (above < graph->count)
         put_address(writer, gr_address(graph, above));
     else
         PUT(writer, "null");
-    bool garbage =
-        analysis->verdict[node] == AL_GARBAGE || analysis->verdict[node] == AL_UNCOLLECTABLE;
+    bool garbage = fi_verdict_of(analysis, node) == AL_GARBAGE ||
+                   fi_verdict_of(analysis, node) == AL_UNCOLLECTABLE;
     if (garbage)
         PUT(writer, ",\"garbage\":true");
     else

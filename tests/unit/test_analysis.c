@@ -54,17 +54,17 @@ static void test_retained_and_ways(void **state)
     graphmade_roots(graph, roots, COUNT(roots));
     a = analyse(graph, 2);
     assert_int_equal(a->reached, 7);
-    assert_int_equal(a->idom[3], 1);
-    assert_int_equal(a->idom[4], AL_ROOT);
-    assert_int_equal(a->idom[2], AL_ROOT); /* the frame's row refers to its class */
-    assert_int_equal(a->idom[6], AL_ROOT);
-    assert_int_equal(a->retained[3], 13 + 15);
-    assert_int_equal(a->retained_count[1], 3);
+    assert_int_equal(fi_idom(a, 3), 1);
+    assert_int_equal(fi_idom(a, 4), AL_ROOT);
+    assert_int_equal(fi_idom(a, 2), AL_ROOT); /* the frame's row refers to its class */
+    assert_int_equal(fi_idom(a, 6), AL_ROOT);
+    assert_int_equal(fi_retained(a, 3), 13 + 15);
+    assert_int_equal(fi_retained_count(a, 1), 3);
     assert_int_equal(a->type_retained[ROW], 14 + 15);
     assert_int_equal(a->total_bytes, 7 * 10 + 21);
-    assert_int_equal(a->parent[2], 1); /* not through the row that is nearer */
-    assert_int_equal(a->distance[2], 2);
-    assert_int_equal(a->parent[6], 4);
+    assert_int_equal(fi_parent(a, 2), 1); /* not through the row that is nearer */
+    assert_int_equal(fi_distance(a, 2), 2);
+    assert_int_equal(fi_parent(a, 6), 4);
     assert_int_equal(a->garbage, 0);
     assert_int_equal(a->garbage_bytes, 0);
     fi_analysis_destroy(a);
@@ -87,11 +87,11 @@ static void test_last_resorts(void **state)
     (void)state;
     graphmade_roots(graph, roots, COUNT(roots));
     a = analyse(graph, 4);
-    assert_int_equal(a->parent[2], 1);
-    assert_int_equal(a->distance[2], 2);
-    assert_int_equal(a->parent[4], 3);
-    assert_int_equal(a->parent[5], 0);
-    assert_int_equal(a->distance[5], 1);
+    assert_int_equal(fi_parent(a, 2), 1);
+    assert_int_equal(fi_distance(a, 2), 2);
+    assert_int_equal(fi_parent(a, 4), 3);
+    assert_int_equal(fi_parent(a, 5), 0);
+    assert_int_equal(fi_distance(a, 5), 1);
     fi_analysis_destroy(a);
     gr_graph_destroy(graph);
 }
@@ -113,11 +113,11 @@ static void test_garbage(void **state)
     a = analyse(graph, AL_NONE);
     assert_int_equal(a->garbage, 2);
     assert_int_equal(a->uncollectable, 2);
-    assert_int_equal(a->verdict[0], AL_ALIVE);
-    assert_int_equal(a->verdict[1], AL_GARBAGE);
-    assert_int_equal(a->verdict[3], AL_NOT_CANDIDATE);
-    assert_int_equal(a->verdict[5], AL_UNCOLLECTABLE);
-    assert_int_equal(a->verdict[7], AL_NOT_CANDIDATE);
+    assert_int_equal(fi_verdict_of(a, 0), AL_ALIVE);
+    assert_int_equal(fi_verdict_of(a, 1), AL_GARBAGE);
+    assert_int_equal(fi_verdict_of(a, 3), AL_NOT_CANDIDATE);
+    assert_int_equal(fi_verdict_of(a, 5), AL_UNCOLLECTABLE);
+    assert_int_equal(fi_verdict_of(a, 7), AL_NOT_CANDIDATE);
     assert_int_equal(a->garbage_freed, 3);
     assert_int_equal(a->garbage_bytes, 11 + 12 + 13);
     assert_int_equal(a->cycle_count, 2);
@@ -142,8 +142,8 @@ static void test_what_the_collector_sees(void **state)
     a = analyse(graph, AL_NONE);
     assert_int_equal(gr_root_kind_of(graph, 0), GR_ROOT_GARBAGE);
     assert_int_equal(a->garbage, 0);
-    assert_int_equal(a->verdict[0], AL_ALIVE);
-    assert_int_equal(a->verdict[2], AL_NOT_CANDIDATE);
+    assert_int_equal(fi_verdict_of(a, 0), AL_ALIVE);
+    assert_int_equal(fi_verdict_of(a, 2), AL_NOT_CANDIDATE);
     assert_int_equal(a->cycle_count, 2);
     fi_analysis_destroy(a);
     gr_graph_destroy(graph);
@@ -165,9 +165,9 @@ static void test_atomic_tuples(void **state)
     graphmade_roots(graph, NULL, 0);
     a = analyse(graph, AL_NONE);
     assert_int_equal(a->garbage, 4);
-    assert_int_equal(a->verdict[2], AL_NOT_CANDIDATE);
-    assert_int_equal(a->verdict[5], AL_GARBAGE);
-    assert_int_equal(a->verdict[7], AL_GARBAGE);
+    assert_int_equal(fi_verdict_of(a, 2), AL_NOT_CANDIDATE);
+    assert_int_equal(fi_verdict_of(a, 5), AL_GARBAGE);
+    assert_int_equal(fi_verdict_of(a, 7), AL_GARBAGE);
     assert_int_equal(a->inconsistent, 0);
     fi_analysis_destroy(a);
     gr_graph_destroy(graph);

@@ -67,8 +67,8 @@ static void finish(struct made *made)
     struct fi_analysis *analysis = &made->analysis;
     for (uint32_t i = made->graph.count; i-- > 0;) {
         analysis->retained[i] += gr_size(&made->graph, i);
-        if (analysis->idom[i] != AL_ROOT)
-            analysis->retained[analysis->idom[i]] += analysis->retained[i];
+        if (fi_idom(analysis, i) != AL_ROOT)
+            analysis->retained[fi_idom(analysis, i)] += fi_retained(analysis, i);
     }
     assert_ok(al_dominator_children(made->graph.count, analysis->idom, analysis->retained,
                                     &analysis->child_start, &analysis->child));

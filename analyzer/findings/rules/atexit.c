@@ -70,7 +70,7 @@ struct registered {
 static void add(const struct fi_analysis *analysis, struct registered *all, uint32_t node,
                 bool callback)
 {
-    all->retained += analysis->retained[node];
+    all->retained += fi_retained(analysis, node);
     if (!callback)
         return;
     all->count++;
@@ -92,7 +92,7 @@ static void add_state(const struct fi_analysis *analysis, struct registered *all
         return;
     for (uint32_t e = graph->start[module]; e < graph->start[module + 1]; e++) {
         uint32_t node = graph->target[e];
-        if (analysis->idom[node] == module && strcmp(fi_type_name(analysis, node), "dict") != 0)
+        if (fi_idom(analysis, node) == module && strcmp(fi_type_name(analysis, node), "dict") != 0)
             add(analysis, all, node, fi_is_a(analysis, node, callables));
     }
 }
@@ -106,7 +106,7 @@ struct df_err *fi_ask_atexit(struct fi_context *context, const struct fi_rule *r
     for (uint32_t i = 0; i < graph->root_node_count; i++) {
         uint32_t node = graph->root_nodes[i];
         const struct gr_root *root = gr_root_of(graph, node);
-        if (!is_entry(root) || analysis->idom[node] != AL_ROOT)
+        if (!is_entry(root) || fi_idom(analysis, node) != AL_ROOT)
             continue;
         add(analysis, &all, node, strstr(root->path, "].func") != NULL);
     }

@@ -23,7 +23,7 @@ static uint32_t captured_type(const struct fi_analysis *analysis, uint32_t funct
     uint32_t best = AL_NONE;
     for (uint32_t e = graph->start[function]; e < graph->start[function + 1]; e++) {
         uint32_t cells = graph->target[e];
-        if (analysis->idom[cells] != function || strcmp(fi_type_name(analysis, cells), "tuple"))
+        if (fi_idom(analysis, cells) != function || strcmp(fi_type_name(analysis, cells), "tuple"))
             continue;
         for (uint32_t k = graph->start[cells]; k < graph->start[cells + 1]; k++) {
             uint32_t cell = graph->target[k];
@@ -31,8 +31,8 @@ static uint32_t captured_type(const struct fi_analysis *analysis, uint32_t funct
                 graph->start[cell] == graph->start[cell + 1])
                 continue;
             uint32_t held = graph->target[graph->start[cell]];
-            if (analysis->idom[held] == cell &&
-                (best == AL_NONE || analysis->retained[held] > analysis->retained[best]))
+            if (fi_idom(analysis, held) == cell &&
+                (best == AL_NONE || fi_retained(analysis, held) > fi_retained(analysis, best)))
                 best = held;
         }
     }
@@ -46,7 +46,7 @@ static void find_functions(const struct fi_analysis *analysis, uint32_t node, in
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
         uint32_t item = graph->target[e];
-        if (analysis->idom[item] != node)
+        if (fi_idom(analysis, item) != node)
             continue;
         if (strcmp(fi_type_name(analysis, item), "function") != 0) {
             if (depth)
@@ -54,7 +54,7 @@ static void find_functions(const struct fi_analysis *analysis, uint32_t node, in
             continue;
         }
         captured->functions++;
-        captured->retained += analysis->retained[item];
+        captured->retained += fi_retained(analysis, item);
         if (captured->type == PY_NO_TYPE)
             captured->type = captured_type(analysis, item);
     }

@@ -17,7 +17,7 @@ static bool is_above(const struct fi_analysis *analysis, uint32_t node, uint32_t
     for (int step = 0; step < STEPS && keeper < analysis->graph->count; step++) {
         if (keeper == node)
             return true;
-        keeper = analysis->idom[keeper];
+        keeper = fi_idom(analysis, keeper);
     }
     return false;
 }
@@ -39,7 +39,7 @@ static void add_local(void *data, const char *name, uint64_t object)
         sample->count++;
         *variable = (struct fi_variable){.code = sample->code, .name = df_xstrdup(name)};
     }
-    variable->bytes += analysis->retained[node];
+    variable->bytes += fi_retained(analysis, node);
     variable->count++;
     variable->type = gr_type(analysis->graph, node);
 }

@@ -74,13 +74,13 @@ struct df_err *fi_ask_gc_garbage(struct fi_context *context, const struct fi_rul
     bool saved = context->verdict->python.gc_debug_flags & DEBUG_SAVEALL;
     struct fi_holding items = fi_items(analysis, list);
     struct fi_finding *finding = fi_finding_add(context, rule);
-    finding->severity = !saved || analysis->retained[list] >= context->verdict->heap_bytes / SHARE
-                            ? FI_HIGH
-                            : FI_MEDIUM;
+    finding->severity =
+        !saved || fi_retained(analysis, list) >= context->verdict->heap_bytes / SHARE ? FI_HIGH
+                                                                                      : FI_MEDIUM;
     fi_claim(context, list);
     finding->holder = fi_holder_make(context, list);
     uint32_t type = usual_type(context, list, &finding->count);
-    finding->retained_bytes = analysis->retained[list];
+    finding->retained_bytes = fi_retained(analysis, list);
     finding->shallow_bytes = items.shallow;
     if (type != PY_NO_TYPE)
         finding->type = fi_pool_text(context->pool, py_type_at(analysis->objects, type)->name);

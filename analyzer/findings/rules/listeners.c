@@ -38,7 +38,7 @@ static void count_callbacks(const struct fi_analysis *analysis, uint32_t node, i
         if (is_callback(analysis, item)) {
             ++*ret_callbacks;
             ++*ret_all;
-        } else if (analysis->idom[item] == node) {
+        } else if (fi_idom(analysis, item) == node) {
             uint64_t before = *ret_all;
             if (depth)
                 count_callbacks(analysis, item, depth - 1, ret_callbacks, ret_all);
@@ -56,7 +56,7 @@ static const char *callback_type(const struct fi_analysis *analysis, uint32_t no
         uint32_t item = graph->target[e];
         if (is_callback(analysis, item))
             found = fi_type_name(analysis, item);
-        else if (depth && analysis->idom[item] == node)
+        else if (depth && fi_idom(analysis, item) == node)
             found = callback_type(analysis, item, depth - 1);
     }
     return found;

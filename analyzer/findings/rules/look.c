@@ -43,11 +43,11 @@ static struct members find_members(const struct fi_analysis *analysis,
     take(&members, analysis, node, suspect->held.type);
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1] && !members.count; e++) {
         uint32_t inner = graph->target[e];
-        if (analysis->idom[inner] != node)
+        if (fi_idom(analysis, inner) != node)
             continue;
         take(&members, analysis, inner, suspect->held.type);
         for (uint32_t k = graph->start[inner]; k < graph->start[inner + 1] && !members.count; k++)
-            if (analysis->idom[graph->target[k]] == inner)
+            if (fi_idom(analysis, graph->target[k]) == inner)
                 take(&members, analysis, graph->target[k], suspect->held.type);
     }
     return members;

@@ -50,7 +50,7 @@ void fi_namesakes_judge(struct fi_context *context, const struct fi_rule *rule,
             retained = 0;
         }
         if (i < list->count)
-            retained += analysis->retained[list->items[i].node];
+            retained += fi_retained(analysis, list->items[i].node);
     }
     for (size_t i = 0; i < list->count; i++)
         free(list->items[i].name);

@@ -43,8 +43,9 @@ static void cover(struct search *search)
 {
     const struct fi_analysis *analysis = search->context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    for (uint32_t i = 0; i < analysis->reached; i++) {
-        uint32_t node = analysis->order[i], above = analysis->idom[node];
+    struct fi_walk walk = fi_walk_down(analysis);
+    for (uint32_t node; fi_next_walked(&walk, &node);) {
+        uint32_t above = fi_idom(analysis, node);
         search->covered[node] =
             above < graph->count &&
             (search->covered[above] ||
@@ -72,7 +73,7 @@ static void collect(struct search *search)
             continue;
         group->alone++;
         if (!search->covered[node])
-            group->retained += analysis->retained[node];
+            group->retained += fi_retained(analysis, node);
     }
 }
 

@@ -28,8 +28,9 @@ static void weigh(struct search *search)
     for (uint32_t node = 0; node < root; node++)
         search->weight[node] = search->member[node];
     search->weight[root] = 0;
-    for (uint32_t i = analysis->reached; i-- > 0;) { /* dominators come first */
-        uint32_t node = analysis->order[i], above = analysis->idom[node];
+    struct fi_walk walk = fi_walk_up(analysis);
+    for (uint32_t node; fi_next_walked(&walk, &node);) {
+        uint32_t above = fi_idom(analysis, node);
         search->weight[above < root ? above : root] += search->weight[node];
     }
 }
@@ -40,8 +41,8 @@ static uint32_t heaviest_child(const struct search *search, uint32_t row)
 {
     const struct fi_analysis *analysis = search->analysis;
     uint32_t best = AL_NONE;
-    for (uint32_t i = analysis->child_start[row]; i < analysis->child_start[row + 1]; i++) {
-        uint32_t child = analysis->child[i];
+    struct fi_children children = fi_children(analysis, row);
+    for (uint32_t child; fi_next_child(&children, &child);) {
         if (!search->member[child] &&
             (best == AL_NONE || search->weight[child] > search->weight[best]))
             best = child;
@@ -65,7 +66,7 @@ static uint32_t walk_down(const struct search *search)
 /* The dict of an instance stands for the instance: its path is the same. */
 static uint32_t instance_of(const struct fi_analysis *analysis, uint32_t node)
 {
-    uint32_t above = analysis->idom[node];
+    uint32_t above = fi_idom(analysis, node);
     if (above >= analysis->graph->count || !(fi_type(analysis, node)->flags & PY_TPFLAGS_DICT) ||
         !fi_type(analysis, above)->python_class || !fi_is_dict_of(analysis, above, node))
         return node;
@@ -78,7 +79,7 @@ static void take(struct search *search, struct fi_pile *pile, uint32_t node, boo
     search->left--;
     pile->members[pile->count++] = node;
     if (!covered)
-        pile->retained += search->analysis->retained[node];
+        pile->retained += fi_retained(search->analysis, node);
 }
 
 /* What lies below the keeper. A member below another member is counted, its bytes are not. */
@@ -89,8 +90,9 @@ static struct df_err *collect(struct search *search, struct fi_pile *pile)
     uint32_t root = analysis->graph->count;
     DF_TRY(df_array(search->weight[pile->keeper], sizeof(*pile->members), &pile->members));
     memset(search->below, 0, root);
-    for (uint32_t i = 0; i < analysis->reached; i++) {
-        uint32_t node = analysis->order[i], above = analysis->idom[node];
+    struct fi_walk walk = fi_walk_down(analysis);
+    for (uint32_t node; fi_next_walked(&walk, &node);) {
+        uint32_t above = fi_idom(analysis, node);
         uint8_t state = node == pile->keeper ? BELOW : above < root ? search->below[above] : 0;
         if (!(state & BELOW))
             continue;
@@ -108,7 +110,7 @@ static struct df_err *collect(struct search *search, struct fi_pile *pile)
 static uint32_t top_of(const struct fi_analysis *analysis, uint32_t node)
 {
     for (int step = 0; step < MAX_CLIMB; step++) {
-        uint32_t above = analysis->idom[node];
+        uint32_t above = fi_idom(analysis, node);
         if (above >= analysis->graph->count || fi_is_namespace(analysis, above))
             break;
         node = above;

@@ -75,8 +75,8 @@ static uint64_t cost(const struct fi_analysis *analysis, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
     uint64_t sum = 1;
-    for (uint32_t at = analysis->parent[node], hops = 0; at < graph->count && hops < MAX_HOPS;
-         at = analysis->parent[at], hops++)
+    for (uint32_t at = fi_parent(analysis, node), hops = 0; at < graph->count && hops < MAX_HOPS;
+         at = fi_parent(analysis, at), hops++)
         sum += graph->start[at + 1] - graph->start[at];
     return sum;
 }
@@ -118,7 +118,7 @@ struct fi_holder fi_place_holder(struct fi_context *context, const struct fi_pla
     const struct fi_analysis *analysis = context->analysis;
     if (place->node >= analysis->graph->count)
         return (struct fi_holder){0};
-    uint32_t above = analysis->parent[place->node];
+    uint32_t above = fi_parent(analysis, place->node);
     uint32_t node = above < analysis->graph->count ? above : place->node;
     return (struct fi_holder){
         .address = gr_address(analysis->graph, node),
@@ -126,7 +126,7 @@ struct fi_holder fi_place_holder(struct fi_context *context, const struct fi_pla
         .path = place->path,
         .text = fi_describe(context, node),
         .shallow_bytes = gr_size(analysis->graph, node),
-        .retained_bytes = analysis->retained[node],
-        .retained_objects = analysis->retained_count[node],
+        .retained_bytes = fi_retained(analysis, node),
+        .retained_objects = fi_retained_count(analysis, node),
     };
 }

@@ -148,7 +148,7 @@ static void accuse_single(struct fi_context *context, const struct fi_rule *rule
     struct fi_pile pile = {.keeper = node,
                            .members = &node,
                            .count = 1,
-                           .retained = context->analysis->retained[node]};
+                           .retained = fi_retained(context->analysis, node)};
     if (pile.retained >= context->verdict->heap_bytes / SHARE && !fi_is_claimed(context, node))
         accuse(context, rule, &pile);
 }

@@ -93,18 +93,18 @@ bool fi_is_claimed(const struct fi_context *context, uint32_t node)
 {
     const struct fi_analysis *analysis = context->analysis;
     uint32_t at = node, count = analysis->graph->count;
-    for (int step = 0; step <= HEAVY_STEPS && at < count; step++, at = analysis->idom[at]) {
-        if ((double)analysis->retained[node] < HEAVY * (double)analysis->retained[at])
+    for (int step = 0; step <= HEAVY_STEPS && at < count; step++, at = fi_idom(analysis, at)) {
+        if ((double)fi_retained(analysis, node) < HEAVY * (double)fi_retained(analysis, at))
             break;
         if (df_map_get(&context->claims, (uint64_t)at + 1) != DF_MAP_NONE)
             return true;
     }
     at = node;
     for (int step = 0; step < HEAVY_STEPS; step++) {
-        if (analysis->child_start[at] == analysis->child_start[at + 1])
+        at = fi_biggest_child(analysis, at);
+        if (at == AL_NONE)
             return false;
-        at = analysis->child[analysis->child_start[at]]; /* the biggest */
-        if ((double)analysis->retained[at] < HEAVY * (double)analysis->retained[node])
+        if ((double)fi_retained(analysis, at) < HEAVY * (double)fi_retained(analysis, node))
             return false;
         if (df_map_get(&context->claims, (uint64_t)at + 1) != DF_MAP_NONE)
             return true;

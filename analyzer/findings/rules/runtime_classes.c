@@ -36,13 +36,13 @@ static const struct fi_suspect *keeper(const struct fi_context *context,
     for (uint32_t i = 0; i < context->suspect_count; i++) {
         size_t held = 0;
         for (size_t k = 0; k < count; k++) {
-            uint32_t at = analysis->idom[made[k].node];
+            uint32_t at = fi_idom(analysis, made[k].node);
             for (int step = 0; step < 4 && at < analysis->graph->count; step++) {
                 if (at == context->suspects[i].node) {
                     held++;
                     break;
                 }
-                at = analysis->idom[at];
+                at = fi_idom(analysis, at);
             }
         }
         if (held * 2 >= count)

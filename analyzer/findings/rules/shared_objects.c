@@ -39,7 +39,7 @@ struct search {
 static bool is_loose(struct search *search, uint32_t node)
 {
     const struct fi_analysis *analysis = search->context->analysis;
-    uint32_t above = analysis->idom[node];
+    uint32_t above = fi_idom(analysis, node);
     if (above == AL_ROOT) /* what a root refers to itself has that holder */
         return gr_root_kind_of(analysis->graph, node) == GR_ROOT_NONE;
     if (above >= analysis->graph->count)
@@ -66,7 +66,7 @@ static void collect(struct search *search)
         struct group *group = &search->groups[search->context->named[gr_type(graph, node)]];
         group->count++;
         group->shallow += gr_size(graph, node);
-        group->retained += analysis->retained[node];
+        group->retained += fi_retained(analysis, node);
         search->loose[node] = 1;
     }
 }

@@ -77,7 +77,7 @@ static bool is_common(const struct py_type *type)
 
 static bool is_shared(const struct fi_analysis *analysis, uint32_t node)
 {
-    uint32_t above = analysis->idom[node];
+    uint32_t above = fi_idom(analysis, node);
     if (above == AL_ROOT)
         return gr_root_kind_of(analysis->graph, node) == GR_ROOT_NONE;
     return above < analysis->graph->count && !fi_has_edge(analysis->graph, above, node);
@@ -86,7 +86,7 @@ static bool is_shared(const struct fi_analysis *analysis, uint32_t node)
 static void add_to_group(struct finder *finder, uint32_t node)
 {
     const struct fi_analysis *analysis = finder->analysis;
-    uint32_t above = analysis->idom[node];
+    uint32_t above = fi_idom(analysis, node);
     uint32_t type = finder->context->named[gr_type(analysis->graph, node)];
     uint64_t key = ((uint64_t)(above == AL_ROOT ? analysis->graph->count : above) << 32 | type) + 1;
     bool added;
@@ -97,8 +97,8 @@ static void add_to_group(struct finder *finder, uint32_t node)
     finder->next[node] = group->first;
     group->first = node;
     group->count++;
-    group->retained += analysis->retained[node];
-    group->objects += analysis->retained_count[node];
+    group->retained += fi_retained(analysis, node);
+    group->objects += fi_retained_count(analysis, node);
 }
 
 static void find_groups(struct finder *finder)
@@ -106,8 +106,9 @@ static void find_groups(struct finder *finder)
     const struct fi_analysis *analysis = finder->analysis;
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t node = 0; node < graph->count; node++) {
-        uint32_t above = analysis->idom[node];
-        if (above == AL_NONE || (above != AL_ROOT && analysis->retained[above] < finder->floor) ||
+        uint32_t above = fi_idom(analysis, node);
+        if (above == AL_NONE ||
+            (above != AL_ROOT && fi_retained(analysis, above) < finder->floor) ||
             finder->common[gr_type(graph, node)] || gr_referrer_count(graph, node) < 2 ||
             fi_is_garbage(analysis, node))
             continue;
@@ -125,7 +126,7 @@ static uint32_t strength(const struct fi_analysis *analysis, uint32_t node)
                                          "traceback",
                                          "weakref.WeakValueDictionary",
                                          NULL};
-    uint32_t above = analysis->parent[node];
+    uint32_t above = fi_parent(analysis, node);
     if (fi_is_a(analysis, node, caches) ||
         (above < analysis->graph->count && fi_is_a(analysis, above, caches)))
         return 0;
@@ -178,7 +179,7 @@ static struct knower *find_knowers(struct finder *finder, const struct group *gr
         knowers.items[kept] = knowers.items[i];
         knowers.items[kept].strength = strength(finder->analysis, knowers.items[i].node);
         knowers.items[kept].size = gr_size(graph, knowers.items[i].node);
-        knowers.items[kept].distance = finder->analysis->distance[knowers.items[i].node];
+        knowers.items[kept].distance = fi_distance(finder->analysis, knowers.items[i].node);
         kept++;
     }
     if (kept)
@@ -191,7 +192,7 @@ static struct knower *find_knowers(struct finder *finder, const struct group *gr
 static uint32_t named_holder(const struct fi_analysis *analysis, uint32_t node)
 {
     static const char *const cache[] = {"functools._lru_cache_wrapper", NULL};
-    uint32_t above = analysis->parent[node];
+    uint32_t above = fi_parent(analysis, node);
     return above < analysis->graph->count && fi_is_a(analysis, above, cache) &&
                    !fi_is_a(analysis, node, cache)
                ? above
@@ -211,7 +212,7 @@ static void fill_way(struct finder *finder, struct fi_suspect *suspect)
     const struct fi_analysis *analysis = finder->analysis;
     uint32_t at = suspect->node, last = at;
     while (at < analysis->graph->count && suspect->way_count < FI_SUSPECT_STEPS) {
-        uint32_t above = analysis->parent[at];
+        uint32_t above = fi_parent(analysis, at);
         if (at == suspect->node || !is_attributes(analysis, at, above))
             suspect->way[suspect->way_count++] = at;
         last = at;
@@ -236,11 +237,11 @@ static bool is_library(const struct fi_analysis *analysis, const struct gr_root 
 static uint64_t own_bytes(const struct fi_analysis *analysis, uint32_t node)
 {
     uint64_t bytes = gr_size(analysis->graph, node);
-    uint32_t first = analysis->child_start[node];
-    if (first < analysis->child_start[node + 1] &&
-        !strcmp(fi_type_name(analysis, node), "bytearray") &&
-        !strcmp(fi_type_name(analysis, analysis->child[first]), "bytes"))
-        bytes += gr_size(analysis->graph, analysis->child[first]);
+    uint32_t below = AL_NONE;
+    if (!strcmp(fi_type_name(analysis, node), "bytearray"))
+        below = fi_biggest_child(analysis, node);
+    if (below != AL_NONE && !strcmp(fi_type_name(analysis, below), "bytes"))
+        bytes += gr_size(analysis->graph, below);
     return bytes;
 }
 
@@ -255,10 +256,10 @@ static struct df_err *add_suspect(struct finder *finder, struct fi_suspect *susp
     if (suspect->held.type != PY_NO_TYPE)
         suspect->held_name =
             fi_pool_text(context->pool, py_type_at(analysis->objects, suspect->held.type)->name);
-    suspect->strict = analysis->retained[node];
+    suspect->strict = fi_retained(analysis, node);
     suspect->held.retained += suspect->semantic; /* what it shares */
     suspect->semantic += suspect->strict;
-    suspect->semantic_objects += analysis->retained_count[node];
+    suspect->semantic_objects += fi_retained_count(analysis, node);
     suspect->own_bytes = own_bytes(analysis, node);
     suspect->itself = suspect->own_bytes >= suspect->semantic / 10 * 9;
     fill_way(finder, suspect);
@@ -331,9 +332,9 @@ static bool is_told(const struct finder *finder, uint32_t node)
             return true;
         uint32_t above = other->above; /* its dict of attributes, or what holds nothing but it */
         for (int step = 0; step < 3 && above < finder->analysis->graph->count; step++) {
-            if (above == node && other->semantic >= finder->analysis->retained[node] / 2)
+            if (above == node && other->semantic >= fi_retained(finder->analysis, node) / 2)
                 return true;
-            above = finder->analysis->idom[above];
+            above = fi_idom(finder->analysis, above);
         }
     }
     return false;
@@ -346,7 +347,7 @@ static struct df_err *suspect_points(struct finder *finder)
     DF_TRY(fi_accumulation_points(analysis, 4 * MAX_SUSPECTS, &nodes, &count));
     struct df_err *err = NULL;
     for (uint32_t i = 0; i < count && finder->found.count < MAX_SUSPECTS && !err; i++) {
-        if (analysis->retained[nodes[i]] < finder->floor)
+        if (fi_retained(analysis, nodes[i]) < finder->floor)
             break;
         if (fi_is_namespace(analysis, nodes[i]) || fi_is_garbage(analysis, nodes[i]))
             continue;

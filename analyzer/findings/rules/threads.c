@@ -90,13 +90,13 @@ static struct herds find_herds(const struct fi_analysis *analysis)
     for (uint32_t i = 0; i < graph->root_node_count; i++) {
         uint32_t node = graph->root_nodes[i];
         const struct gr_root *root = gr_root_of(graph, node);
-        if (!root || root->kind != GR_ROOT_FRAME || analysis->parent[node] != AL_ROOT)
+        if (!root || root->kind != GR_ROOT_FRAME || fi_parent(analysis, node) != AL_ROOT)
             continue;
         DF_PUSH(&herds, (struct herd){.name = herd_name(root->path),
                                       .threads = 1,
                                       .first = node,
-                                      .retained = analysis->retained[node],
-                                      .objects = analysis->retained_count[node]});
+                                      .retained = fi_retained(analysis, node),
+                                      .objects = fi_retained_count(analysis, node)});
     }
     if (herds.count)
         qsort(herds.items, herds.count, sizeof(struct herd), compare_herds);
@@ -110,7 +110,7 @@ static struct herds find_herds(const struct fi_analysis *analysis)
         last->threads++;
         last->retained += herds.items[i].retained;
         last->objects += herds.items[i].objects;
-        if (analysis->retained[herds.items[i].first] > analysis->retained[last->first])
+        if (fi_retained(analysis, herds.items[i].first) > fi_retained(analysis, last->first))
             last->first = herds.items[i].first;
         free(herds.items[i].name);
     }
