@@ -290,7 +290,7 @@ static void absorb(struct gr_discovery *discovery)
         discovery->too_many = true;
 }
 
-void gr_note_status(struct gr_discovery *discovery, uint64_t object, enum py_status status)
+void gr_note_status(struct py_objects *objects, uint64_t object, enum py_status status)
 {
     static const char *const reasons[PY_STATUS_COUNT] = {
         [PY_FAULT] = "objects read only in part",
@@ -299,7 +299,7 @@ void gr_note_status(struct gr_discovery *discovery, uint64_t object, enum py_sta
     };
 
     if (status < PY_STATUS_COUNT && reasons[status])
-        py_ledger_add(discovery->objects, reasons[status], object);
+        py_ledger_add(objects, reasons[status], object);
 }
 
 /* Strings that are immortal may be in this dict alone: it leads to them, if it keeps them not. */
@@ -365,7 +365,7 @@ static void walk_deferred(struct gr_discovery *discovery)
     discovery->refs.count = 0;
     py_walk_batch(discovery->objects, deferred->items, count, &discovery->refs);
     for (size_t i = 0; i < count && !discovery->too_many; i++) {
-        gr_note_status(discovery, deferred->items[i].object,
+        gr_note_status(discovery->objects, deferred->items[i].object,
                        (enum py_status)deferred->items[i].status);
         keep(discovery, &deferred->items[i]);
     }

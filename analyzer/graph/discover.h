@@ -100,6 +100,6 @@ uint32_t gr_discovered_from(const struct gr_discovery *discovery, enum gr_source
 /* Whether what an object refers to is not counted: a dict of interned strings. */
 bool gr_holds_weakly(const struct gr_discovery *discovery, uint64_t object);
 /* Facts, not faults: what could not be read is counted, and an example kept. */
-void gr_note_status(struct gr_discovery *discovery, uint64_t object, enum py_status status);
+void gr_note_status(struct py_objects *objects, uint64_t object, enum py_status status);
 
 #endif

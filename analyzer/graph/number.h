@@ -11,7 +11,4 @@
  * discovery's places, so that nothing can be discovered any more. */
 struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph);
 
-/* The order that sorts distinct keys ascending (order[i]: place of the i-th smallest). */
-struct df_err *gr_sort(const uint64_t *keys, uint32_t count, uint32_t *order);
-
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "analyzer/algo/scc.h"
-#include "analyzer/graph/number.h"
+#include "analyzer/graph/sort.h"
 #include "dumpfmt/base/mem.h"
 
 struct df_err *gr_reach_init(struct gr_reach *reach, const struct gr_graph *graph)

@@ -92,3 +92,17 @@ void *df_grow(void *items, size_t used, size_t *capacity, size_t element)
     *capacity = larger;
     return items;
 }
+
+void *df_room(void *items, size_t used, size_t more, size_t *capacity, size_t element)
+{
+    size_t least = used + more, larger = *capacity * 2;
+    if (items && least <= *capacity && least >= more)
+        return items;
+    if (least < more || larger < *capacity)
+        return checked(NULL);
+    if (larger < least)
+        larger = least;
+    items = df_xrealloc(items, larger, element);
+    *capacity = larger;
+    return items;
+}

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "dumpfmt/base/err.h"
 
@@ -40,6 +41,18 @@ void *df_grow(void *items, size_t used, size_t *capacity, size_t element);
         (list)->items =                                                                       \
             df_grow((list)->items, (list)->count, &(list)->capacity, sizeof(*(list)->items)); \
         (list)->items[(list)->count++] = __VA_ARGS__;                                         \
+    } while (0)
+
+/* The same for `more` elements, and appends them from an array, which may be NULL when empty. */
+void *df_room(void *items, size_t used, size_t more, size_t *capacity, size_t element);
+#define DF_APPEND(list, array, more)                                                            \
+    do {                                                                                        \
+        if (!(more))                                                                            \
+            break;                                                                              \
+        (list)->items = df_room((list)->items, (list)->count, more, &(list)->capacity,          \
+                                sizeof(*(list)->items));                                        \
+        memcpy((list)->items + (list)->count, array, (more) * sizeof(*(list)->items));          \
+        (list)->count += (more);                                                                \
     } while (0)
 
 /* Scope guards: DF_CLEANUP_FREE char *text = ...; hand over with DF_TAKE(text). */

@@ -8,6 +8,8 @@ import unittest
 
 import support
 
+HEAPS = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, "bench", "heaps.py")
+
 
 class Commands(support.Case):
     @classmethod
@@ -15,7 +17,8 @@ class Commands(support.Case):
         found = support.dump.interpreters()[0]
         if not found:
             raise unittest.SkipTest("no Python with debug information (Debian: python3-dbg)")
-        cls.living = support.Living("leak_bus", python=found[0].path, env={"NECROPY_LEAK": "3000"})
+        cls.python = found[0].path
+        cls.living = support.Living("leak_bus", python=cls.python, env={"NECROPY_LEAK": "3000"})
         try:
             cls.core = cls.living.dump("gcore")
         except support.dump.Skip as why:
@@ -144,15 +147,37 @@ class Commands(support.Case):
         again = self.report(self.core)
         self.assertEqual(first["types"], again["types"])
 
-    def test_jobs(self):
+    def check_jobs(self, core, status=0):
         """However many threads work, and however often: the same bytes."""
         made = []
         for number, jobs in enumerate(("1", "2", "8", "2")):
             path = self.path("jobs%d.json" % number)
-            text, _ = self.necropy("report", self.core, "--jobs", jobs, "--json", path)
+            text, _ = self.necropy("report", core, "--jobs", jobs, "--json", path, status=status)
             with open(path, "rb") as source:
                 made.append((text, source.read()))
         self.assertEqual(made[1:], made[:1] * 3)
+
+    def cut(self, core):
+        """A copy of which the last third is missing."""
+        path = self.path("cut.core")
+        shutil.copy(core, path)
+        os.truncate(path, os.path.getsize(core) // 3 * 2)
+        return path
+
+    def test_jobs(self):
+        self.check_jobs(self.core)
+
+    def test_jobs_of_many(self):
+        """Enough objects that each thread has many runs of them, of every kind; then not all can be read."""
+        for program, arguments in ((HEAPS, ("service", "300000", self.path("facts.json"))), ("zoo", ())):
+            with support.Living(program, arguments, python=self.python) as living:
+                core = living.dump("gcore")
+                with self.subTest(program):
+                    self.check_jobs(core)
+                with self.subTest(program, cut=True):
+                    cut = self.cut(core)
+                    self.check_jobs(cut, status=4)
+                    self.assertTrue(self.report(cut, status=4)["coverage"]["unreadable"])
 
     def test_unusable_cache(self):
         # Two environments in which nothing can be kept, and one with a damaged file.

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "analyzer/algo/reach.h"
-#include "analyzer/graph/number.h"
+#include "analyzer/graph/sort.h"
 #include "tests/support/graphgen.h"
 #include "tests/support/graphmade.h"
 

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT
+ * rows.c: see rows.h. Objects are walked in small groups, then the references of the group are
+ * looked up together, so that what is asked of their targets can be fetched ahead.
+ */
+#include "analyzer/graph/rows.h"
+
+#include <string.h>
+
+#include "dumpfmt/base/mem.h"
+
+#define GROUP_OBJECTS 256
+#define GROUP_REFS 4096
+#define FETCH_AHEAD 16
+
+uint64_t gr_size_of(struct py_objects *objects, const struct gr_subject *object)
+{
+    int64_t basic = py_type_at(objects, object->type)->basic_size;
+    uint64_t size = 0;
+
+    if (py_size(objects, object->address, object->type, &size) == PY_OK)
+        return size;
+    py_ledger_add(objects, "objects whose size is not known", object->address);
+    return size ? size : basic > 0 ? (uint64_t)basic : 0;
+}
+
+uint8_t gr_flags_of(struct py_objects *objects, const struct gr_discovery *discovery,
+                    const struct gr_subject *object)
+{
+    const struct py_type *type = py_type_at(objects, object->type);
+    uint8_t told = py_object_flags(objects, object->address, object->type), flags = 0;
+
+    if (told & PY_FLAG_TRACKED || gr_bit(discovery->listed, object->place))
+        flags |= GR_TRACKED;
+    if (gr_bit(discovery->frozen, object->place))
+        flags |= GR_FROZEN;
+    if (told & PY_FLAG_FINALIZED)
+        flags |= GR_FINALIZED;
+    if (told & PY_FLAG_IMMORTAL)
+        flags |= GR_IMMORTAL;
+    if (type->has_del || type->del)
+        flags |= GR_HAS_FINALIZER;
+    if (py_is_gc(objects, object->address, object->type))
+        flags |= GR_GC;
+    return flags;
+}
+
+/* All that is asked of an object but its references. */
+static void fill_node(struct gr_rows *rows, const struct gr_subject *object)
+{
+    struct gr_graph *graph = rows->graph;
+    struct gr_row_lists *lists = &rows->lists;
+    uint32_t v = object->node;
+    int64_t references = py_refcount(&rows->reader, object->address);
+
+    graph->sources[v] = (uint8_t)gr_discovered_by(rows->discovery, object->address, object->place);
+    lists->objects_by_source[graph->sources[v]]++;
+    gr_column_put(&graph->types, &lists->wide_types, v, object->type);
+    gr_column_put(&graph->references, &lists->wide_references, v,
+                  references == INT64_MAX ? 0 : (uint64_t)references);
+    graph->flags[v] = references == INT64_MAX ? GR_IMMORTAL : 0;
+    if (py_type_runs_code(py_type_at(rows->objects, object->type))) {
+        DF_PUSH(&lists->asked, *object);
+        return;
+    }
+    graph->flags[v] |= gr_flags_of(rows->objects, rows->discovery, object);
+    gr_column_put(&graph->sizes, &lists->wide_sizes, v, gr_size_of(rows->objects, object));
+}
+
+static void push_edge(struct gr_row_lists *lists, uint32_t target, uint8_t kind)
+{
+    size_t edge = lists->target.count;
+
+    DF_PUSH(&lists->target, target);
+    if (kind != PY_REF_REFERENT)
+        DF_PUSH(&lists->kinds, (struct gr_edge_kind){.edge = (uint32_t)edge, .kind = kind});
+    lists->references_by_kind[kind]++;
+}
+
+static void add_reference(struct gr_rows *rows, const struct py_ref *ref, bool weakly)
+{
+    struct gr_row_lists *lists = &rows->lists;
+    enum py_ref_kind kind = weakly ? PY_REF_WEAK : (enum py_ref_kind)ref->kind;
+    uint32_t target = gr_rank(&rows->discovery->places, ref->target);
+
+    if (weakly && ref->kind != PY_REF_REFERENT)
+        return; /* a key, which is the value too */
+    if (kind == PY_REF_WEAK) {
+        if (target != GR_NO_RANK)
+            DF_PUSH(&lists->weak_target, target);
+        return;
+    }
+    if (target == GR_NO_RANK) {
+        py_ledger_add(rows->objects, "references to no object", ref->target);
+        return;
+    }
+    if (ref->uncounted)
+        DF_PUSH(&lists->uncounted, target);
+    if (kind != PY_REF_NATIVE) {
+        push_edge(lists, target, (uint8_t)kind);
+        return;
+    }
+    lists->references_by_kind[PY_REF_NATIVE]++;
+    DF_PUSH(&lists->native, ref->target);
+}
+
+static void fetch_target(const struct gr_places *places, uint64_t target)
+{
+    uint64_t place = gr_place(places, target);
+
+    if (place == GR_NO_PLACE)
+        return;
+    __builtin_prefetch(&places->bits[place / 64]);
+    __builtin_prefetch(&places->ranks[place / 512]);
+}
+
+/* What emulation had found of an object. */
+static bool push_kept(struct gr_rows *rows, uint64_t object)
+{
+    const struct gr_discovery *discovery = rows->discovery;
+
+    while (rows->kept < discovery->kept.count && discovery->kept.items[rows->kept].object < object)
+        rows->kept++;
+    if (rows->kept == discovery->kept.count || discovery->kept.items[rows->kept].object != object)
+        return false;
+    const struct gr_kept *kept = &discovery->kept.items[rows->kept];
+
+    for (size_t i = kept->first; i < (size_t)kept->first + kept->count; i++) {
+        const struct gr_kept_ref *ref = &discovery->kept_refs.items[i];
+
+        DF_PUSH(
+            &rows->refs,
+            (struct py_ref){.target = ref->target, .kind = ref->kind, .uncounted = ref->uncounted});
+    }
+    return true;
+}
+
+/* Those of lower addresses than the run's are not asked. */
+static void find_kept(struct gr_rows *rows, uint64_t first)
+{
+    const struct gr_discovery *discovery = rows->discovery;
+    size_t low = 0, high = discovery->kept.count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (discovery->kept.items[middle].object < first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    rows->kept = low;
+}
+
+static void push_references(struct gr_rows *rows, const struct gr_subject *object)
+{
+    if (py_type_has_no_references(py_type_at(rows->objects, object->type)) ||
+        push_kept(rows, object->address))
+        return;
+    gr_note_status(rows->objects, object->address,
+                   py_walk(rows->objects, object->address, object->type, &rows->refs));
+}
+
+/* A group of objects, whose references are in the buffer: where those of each end. */
+struct group {
+    uint32_t first, count; /* nodes */
+    uint64_t address[GROUP_OBJECTS];
+    size_t end[GROUP_OBJECTS];
+};
+
+static void add_row(struct gr_rows *rows, uint32_t v, size_t first, size_t end, bool weakly)
+{
+    struct gr_graph *graph = rows->graph;
+    struct gr_row_lists *lists = &rows->lists;
+    size_t weak = lists->weak_target.count;
+
+    for (size_t r = first; r < end; r++) {
+        if (r + FETCH_AHEAD < rows->refs.count)
+            fetch_target(&rows->discovery->places, rows->refs.items[r + FETCH_AHEAD].target);
+        add_reference(rows, &rows->refs.items[r], weakly);
+    }
+    graph->flags[v] |= weakly ? GR_UNCOUNTED : 0;
+    graph->start[v + 1] = (uint32_t)lists->target.count;
+    if (lists->weak_target.count == weak)
+        return;
+    DF_PUSH(&lists->weak_holder, v);
+    DF_PUSH(&lists->weak_start, (uint32_t)weak);
+}
+
+static void add_rows(struct gr_rows *rows, const struct group *group)
+{
+    size_t first = 0;
+
+    for (uint32_t i = 0; i < group->count; i++) {
+        add_row(rows, group->first + i, first, group->end[i],
+                gr_holds_weakly(rows->discovery, group->address[i]));
+        first = group->end[i];
+    }
+}
+
+static void fill_group(struct gr_rows *rows, struct gr_run *run, struct group *group)
+{
+    struct gr_subject object;
+
+    *group = (struct group){.first = run->first};
+    rows->refs.count = 0;
+    while (group->count < GROUP_OBJECTS && rows->refs.count < GROUP_REFS && run->first < run->end &&
+           gr_places_next(&run->cursor, &object.address, &object.place)) {
+        object.node = run->first++;
+        object.type = py_object_type(rows->objects, object.address);
+        fill_node(rows, &object);
+        push_references(rows, &object);
+        group->address[group->count] = object.address;
+        group->end[group->count++] = rows->refs.count;
+    }
+}
+
+void gr_rows_make(struct gr_rows *rows, struct gr_run run)
+{
+    struct gr_run first = run;
+    uint64_t address, place;
+    struct group group;
+
+    if (gr_places_next(&first.cursor, &address, &place))
+        find_kept(rows, address);
+    while (run.first < run.end && rows->lists.target.count < UINT32_MAX) {
+        fill_group(rows, &run, &group);
+        add_rows(rows, &group);
+    }
+}
+
+static void join(struct gr_numbers *numbers, struct gr_numbers *more, uint32_t first)
+{
+    DF_APPEND(numbers, more->items, more->count);
+    for (size_t i = numbers->count - more->count; first && i < numbers->count; i++)
+        numbers->items[i] += first;
+    more->count = 0;
+}
+
+static void join_wide(struct gr_wide_list *wide, struct gr_wide_list *more)
+{
+    DF_APPEND(wide, more->items, more->count);
+    more->count = 0;
+}
+
+void gr_row_lists_join(struct gr_row_lists *lists, struct gr_row_lists *more, uint64_t first_edge)
+{
+    for (size_t i = 0; i < more->kinds.count; i++)
+        more->kinds.items[i].edge += (uint32_t)first_edge;
+    DF_APPEND(&lists->kinds, more->kinds.items, more->kinds.count);
+    join(&lists->weak_start, &more->weak_start, (uint32_t)lists->weak_target.count);
+    join(&lists->weak_target, &more->weak_target, 0);
+    join(&lists->weak_holder, &more->weak_holder, 0);
+    join(&lists->uncounted, &more->uncounted, 0);
+    join_wide(&lists->wide_types, &more->wide_types);
+    join_wide(&lists->wide_sizes, &more->wide_sizes);
+    join_wide(&lists->wide_references, &more->wide_references);
+    DF_APPEND(&lists->native, more->native.items, more->native.count);
+    DF_APPEND(&lists->asked, more->asked.items, more->asked.count);
+    for (int i = 0; i < PY_REF_KINDS; i++)
+        lists->references_by_kind[i] += more->references_by_kind[i];
+    for (int i = 0; i < GR_SOURCES; i++)
+        lists->objects_by_source[i] += more->objects_by_source[i];
+    memset(more->references_by_kind, 0, sizeof(more->references_by_kind));
+    memset(more->objects_by_source, 0, sizeof(more->objects_by_source));
+    more->kinds.count = more->native.count = more->asked.count = more->target.count = 0;
+}
+
+void gr_row_lists_deinit(struct gr_row_lists *lists)
+{
+    free(lists->target.items);
+    free(lists->kinds.items);
+    free(lists->weak_target.items);
+    free(lists->weak_holder.items);
+    free(lists->weak_start.items);
+    free(lists->wide_types.items);
+    free(lists->wide_sizes.items);
+    free(lists->wide_references.items);
+    free(lists->uncounted.items);
+    free(lists->native.items);
+    free(lists->asked.items);
+}
