@@ -6,13 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyzer/cli/answers.h"
 #include "analyzer/cli/commands.h"
 #include "analyzer/cli/output.h"
 #include "analyzer/cli/select.h"
+#include "dumpfmt/base/mem.h"
 
 struct job {
     const struct cli_options *options;
     struct fi_allocations *allocations;
+    const char *gap; /* what of the objects could not be read; the session's where there is one */
 };
 
 static struct df_err *write_allocations(FILE *stream, void *context)
@@ -45,12 +48,54 @@ static struct df_err *make(struct cli_session *session, struct fi_allocations_op
         fi_allocations_make(session->py, session->analysis, wanted, &job->allocations);
     cli_progress_clear(&session->progress);
     free(nodes);
-    return err ? err : cli_write(job->options->json_path, write_allocations, job);
+    return err;
+}
+
+static struct df_err *choose_type(const struct fi_traces *traces, const char *name,
+                                  const struct fi_trace_type **ret)
+{
+    DF_CLEANUP_FREE const char **names = df_xcalloc(traces->type_count, sizeof(*names));
+    const char *full;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < traces->type_count; i++)
+        names[i] = traces->types[i].type;
+    DF_TRY(cli_select_name(names, traces->type_count, name, &full));
+    while (names[at] != full)
+        at++;
+    *ret = &traces->types[at];
+    return NULL;
+}
+
+/* From what a snapshot has added up. */
+static struct df_err *make_of(const struct fi_traces *traces, enum fi_allocation_group group,
+                              struct job *job)
+{
+    const char *name = job->options->type;
+    const struct fi_trace_type *type = NULL;
+    if (name)
+        DF_TRY(choose_type(traces, name, &type));
+    DF_TRY(fi_allocations_of(traces, group, type, &job->allocations));
+    job->allocations->type = name; /* as it was asked for */
+    job->gap = name ? traces->gap : NULL;
+    return NULL;
+}
+
+static struct df_err *find_allocations(struct cli_session *session,
+                                       struct fi_allocations_options *wanted,
+                                       struct fi_traces **traces, struct job *job)
+{
+    const struct cli_options *options = job->options;
+    DF_TRY(cli_saved_traces(options->core, traces));
+    if (*traces)
+        return make_of(*traces, wanted->group, job);
+    DF_TRY(options->type ? cli_open(options, session) : cli_open_python(options, session));
+    return make(session, wanted, job);
 }
 
 static int status_of(const struct job *job, const struct cli_session *session)
 {
-    int status = session->analysis ? cli_finish(job->options, session) : CLI_DONE;
+    int status = session->analysis ? cli_finish(job->options, session)
+                                   : cli_finish_with(job->options, job->gap);
     if (status == CLI_DONE && job->allocations->damaged)
         status = cli_complain(CLI_PARTIAL,
                               "%s: %" PRIu64 " entries of tracemalloc's tables could not be read",
@@ -60,18 +105,18 @@ static int status_of(const struct job *job, const struct cli_session *session)
 
 int cli_allocations(const struct cli_options *options)
 {
-    struct cli_session session;
+    struct cli_session session = {0};
+    struct fi_traces *traces = NULL;
     struct job job = {.options = options};
     struct fi_allocations_options wanted = {.type = options->type};
     if (options->group && !parse_group(options->group, &wanted.group))
         return cli_complain(CLI_USAGE, "`--group` takes lineno, filename or traceback");
-    struct df_err *err =
-        options->type ? cli_open(options, &session) : cli_open_python(options, &session);
-    if (err)
-        return cli_fail(err);
-    err = make(&session, &wanted, &job);
+    struct df_err *err = find_allocations(&session, &wanted, &traces, &job);
+    if (!err)
+        err = cli_write(options->json_path, write_allocations, &job);
     int status = err ? cli_fail(err) : status_of(&job, &session);
     fi_allocations_free(job.allocations);
+    fi_traces_free(traces);
     cli_close(&session);
     return status;
 }

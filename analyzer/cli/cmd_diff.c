@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "analyzer/cli/answers.h"
 #include "analyzer/cli/commands.h"
 #include "analyzer/cli/output.h"
 
@@ -24,20 +25,25 @@ static struct df_err *write_diff(FILE *stream, void *context)
                : rp_diff_text(stream, job->diff, &style);
 }
 
+static struct df_err *make_profile(const struct cli_options *options, struct fi_profile **ret)
+{
+    struct cli_session session;
+    DF_TRY(cli_open(options, &session));
+    struct df_err *err =
+        fi_profile_make(session.analysis, options->core, &session.progress.progress, ret);
+    cli_close(&session);
+    return err;
+}
+
 /* The profile of one core; its exit status says whether all of it could be read. */
 static int profile(const struct cli_options *options, const char *core, struct fi_profile **ret)
 {
     struct cli_options one = *options;
-    struct cli_session session;
     one.core = core;
-    struct df_err *err = cli_open(&one, &session);
-    if (err)
-        return cli_fail(err);
-    err = fi_profile_make(session.analysis, core, &session.progress.progress, ret);
-    cli_progress_clear(&session.progress);
-    int status = err ? cli_fail(err) : cli_finish(&one, &session);
-    cli_close(&session);
-    return status;
+    struct df_err *err = cli_saved_profile(core, ret);
+    if (!err && !*ret)
+        err = make_profile(&one, ret);
+    return err ? cli_fail(err) : cli_finish_with(&one, (*ret)->gap);
 }
 
 static struct df_err *compare(const struct cli_options *options,

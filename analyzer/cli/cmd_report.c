@@ -3,6 +3,7 @@
  */
 #include <string.h>
 
+#include "analyzer/cli/answers.h"
 #include "analyzer/cli/commands.h"
 #include "analyzer/cli/output.h"
 
@@ -54,40 +55,54 @@ static uint32_t native_frames(const struct cli_options *options, enum rp_section
     return options->json ? UINT32_MAX : NATIVE_FRAMES;
 }
 
-static struct df_err *judge(const struct cli_options *options, struct cli_session *session,
-                            enum rp_section section, uint32_t holders, struct fi_verdict **ret)
+static struct fi_verdict_options wanted_of(const struct cli_options *options,
+                                           enum rp_section section, uint32_t holders)
 {
     struct fi_verdict_options wanted = {.command_line_core = options->core,
                                         .limit = holders,
                                         .verify = options->verify,
                                         .native_frames = native_frames(options, section),
                                         .no_findings =
-                                            section != RP_REPORT && section != RP_FINDINGS,
-                                        .progress = &session->progress.progress};
+                                            section != RP_REPORT && section != RP_FINDINGS};
     if (options->has_limit && holders && (!options->limit || options->limit > holders))
         wanted.limit = options->limit;
-    df_progress(&session->progress.progress, "judging", 0, 0);
-    struct df_err *err = fi_verdict_make(session->analysis, &wanted, ret);
+    return wanted;
+}
+
+static struct df_err *judge(const struct cli_options *options, struct fi_verdict_options *wanted,
+                            struct cli_session *session, struct fi_verdict **ret)
+{
+    DF_TRY(cli_open(options, session));
+    wanted->progress = &session->progress.progress;
+    df_progress(wanted->progress, "judging", 0, 0);
+    struct df_err *err = fi_verdict_make(session->analysis, wanted, ret);
     cli_progress_clear(&session->progress);
     return err;
+}
+
+/* A snapshot has it; of a core it is made, and the session stays open: the verdict borrows. */
+static struct df_err *find_verdict(const struct cli_options *options, enum rp_section section,
+                                   uint32_t holders, struct cli_session *session,
+                                   struct fi_verdict **ret)
+{
+    struct fi_verdict_options wanted = wanted_of(options, section, holders);
+    DF_TRY(cli_saved_verdict(options, &wanted, ret));
+    return *ret ? NULL : judge(options, &wanted, session, ret);
 }
 
 static int run(const struct cli_options *options, enum rp_section section, uint32_t holders,
                uint32_t rows)
 {
-    struct cli_session session;
+    struct cli_session session = {0};
     struct fi_verdict *verdict = NULL;
-    struct df_err *err = cli_open(options, &session);
-    if (err)
-        return cli_fail(err);
-    err = judge(options, &session, section, holders, &verdict);
+    struct df_err *err = find_verdict(options, section, holders, &session, &verdict);
     struct job job = {.options = options, .verdict = verdict, .section = section, .rows = rows};
     bool to_file = options->json_path && strcmp(options->json_path, "-") != 0;
     if (!err && options->json)
         err = cli_write(options->json_path, write_json, &job);
     if (!err && (!options->json || (section == RP_REPORT && to_file)))
         err = cli_write(NULL, write_text, &job);
-    int status = err ? cli_fail(err) : cli_finish(options, &session);
+    int status = err ? cli_fail(err) : cli_finish_with(options, verdict->gap);
     fi_verdict_free(verdict);
     cli_close(&session);
     return status;

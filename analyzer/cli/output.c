@@ -23,9 +23,12 @@ int cli_fail(struct df_err *err)
 int cli_finish(const struct cli_options *options, const struct cli_session *session)
 {
     DF_CLEANUP_FREE char *gap = fi_coverage_gap(session->analysis);
-    if (!gap)
-        return CLI_DONE;
-    return cli_complain(CLI_PARTIAL, "%s: %s", options->core, gap);
+    return cli_finish_with(options, gap);
+}
+
+int cli_finish_with(const struct cli_options *options, const char *gap)
+{
+    return gap ? cli_complain(CLI_PARTIAL, "%s: %s", options->core, gap) : CLI_DONE;
 }
 
 static bool wants_color(const struct cli_options *options)

@@ -10,6 +10,8 @@
 int cli_fail(struct df_err *err);
 /* The status of a command that did its work: says in one sentence what could not be read. */
 int cli_finish(const struct cli_options *options, const struct cli_session *session);
+/* The same where that sentence is known; NULL: all could be read. */
+int cli_finish_with(const struct cli_options *options, const char *gap);
 /* Colours and width for standard output. */
 struct rp_style cli_style(const struct cli_options *options, uint32_t default_limit);
 

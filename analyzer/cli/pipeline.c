@@ -101,4 +101,5 @@ void cli_close(struct cli_session *session)
     py_objects_close(session->objects);
     py_close(session->py);
     df_dump_close(session->dump);
+    *session = (struct cli_session){0};
 }

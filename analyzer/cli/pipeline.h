@@ -23,6 +23,6 @@ struct df_err *cli_open_python(const struct cli_options *options, struct cli_ses
 /* Up to the graph: no analysis. */
 struct df_err *cli_open_graph(const struct cli_options *options, struct cli_session *ret);
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret);
-void cli_close(struct cli_session *session);
+void cli_close(struct cli_session *session); /* closed, or all zero: nothing */
 
 #endif

@@ -13,5 +13,8 @@ struct df_err *cli_select_address(const struct fi_analysis *analysis, uint64_t a
  * it. Malloc'ed; at least one. */
 struct df_err *cli_select_type(const struct fi_analysis *analysis, const char *name, uint32_t **ret,
                                uint32_t *ret_count);
+/* Which of some names a type's is; a name may be there more than once. The same rules. */
+struct df_err *cli_select_name(const char *const *names, uint32_t count, const char *name,
+                               const char **ret);
 
 #endif
