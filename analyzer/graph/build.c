@@ -15,6 +15,7 @@
 #include "analyzer/graph/salvage.h"
 #include "analyzer/graph/sweep_internal.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 /* What a thread's stack refers to without counting it. What is only perhaps an object must have
  * been found otherwise. */
@@ -120,12 +121,42 @@ static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discove
     return err;
 }
 
+struct finishing { /* what edges and numbers lead to; neither needs the other */
+    struct gr_graph *graph;
+    struct gr_sweeping *sweeping;
+    struct df_err *reversed, *swept;
+};
+
+static void finish_one(void *context, uint32_t i)
+{
+    struct finishing *f = context;
+    const struct al_csr csr = {
+        .count = f->graph->count, .start = f->graph->start, .target = f->graph->target};
+
+    if (i == 0)
+        f->reversed = gr_reverse_make(&csr, &f->graph->reverse);
+    else
+        f->swept = gr_sweep_end(f->sweeping, f->graph, &f->graph->sweep);
+}
+
+static struct df_err *finish(struct gr_graph *graph, struct gr_sweeping *sweeping, uint32_t jobs)
+{
+    struct finishing f = {.graph = graph, .sweeping = sweeping};
+
+    df_threads_share(jobs, 2, finish_one, &f);
+    if (!f.reversed)
+        return f.swept;
+    df_err_free(f.swept);
+    return f.reversed;
+}
+
 struct df_err *gr_build(struct py_objects *objects, struct py *py,
                         const struct df_progress *progress, uint32_t jobs, struct gr_graph **ret)
 {
     struct gr_graph *graph = df_xcalloc(1, sizeof(*graph));
     struct gr_seeds seeds = {0};
     struct gr_discovery discovery;
+    struct gr_sweeping *sweeping = NULL;
     struct df_err *err;
 
     graph->texts = gr_texts_create();
@@ -137,10 +168,13 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     if (!err)
         err = gr_salvage(&discovery);
     if (!err)
-        err = gr_sweep_run(&discovery, &graph->sweep);
+        err = gr_sweep_begin(&discovery, &sweeping);
     df_progress(progress, "numbering objects", 0, 0);
     if (!err)
         err = gr_number(&discovery, graph);
+    if (!err)
+        err = finish(graph, sweeping, discovery.jobs);
+    gr_sweep_close(sweeping);
     df_progress(progress, "adding up reference counts", 0, 0);
     if (!err)
         err = gr_ledger_make(graph, objects, py);

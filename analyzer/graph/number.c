@@ -171,17 +171,13 @@ static void install(struct numbering *n)
 
 static struct df_err *finish(struct numbering *n)
 {
-    struct gr_graph *graph = n->graph;
-    struct al_csr csr = {.count = graph->count, .start = graph->start};
-
     if (n->too_many)
         return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion references, "
                                               "more than this program can number");
     ask(n);
     install(n);
     add_uncounted(n);
-    csr.target = graph->target;
-    return gr_reverse_make(&csr, &graph->reverse);
+    return NULL;
 }
 
 static int by_object(const void *left, const void *right)

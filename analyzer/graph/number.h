@@ -7,7 +7,7 @@
 
 #include "analyzer/graph/discover.h"
 
-/* Fills the arrays of nodes and of edges, reversed ones too; not the roots. The graph takes the
+/* Fills the arrays of nodes and of edges; not the reversed ones, nor the roots. The graph takes the
  * discovery's places, so that nothing can be discovered any more. */
 struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph);
 

@@ -3,8 +3,9 @@
  *
  * Objects and their buffers set a bit where they begin. Every used block without such a bit is
  * open; objects among the open blocks are discovered, which may give others an owner; the rest is
- * followed from words that lead to it. All steps but the first two concern open blocks alone, of
- * which there are few.
+ * followed from words that lead to it, which waits until objects have their numbers: their types
+ * need not be read again then. All steps but the first two concern open blocks alone, of which
+ * there are few.
  */
 #include "analyzer/graph/sweep_internal.h"
 
@@ -212,7 +213,7 @@ static void tell(struct gr_sweeping *sweeping)
     sweep->malloc_note = sweeping->malloc->note;
 }
 
-static struct df_err *run(struct gr_sweeping *sweeping)
+static struct df_err *begin(struct gr_sweeping *sweeping)
 {
     const struct df_progress *progress = sweeping->discovery->progress;
     df_progress(progress, "reading the allocators", 0, 0);
@@ -226,33 +227,48 @@ static struct df_err *run(struct gr_sweeping *sweeping)
     sweeping->discovery->logging = false;
     mark_fresh(sweeping);
     close_owned(sweeping);
-    DF_TRY(gr_marks_follow(sweeping));
-    count_open(sweeping);
-    tell(sweeping);
-    return list_foreign(sweeping);
+    free(DF_TAKE(sweeping->objects));
+    free(DF_TAKE(sweeping->buffers));
+    return NULL;
 }
 
-struct df_err *gr_sweep_run(struct gr_discovery *discovery, struct gr_sweep **ret)
+struct df_err *gr_sweep_begin(struct gr_discovery *discovery, struct gr_sweeping **ret)
 {
-    struct gr_sweeping sweeping = {.discovery = discovery,
-                                   .sweep = df_xcalloc(1, sizeof(*sweeping.sweep))};
-    struct df_err *err = run(&sweeping);
-    py_alloc_close(sweeping.alloc);
-    df_malloc_close(sweeping.malloc);
-    free(sweeping.areas.items);
-    free(sweeping.pages.items);
-    free(sweeping.page_bits.items);
-    free(sweeping.reserved.items);
-    free(sweeping.objects);
-    free(sweeping.buffers);
-    free(sweeping.waits);
-    free(sweeping.open.items);
-    free(sweeping.refs.items);
-    if (err)
-        gr_sweep_destroy(sweeping.sweep);
-    else
-        *ret = sweeping.sweep;
-    return err;
+    struct gr_sweeping *sweeping = df_xcalloc(1, sizeof(*sweeping));
+    *ret = sweeping;
+    sweeping->discovery = discovery;
+    sweeping->sweep = df_xcalloc(1, sizeof(*sweeping->sweep));
+    return begin(sweeping);
+}
+
+struct df_err *gr_sweep_end(struct gr_sweeping *sweeping, const struct gr_graph *graph,
+                            struct gr_sweep **ret)
+{
+    DF_TRY(gr_marks_follow(sweeping, graph));
+    count_open(sweeping);
+    tell(sweeping);
+    DF_TRY(list_foreign(sweeping));
+    *ret = DF_TAKE(sweeping->sweep);
+    return NULL;
+}
+
+void gr_sweep_close(struct gr_sweeping *sweeping)
+{
+    if (!sweeping)
+        return;
+    gr_sweep_destroy(sweeping->sweep);
+    py_alloc_close(sweeping->alloc);
+    df_malloc_close(sweeping->malloc);
+    free(sweeping->areas.items);
+    free(sweeping->pages.items);
+    free(sweeping->page_bits.items);
+    free(sweeping->reserved.items);
+    free(sweeping->objects);
+    free(sweeping->buffers);
+    free(sweeping->waits);
+    free(sweeping->open.items);
+    free(sweeping->refs.items);
+    free(sweeping);
 }
 
 void gr_sweep_destroy(struct gr_sweep *sweep)

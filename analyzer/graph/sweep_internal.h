@@ -121,9 +121,14 @@ enum gr_found_block gr_block_object(struct gr_sweeping *sweeping, const struct g
                                     uint64_t *ret);
 
 /* Says of open blocks who leads to them (sweep_marks.c). */
-struct df_err *gr_marks_follow(struct gr_sweeping *sweeping);
+struct df_err *gr_marks_follow(struct gr_sweeping *sweeping, const struct gr_graph *graph);
 
 /* The sweep after a discovery: discovers more. */
-struct df_err *gr_sweep_run(struct gr_discovery *discovery, struct gr_sweep **ret);
+struct df_err *gr_sweep_begin(struct gr_discovery *discovery, struct gr_sweeping **ret);
+/* The rest, when nodes have their numbers, places and types; reads only what it did not make. */
+struct df_err *gr_sweep_end(struct gr_sweeping *sweeping, const struct gr_graph *graph,
+                            struct gr_sweep **ret);
+/* After either; NULL is allowed. */
+void gr_sweep_close(struct gr_sweeping *sweeping);
 
 #endif

@@ -21,6 +21,7 @@
 
 struct marks {
     struct gr_sweeping *sweeping;
+    const struct gr_graph *graph;
     struct {
         uint32_t *items; /* open blocks whose words are to be read */
         size_t count, capacity;
@@ -130,19 +131,18 @@ struct asked { /* of a type */
 
 static struct df_err *from_objects(struct marks *marks)
 {
-    struct gr_discovery *discovery = marks->sweeping->discovery;
-    uint32_t types = py_type_count(discovery->objects);
+    const struct py_objects *objects = marks->sweeping->discovery->objects;
     DF_CLEANUP_FREE struct asked *asked = NULL;
     struct gr_place_cursor cursor;
     uint64_t object, place;
-    DF_TRY(df_array(types, sizeof(*asked), &asked));
-    gr_places_begin(&discovery->places, &cursor);
-    while (gr_places_next(&cursor, &object, &place)) {
-        uint32_t type = py_object_type(discovery->objects, object);
+    DF_TRY(df_array(py_type_count(objects), sizeof(*asked), &asked));
+    gr_places_begin(&marks->graph->places, &cursor);
+    for (uint32_t v = 0; gr_places_next(&cursor, &object, &place); v++) {
+        uint32_t type = gr_type(marks->graph, v);
         struct asked *row = &asked[type];
         if (row->objects >= SAMPLE && !row->hits)
             continue;
-        int64_t size = py_type_at(discovery->objects, type)->basic_size;
+        int64_t size = py_type_at(objects, type)->basic_size;
         uint64_t before = marks->hits;
         if (size > MAX_BASIC)
             size = MAX_BASIC;
@@ -231,9 +231,9 @@ static void look_inside(struct marks *marks)
     }
 }
 
-struct df_err *gr_marks_follow(struct gr_sweeping *sweeping)
+struct df_err *gr_marks_follow(struct gr_sweeping *sweeping, const struct gr_graph *graph)
 {
-    struct marks marks = {.sweeping = sweeping};
+    struct marks marks = {.sweeping = sweeping, .graph = graph};
     if (!sweeping->open.count)
         return NULL;
     struct df_err *err = from_all(&marks);

@@ -4,6 +4,7 @@
 #include "dumpfmt/base/threads.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 struct job {
@@ -35,4 +36,26 @@ void df_threads_run(uint32_t jobs, void (*run)(void *context, uint32_t i), void 
             run(context, i);
         else
             pthread_join(others[i].thread, NULL);
+}
+
+struct share {
+    void (*run)(void *context, uint32_t i);
+    void *context;
+    uint32_t count;
+    atomic_uint next;
+};
+
+static void take_share(void *context, uint32_t thread)
+{
+    struct share *share = context;
+    (void)thread;
+    for (uint32_t i; (i = atomic_fetch_add(&share->next, 1)) < share->count;)
+        share->run(share->context, i);
+}
+
+void df_threads_share(uint32_t jobs, uint32_t count, void (*run)(void *context, uint32_t i),
+                      void *context)
+{
+    struct share share = {.run = run, .context = context, .count = count};
+    df_threads_run(jobs < count ? jobs : count, take_share, &share);
 }

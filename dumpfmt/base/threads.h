@@ -15,5 +15,9 @@
  * caller's. Of those beyond DF_MAX_THREADS, and where the system gives no thread, the caller does
  * the work when its own is done: a run must not wait for one of a higher number. */
 void df_threads_run(uint32_t jobs, void (*run)(void *context, uint32_t i), void *context);
+/* Calls run(context, i) once for each i below `count`, on up to `jobs` threads: in this order with
+ * one, else each as soon as a thread is free. */
+void df_threads_share(uint32_t jobs, uint32_t count, void (*run)(void *context, uint32_t i),
+                      void *context);
 
 #endif

@@ -2,6 +2,7 @@
  * test_sweep.c: what each block of an arena is: objects that were found, their memory, objects that
  * nothing refers to, kept ones, memory that words lead to; and blocks that only look like objects.
  */
+#include "analyzer/graph/number.h"
 #include "analyzer/graph/sweep_internal.h"
 #include "tests/support/objects_check.h"
 
@@ -16,6 +17,7 @@ struct heap {
     uint64_t table, pool; /* of blocks of 64 bytes */
     uint32_t used;
     struct gr_discovery discovery;
+    struct gr_graph *graph; /* of what was found, once it is swept */
 };
 
 static uint64_t block_at(const struct heap *heap, uint32_t i)
@@ -81,14 +83,18 @@ static uint64_t take_str(struct heap *heap, uint64_t count)
 
 static struct gr_sweep *sweep(struct heap *heap)
 {
-    struct gr_sweep *ret = NULL;
+    struct gr_sweeping *sweeping;
     close_pool(heap);
     /* Types are met as objects, as they are in a process. */
     assert_int_not_equal(gr_discover(&heap->discovery, heap->pb->str, GR_FROM_STATIC),
                          GR_NO_OBJECT);
     assert_ok(gr_discover_all(&heap->discovery));
-    assert_ok(gr_sweep_run(&heap->discovery, &ret));
-    return ret;
+    assert_ok(gr_sweep_begin(&heap->discovery, &sweeping));
+    heap->graph = df_xcalloc(1, sizeof(*heap->graph));
+    assert_ok(gr_number(&heap->discovery, heap->graph));
+    assert_ok(gr_sweep_end(sweeping, heap->graph, &heap->graph->sweep));
+    gr_sweep_close(sweeping);
+    return heap->graph->sweep;
 }
 
 static void end(struct heap *heap, struct gr_sweep *swept)
@@ -100,16 +106,14 @@ static void end(struct heap *heap, struct gr_sweep *swept)
         spans += swept->spans[i].end - swept->spans[i].start;
     assert_int_equal(sum, spans);
     assert_int_equal(spans, POOLS * POOL);
-    gr_sweep_destroy(swept);
+    gr_graph_destroy(heap->graph);
     gr_discovery_deinit(&heap->discovery);
 }
 
 static bool is_lost(const struct heap *heap, uint64_t object)
 {
-    const struct gr_discovery *discovery = &heap->discovery;
-    return gr_is_discovered(discovery, object) &&
-           gr_discovered_by(discovery, object, gr_place(&discovery->places, object)) ==
-               GR_FROM_SWEEP;
+    uint32_t node = gr_node(heap->graph, object);
+    return node != AL_NONE && gr_source_of(heap->graph, node) == GR_FROM_SWEEP;
 }
 
 static void test_kinds(void **state)
@@ -165,7 +169,7 @@ static void test_references(void **state)
     struct gr_sweep *swept = sweep(&heap);
     assert_int_equal(swept->blocks[GR_MEMORY_OBJECTS], 2);
     assert_true(is_lost(&heap, tuple));
-    assert_true(gr_is_discovered(&heap.discovery, inner));
+    assert_int_not_equal(gr_node(heap.graph, inner), AL_NONE);
     assert_int_equal(heap.discovery.edge_count >= 1, 1);
     end(&heap, swept);
 }
