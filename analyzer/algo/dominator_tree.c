@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * dominator_tree.c: what follows from immediate dominators: retained sizes, per node and per class
- * of nodes, and the children of each node.
+ * dominator_tree.c: what follows from immediate dominators: retained sizes, and the children of
+ * each node.
  */
 #include "analyzer/algo/dominator_tree.h"
 
@@ -54,12 +54,15 @@ void al_dominator_tree_deinit(struct al_dominator_tree *tree)
 }
 
 void al_retained(uint32_t count, const uint32_t *idom, const uint32_t *order, uint32_t reached,
-                 const uint64_t *size, uint64_t *retained, uint32_t *retained_count)
+                 uint64_t *retained, uint32_t *retained_count)
 {
-    for (uint32_t v = 0; v < count; v++)
-        retained[v] = idom[v] == AL_NONE ? 0 : size[v];
-    for (uint32_t v = 0; retained_count && v < count; v++)
-        retained_count[v] = idom[v] != AL_NONE;
+    for (uint32_t v = 0; v < count; v++) {
+        if (idom[v] != AL_NONE)
+            continue;
+        retained[v] = 0;
+        if (retained_count)
+            retained_count[v] = 0;
+    }
     for (uint32_t i = reached; i-- > 0;) {
         uint32_t v = order[i];
 
@@ -69,70 +72,6 @@ void al_retained(uint32_t count, const uint32_t *idom, const uint32_t *order, ui
         if (retained_count)
             retained_count[idom[v]] += retained_count[v];
     }
-}
-
-/* The sum over the topmost members. */
-struct class_walk {
-    const uint32_t *class_of;
-    uint32_t class_count;
-    uint32_t *holder; /* per class: the topmost member on the way down to here, plus 1; or 0 */
-    const uint64_t *retained;
-    uint64_t *sum;
-};
-
-static void class_enter(struct class_walk *w, uint32_t v)
-{
-    uint32_t c = w->class_of[v];
-
-    if (c >= w->class_count || w->holder[c] != 0)
-        return;
-    w->holder[c] = v + 1;
-    w->sum[c] = add_saturating(w->sum[c], w->retained[v]);
-}
-
-static void class_leave(struct class_walk *w, uint32_t v)
-{
-    uint32_t c = w->class_of[v];
-
-    if (c < w->class_count && w->holder[c] == v + 1)
-        w->holder[c] = 0;
-}
-
-/* Leaves v and what ends with it; returns the next node to enter, AL_ROOT at the end. */
-static uint32_t class_next(struct class_walk *w, const struct al_dominator_tree *tree,
-                           const uint32_t *idom, uint32_t v)
-{
-    for (;;) {
-        class_leave(w, v);
-        if (tree->sibling[v] != AL_NONE)
-            return tree->sibling[v];
-        v = idom[v];
-        if (v == AL_ROOT)
-            return v;
-    }
-}
-
-struct df_err *al_class_retained(uint32_t count, const uint32_t *idom, const uint32_t *order,
-                                 uint32_t reached, const uint32_t *class_of, uint32_t class_count,
-                                 const uint64_t *retained, uint64_t *class_retained)
-{
-    DF_CLEANUP_FREE uint32_t *holder = NULL;
-    struct al_dominator_tree tree;
-    struct class_walk w = {.class_of = class_of,
-                           .class_count = class_count,
-                           .retained = retained,
-                           .sum = class_retained};
-
-    DF_TRY(df_array(class_count, sizeof(*holder), &holder));
-    DF_TRY(al_dominator_tree_init(&tree, count, idom, order, reached));
-    w.holder = holder;
-    memset(class_retained, 0, (size_t)class_count * sizeof(*class_retained));
-    for (uint32_t v = tree.top; v < AL_ROOT;) {
-        class_enter(&w, v);
-        v = tree.first[v] != AL_NONE ? tree.first[v] : class_next(&w, &tree, idom, v);
-    }
-    al_dominator_tree_deinit(&tree);
-    return NULL;
 }
 
 static inline bool stands_before(const uint64_t *retained, uint32_t a, uint32_t b)

@@ -20,18 +20,11 @@ struct df_err *al_dominators(const struct al_csr *graph, const struct al_csr *re
                              const uint32_t *roots, uint32_t root_count, uint32_t *idom,
                              uint32_t *order, uint32_t *ret_reached);
 
-/* retained[v] = size[v] + the retained sizes of all nodes that v immediately dominates; 0 for
- * unreached nodes. retained_count (may be NULL): the same with 1 for each node. Sums saturate. */
+/* Turns the own size of each node into what it retains: itself and what all that it immediately
+ * dominates retains; 0 for unreached nodes. retained_count (may be NULL): the same with a number of
+ * objects. Sums saturate. */
 void al_retained(uint32_t count, const uint32_t *idom, const uint32_t *order, uint32_t reached,
-                 const uint64_t *size, uint64_t *retained, uint32_t *retained_count);
-
-/* Retained size of each class of nodes (0..class_count-1): the sum of retained[v] over members v
- * that have no member of the same class among their dominators. A node whose class_of is not below
- * class_count (AL_NONE, say) is in no class. Linear; sums saturate. class_retained is zeroed first.
- * Memory: 8 bytes a node, 4 a class. */
-struct df_err *al_class_retained(uint32_t count, const uint32_t *idom, const uint32_t *order,
-                                 uint32_t reached, const uint32_t *class_of, uint32_t class_count,
-                                 const uint64_t *retained, uint64_t *class_retained);
+                 uint64_t *retained, uint32_t *retained_count);
 
 /* The self-check, by another argument than al_dominators' (Georgiadis and Tarjan, "Dominator Tree
  * Certification and Divergent Spanning Trees", ACM TALG 12(1), 2016): a tree over exactly the

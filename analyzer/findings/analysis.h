@@ -2,7 +2,8 @@
  * analysis.h: a graph with the answers that algorithms give for it, computed once.
  *
  * Everything that commands and findings ask: dominators and retained sizes, shortest paths, cycles,
- * the collector's verdict. Plain arrays, parallel to the graph's nodes.
+ * the collector's verdict. Most of it is kept for the trunk alone: two objects of three are leaves,
+ * of which the graph says the rest.
  */
 #ifndef FI_ANALYSIS_H
 #define FI_ANALYSIS_H
@@ -11,6 +12,7 @@
 #include "analyzer/algo/dominators.h"
 #include "analyzer/algo/reach.h"
 #include "analyzer/algo/scc.h"
+#include "analyzer/findings/tree.h"
 #include "analyzer/graph/build.h"
 
 struct fi_analysis {
@@ -18,19 +20,16 @@ struct fi_analysis {
     struct py_objects *objects; /* borrowed */
     struct gr_graph *graph;     /* borrowed */
 
-    uint32_t *idom;  /* AL_ROOT, AL_NONE as algo/dominators.h */
-    uint32_t *order; /* reached nodes, dominators first */
-    uint32_t reached;
-    uint64_t *retained;            /* bytes */
-    uint32_t *retained_count;      /* objects */
-    uint32_t *parent, *distance;   /* tree of short natural paths from the roots (ways.c) */
-    uint32_t *child_start, *child; /* dominator tree, biggest first; row graph->count: the root's */
-    uint64_t *type_retained;       /* per type number, */
-    uint32_t type_count;           /* of those that there were: more may be met later */
+    struct gr_trunk trunk;       /* the nodes that are more than leaves: rows */
+    struct fi_tree tree;         /* dominators, retained sizes */
+    uint32_t *parent, *distance; /* per row: tree of short natural paths from the roots (ways.c);
+                                    parents are nodes */
+    uint64_t *type_retained;     /* per type number, */
+    uint32_t type_count;         /* of those that there were: more may be met later */
 
     uint32_t *cycle_start, *cycle_member; /* cyclic strongly connected components */
     uint32_t cycle_count;
-    uint8_t *verdict; /* enum al_verdict */
+    uint8_t *verdict; /* per node, enum al_verdict */
     uint32_t garbage, uncollectable, inconsistent, first_inconsistent;
     uint64_t garbage_bytes; /* of the garbage and of all that would be freed with it */
     uint32_t garbage_freed; /* objects, likewise */
@@ -49,11 +48,12 @@ uint32_t fi_parent(const struct fi_analysis *analysis, uint32_t node);
 uint32_t fi_distance(const struct fi_analysis *analysis, uint32_t node);
 enum al_verdict fi_verdict_of(const struct fi_analysis *analysis, uint32_t node);
 
-/* What a node immediately dominates; of graph->count: what no single object does. What has
- * references of its own comes first, biggest first; then the rest, in no order of size. */
+/* What a node immediately dominates; of graph->count: what no single object does. Nodes of the
+ * trunk come first, biggest first; then leaves, in the order in which it refers to them. */
 struct fi_children {
     const struct fi_analysis *analysis;
-    uint32_t next, end;
+    uint32_t next, end;      /* places in the tree */
+    uint32_t edge, edge_end; /* references, for leaves */
 };
 struct fi_children fi_children(const struct fi_analysis *analysis, uint32_t node);
 bool fi_next_child(struct fi_children *children, uint32_t *ret);
@@ -63,7 +63,7 @@ uint32_t fi_biggest_child(const struct fi_analysis *analysis, uint32_t node);
 /* All nodes that are reached, dominators before what they dominate, or the other way round. */
 struct fi_walk {
     const struct fi_analysis *analysis;
-    uint32_t next;
+    uint32_t place, leaf;
     bool up;
 };
 struct fi_walk fi_walk_down(const struct fi_analysis *analysis);
@@ -71,7 +71,8 @@ struct fi_walk fi_walk_up(const struct fi_analysis *analysis);
 bool fi_next_walked(struct fi_walk *walk, uint32_t *ret);
 
 /* The bytes that each class of nodes retains together: of its members, those above no other one
- * count. class_of: per node; members of classes >= class_count are in none. retained: class_count.
+ * count. class_of: per node, NULL: their types; members of classes >= class_count are in none.
+ * retained: class_count.
  */
 struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint32_t *class_of,
                                  uint32_t class_count, uint64_t *retained);

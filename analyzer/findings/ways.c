@@ -29,8 +29,9 @@
 
 struct search {
     const struct gr_graph *graph;
+    const struct gr_trunk_graph *rows;
     const struct fi_type_fact *facts;
-    uint32_t *parent, *queue;
+    uint32_t *parent, *queue; /* rows */
     uint32_t tail, level;
     uint32_t bystanders[BYSTANDERS]; /* modules and their dicts; AL_NONE: not there */
 };
@@ -99,7 +100,7 @@ static void search_roots(struct search *s, uint32_t level)
 {
     for (uint32_t i = 0; i < s->graph->root_node_count; i++)
         if (root_delay(s, s->graph->root_nodes[i]) == level)
-            search_enter(s, s->graph->root_nodes[i], AL_ROOT);
+            search_enter(s, s->rows->roots[i], AL_ROOT);
 }
 
 bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,
@@ -110,14 +111,19 @@ bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *fac
     return to == facts[gr_type(graph, from)].node;
 }
 
-static void search_expand(struct search *s, uint32_t v, bool last)
+/* What is there already needs no manners. */
+static void search_expand(struct search *s, uint32_t row, bool last)
 {
-    const struct gr_graph *graph = s->graph;
+    const struct al_csr *csr = &s->rows->csr;
+    uint32_t v = s->rows->node[row];
 
-    for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-        if (fi_is_last_way(graph, s->facts, v, graph->target[e]) == last &&
-            (s->level >= BYSTANDER_DELAY || !is_bystander(s, graph->target[e])))
-            search_enter(s, graph->target[e], v);
+    for (uint32_t e = csr->start[row]; e < csr->start[row + 1]; e++) {
+        uint32_t to = csr->target[e], target = s->rows->node[to];
+
+        if (s->parent[to] == AL_NONE && fi_is_last_way(s->graph, s->facts, v, target) == last &&
+            (s->level >= BYSTANDER_DELAY || !is_bystander(s, target)))
+            search_enter(s, to, row);
+    }
 }
 
 static bool has_edge(const struct gr_graph *graph, uint32_t from, uint32_t to)
@@ -176,7 +182,7 @@ static void search_run_steadily(struct search *s)
     for (uint32_t wave = 0; wave <= LAST_WAVE; wave++) {
         for (uint32_t i = 0; i < s->graph->root_node_count; i++)
             if (root_wave(gr_root_kind_of(s->graph, s->graph->root_nodes[i])) == wave)
-                search_enter(s, s->graph->root_nodes[i], AL_ROOT);
+                search_enter(s, s->rows->roots[i], AL_ROOT);
         for (; head < s->tail; head++)
             search_expand(s, s->queue[head], false);
     }
@@ -187,39 +193,48 @@ static void search_run_steadily(struct search *s)
     }
 }
 
-static struct df_err *search(struct fi_analysis *analysis, const struct fi_type_fact *facts,
-                             void (*run)(struct search *))
+static struct df_err *search(struct fi_analysis *analysis, const struct gr_trunk_graph *rows,
+                             const struct fi_type_fact *facts, void (*run)(struct search *))
 {
     DF_CLEANUP_FREE uint32_t *queue = NULL;
-    const struct gr_graph *graph = analysis->graph;
-    struct search s = {.graph = graph, .facts = facts};
-    uint32_t *parent, *distance;
+    struct search s = {.graph = analysis->graph, .rows = rows, .facts = facts};
+    uint32_t count = rows->csr.count, *parent, *distance;
 
-    DF_TRY(df_array(graph->count, sizeof(*queue), &queue));
-    DF_TRY(df_array(graph->count, sizeof(*parent), &analysis->parent));
-    DF_TRY(df_array(graph->count, sizeof(*distance), &analysis->distance));
+    DF_TRY(df_array(count, sizeof(*queue), &queue));
+    DF_TRY(df_array(count, sizeof(*parent), &analysis->parent));
+    DF_TRY(df_array(count, sizeof(*distance), &analysis->distance));
     s.queue = queue;
     s.parent = parent = analysis->parent;
     distance = analysis->distance;
-    memset(parent, 0xff, (size_t)graph->count * sizeof(*parent));
-    memset(distance, 0xff, (size_t)graph->count * sizeof(*distance));
+    memset(parent, 0xff, (size_t)count * sizeof(*parent));
+    memset(distance, 0xff, (size_t)count * sizeof(*distance));
     run(&s);
     for (uint32_t i = 0; i < s.tail; i++) {
-        uint32_t v = queue[i];
+        uint32_t row = queue[i];
 
-        distance[v] = parent[v] == AL_ROOT ? 0 : distance[parent[v]] + 1;
+        distance[row] = parent[row] == AL_ROOT ? 0 : distance[parent[row]] + 1;
     }
+    for (uint32_t row = 0; row < count; row++)
+        if (parent[row] < count)
+            parent[row] = rows->node[parent[row]];
     return NULL;
 }
 
-struct df_err *fi_ways(struct fi_analysis *analysis, const struct fi_type_fact *facts)
+struct df_err *fi_ways(struct fi_analysis *analysis, const struct gr_trunk_graph *rows,
+                       const struct fi_type_fact *facts)
 {
-    return search(analysis, facts, search_run);
+    return search(analysis, rows, facts, search_run);
 }
 
 struct df_err *fi_ways_steady(struct fi_analysis *analysis, const struct fi_type_fact *facts)
 {
-    return search(analysis, facts, search_run_steadily);
+    struct gr_trunk_graph rows;
+    struct df_err *err = gr_trunk_graph_make(&analysis->trunk, &rows);
+
+    if (!err)
+        err = search(analysis, &rows, facts, search_run_steadily);
+    gr_trunk_graph_deinit(&rows);
+    return err;
 }
 
 /* The module root that holds `v` through its dict by the tree, NULL when it is held otherwise. */
@@ -275,7 +290,7 @@ static void find_home(struct fi_analysis *analysis, uint32_t v, const char *name
             best_score = score;
         }
     }
-    analysis->parent[v] = best;
+    analysis->parent[gr_trunk_row(&analysis->trunk, v)] = best;
 }
 
 void fi_ways_home(struct fi_analysis *analysis)
@@ -286,7 +301,8 @@ void fi_ways_home(struct fi_analysis *analysis)
         const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, v));
         const char *name = type->name;
 
-        if (fi_distance(analysis, v) != 2 || !module_above(analysis, fi_parent(analysis, v)))
+        if (!gr_in_trunk(&analysis->trunk, v) || fi_distance(analysis, v) != 2 ||
+            !module_above(analysis, fi_parent(analysis, v)))
             continue;
         if (type->flags & PY_TPFLAGS_TYPE) {
             uint32_t own = py_type_index(analysis->objects, gr_address(graph, v));

@@ -53,7 +53,7 @@ static void test_retained_and_ways(void **state)
     (void)state;
     graphmade_roots(graph, roots, COUNT(roots));
     a = analyse(graph, 2);
-    assert_int_equal(a->reached, 7);
+    assert_int_equal(a->tree.order.count, 7);
     assert_int_equal(fi_idom(a, 3), 1);
     assert_int_equal(fi_idom(a, 4), AL_ROOT);
     assert_int_equal(fi_idom(a, 2), AL_ROOT); /* the frame's row refers to its class */
@@ -181,7 +181,7 @@ static void test_empty(void **state)
     (void)state;
     graphmade_roots(graph, NULL, 0);
     a = analyse(graph, AL_NONE);
-    assert_int_equal(a->reached, 0);
+    assert_int_equal(a->tree.order.count, 0);
     fi_analysis_destroy(a);
     fi_analysis_destroy(NULL);
     gr_graph_destroy(graph);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "analyzer/algo/dominators.h"
+#include "analyzer/algo/preorder.h"
 #include "tests/support/graphgen.h"
 
 #define GRAPHS 10000
@@ -223,27 +224,44 @@ static void check_classes(const struct graphgen *g, const struct truth *t, const
     assert_memory_equal(sum, class_retained, sizeof(sum));
 }
 
-static void check_children(const struct graphgen *g, const uint32_t *idom, uint32_t reached,
+/* Runs: what a node dominates lies behind it, the biggest child first. */
+static void check_preorder(const struct graphgen *g, const struct truth *t,
+                           const struct al_preorder *tree, const uint32_t *idom,
                            const uint64_t *retained)
 {
-    uint32_t *start, *child, n = g->csr.count;
-    bool seen[NODES] = {false};
+    for (uint32_t v = 0; v < g->csr.count; v++) {
+        uint32_t at = tree->place[v], last = AL_NONE;
 
-    assert_null(al_dominator_children(n, idom, retained, &start, &child));
-    assert_int_equal(start[0], 0);
-    assert_int_equal(start[n + 1], reached);
-    for (uint32_t row = 0; row <= n; row++)
-        for (uint32_t i = start[row]; i < start[row + 1]; i++) {
-            assert_int_equal(idom[child[i]], row == n ? AL_ROOT : row);
-            assert_false(seen[child[i]]);
-            seen[child[i]] = true;
-            if (i > start[row])
+        assert_int_equal(at == AL_NONE, !t->reached[v]);
+        if (at == AL_NONE)
+            continue;
+        assert_int_equal(tree->node[at], v);
+        for (uint32_t w = 0; w < g->csr.count; w++)
+            if (t->reached[w])
+                assert_int_equal(tree->place[w] >= at && tree->place[w] < at + tree->span[at],
+                                 v == w || t->dominates[v][w]);
+        assert_int_equal(tree->above[at], idom[v] == AL_ROOT ? AL_NONE : tree->place[idom[v]]);
+        for (uint32_t child = at + 1; child < at + tree->span[at]; child += tree->span[child]) {
+            assert_int_equal(tree->above[child], at);
+            if (last != AL_NONE)
                 assert_true(
-                    retained[child[i - 1]] > retained[child[i]] ||
-                    (retained[child[i - 1]] == retained[child[i]] && child[i - 1] < child[i]));
+                    retained[last] > retained[tree->node[child]] ||
+                    (retained[last] == retained[tree->node[child]] && last < tree->node[child]));
+            last = tree->node[child];
         }
-    free(start);
-    free(child);
+    }
+}
+
+static void sum_classes(const struct al_preorder *tree, const uint32_t *class_of,
+                        uint32_t class_count, const uint64_t *retained, uint64_t *sum)
+{
+    uint32_t end[CLASSES] = {0};
+    struct al_classes classes = {class_count, end, sum};
+
+    memset(sum, 0, class_count * sizeof(*sum));
+    for (uint32_t at = 0; at < tree->count; at++)
+        al_class_meet(&classes, class_of[tree->node[at]], at, tree->span[at],
+                      retained[tree->node[at]]);
 }
 
 static void test_retained(void **state)
@@ -254,6 +272,7 @@ static void test_retained(void **state)
         struct truth t;
         uint32_t idom[NODES], order[NODES], reached, counts[NODES], class_of[NODES];
         uint64_t size[NODES], retained[NODES], class_retained[CLASSES], random = seed;
+        struct al_preorder tree;
 
         graphgen_random(&g, seed, NODES);
         find_truth(&g, &t);
@@ -262,12 +281,16 @@ static void test_retained(void **state)
             class_of[v] = graphgen_below(&random, 9) ? graphgen_below(&random, CLASSES) : AL_NONE;
         }
         run_dominators(&g, idom, order, &reached);
-        al_retained(g.csr.count, idom, order, reached, size, retained, counts);
+        memcpy(retained, size, sizeof(size));
+        for (uint32_t v = 0; v < NODES; v++)
+            counts[v] = 1;
+        al_retained(g.csr.count, idom, order, reached, retained, counts);
         check_retained(&g, &t, size, retained, counts);
-        assert_null(al_class_retained(g.csr.count, idom, order, reached, class_of, CLASSES,
-                                      retained, class_retained));
+        assert_null(al_preorder_make(g.csr.count, idom, order, reached, retained, &tree));
+        check_preorder(&g, &t, &tree, idom, retained);
+        sum_classes(&tree, class_of, CLASSES, retained, class_retained);
         check_classes(&g, &t, class_of, retained, class_retained);
-        check_children(&g, idom, reached, retained);
+        al_preorder_deinit(&tree);
         graphgen_deinit(&g);
     }
 }
@@ -276,15 +299,18 @@ static void test_saturation(void **state)
 {
     (void)state;
     uint32_t idom[3], order[3], reached, class_of[] = {0, 1, 1};
-    uint64_t size[] = {1, UINT64_MAX - 1, 2}, retained[3], class_retained[2];
+    uint64_t retained[] = {1, UINT64_MAX - 1, 2}, class_retained[2];
+    struct al_preorder tree;
     struct graphgen g;
 
     graphgen_star(&g, 3);
     run_dominators(&g, idom, order, &reached);
-    al_retained(3, idom, order, reached, size, retained, NULL);
+    al_retained(3, idom, order, reached, retained, NULL);
     assert_true(retained[0] == UINT64_MAX);
     assert_true(retained[1] == UINT64_MAX - 1);
-    assert_null(al_class_retained(3, idom, order, reached, class_of, 2, retained, class_retained));
+    assert_null(al_preorder_make(3, idom, order, reached, retained, &tree));
+    sum_classes(&tree, class_of, 2, retained, class_retained);
+    al_preorder_deinit(&tree);
     assert_true(class_retained[0] == UINT64_MAX);
     assert_true(class_retained[1] == UINT64_MAX);
     graphgen_deinit(&g);
@@ -295,27 +321,25 @@ static void run_large(struct graphgen *g, uint64_t expected_root_retained)
 {
     uint32_t n = g->csr.count, reached;
     uint32_t *idom = malloc(n * sizeof(*idom)), *order = malloc(n * sizeof(*order));
-    uint32_t *class_of = calloc(n, sizeof(*class_of)), *start, *child;
-    uint64_t *size = malloc(n * sizeof(*size)), *retained = malloc(n * sizeof(*retained));
-    uint64_t class_retained;
+    uint32_t *class_of = calloc(n, sizeof(*class_of));
+    uint64_t *retained = malloc(n * sizeof(*retained)), class_retained;
+    struct al_preorder tree;
 
     for (uint32_t v = 0; v < n; v++)
-        size[v] = 1 + v % 2;
+        retained[v] = 1 + v % 2;
     run_dominators(g, idom, order, &reached);
     assert_int_equal(reached, n);
     assert_true(proven(g, idom));
-    al_retained(n, idom, order, reached, size, retained, NULL);
+    al_retained(n, idom, order, reached, retained, NULL);
     assert_true(retained[0] == expected_root_retained);
-    assert_null(al_class_retained(n, idom, order, reached, class_of, 1, retained, &class_retained));
+    assert_null(al_preorder_make(n, idom, order, reached, retained, &tree));
+    assert_int_equal(tree.count, n);
+    sum_classes(&tree, class_of, 1, retained, &class_retained);
     assert_true(class_retained == expected_root_retained);
-    assert_null(al_dominator_children(n, idom, retained, &start, &child));
-    assert_int_equal(start[n + 1], n);
-    free(start);
-    free(child);
+    al_preorder_deinit(&tree);
     free(idom);
     free(order);
     free(class_of);
-    free(size);
     free(retained);
 }
 

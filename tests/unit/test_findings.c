@@ -2,6 +2,7 @@
  * test_findings.c: where memory accumulates, and cycles by shape, on graphs written by hand.
  */
 #include "tests/support/cmocka_all.h"
+#include "tests/support/treemade.h"
 
 #include "analyzer/algo/dominators.h"
 #include "analyzer/findings/parts.h"
@@ -25,6 +26,7 @@ struct made {
     struct py_objects objects;
     struct gr_graph graph;
     struct fi_analysis analysis;
+    uint32_t *idom;
     uint32_t capacity;
 };
 
@@ -43,9 +45,8 @@ static struct made *make(uint32_t capacity)
     made->graph.addresses = df_xcalloc(capacity, sizeof(uint64_t));
     made->analysis.objects = &made->objects;
     made->analysis.graph = &made->graph;
-    made->analysis.idom = df_xcalloc(capacity, sizeof(uint32_t));
+    made->idom = df_xcalloc(capacity, sizeof(uint32_t));
     made->analysis.parent = df_xcalloc(capacity, sizeof(uint32_t));
-    made->analysis.retained = df_xcalloc(capacity, sizeof(uint64_t));
     made->analysis.verdict = df_xcalloc(capacity, 1);
     return made;
 }
@@ -57,21 +58,14 @@ static uint32_t add(struct made *made, uint32_t above, uint32_t type, uint64_t s
     gr_column_set(&made->graph.types, node, type);
     gr_column_set(&made->graph.sizes, node, size);
     made->graph.addresses[node] = 0x1000 + 16 * (uint64_t)node;
-    made->analysis.idom[node] = made->analysis.parent[node] = above;
+    made->idom[node] = made->analysis.parent[node] = above;
     made->analysis.total_bytes += size;
     return node;
 }
 
 static void finish(struct made *made)
 {
-    struct fi_analysis *analysis = &made->analysis;
-    for (uint32_t i = made->graph.count; i-- > 0;) {
-        analysis->retained[i] += gr_size(&made->graph, i);
-        if (fi_idom(analysis, i) != AL_ROOT)
-            analysis->retained[fi_idom(analysis, i)] += fi_retained(analysis, i);
-    }
-    assert_ok(al_dominator_children(made->graph.count, analysis->idom, analysis->retained,
-                                    &analysis->child_start, &analysis->child));
+    treemade(&made->analysis, made->idom);
 }
 
 static void destroy(struct made *made)
@@ -79,12 +73,11 @@ static void destroy(struct made *made)
     gr_column_deinit(&made->graph.types);
     gr_column_deinit(&made->graph.sizes);
     free(made->graph.addresses);
-    free(made->analysis.idom);
+    treemade_end(&made->analysis);
+    free(made->graph.start);
+    free(made->idom);
     free(made->analysis.parent);
-    free(made->analysis.retained);
     free(made->analysis.verdict);
-    free(made->analysis.child_start);
-    free(made->analysis.child);
     free(made);
 }
 

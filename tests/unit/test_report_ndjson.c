@@ -2,6 +2,7 @@
  * test_report_ndjson.c: the export, from arrays written by hand.
  */
 #include "tests/support/cmocka_all.h"
+#include "tests/support/treemade.h"
 
 #include "analyzer/objects/internal.h"
 #include "analyzer/report/report.h"
@@ -46,25 +47,21 @@ static void objects_are_lines(void **state)
                              .root_nodes = root_nodes,
                              .root_node_count = 1};
     uint32_t idom[] = {AL_ROOT, 0, AL_NONE};
-    uint64_t retained[] = {192, 56, 48};
     uint8_t verdict[] = {AL_ALIVE, AL_GARBAGE, AL_UNCOLLECTABLE};
-    struct fi_analysis analysis = {.objects = &objects,
-                                   .graph = &graph,
-                                   .idom = idom,
-                                   .retained = retained,
-                                   .verdict = verdict};
+    struct fi_analysis analysis = {.objects = &objects, .graph = &graph, .verdict = verdict};
+    treemade(&analysis, idom);
     static const char expected[] =
         "{\"address\":\"0x1000\",\"type\":\"list\",\"size\":88,\"refcount\":1,\"source\":\"gc-"
         "list\","
         "\"root\":\"module "
-        "shop\",\"retained\":192,\"idom\":null,\"garbage\":false,\"tracked\":true,"
+        "shop\",\"retained\":144,\"idom\":null,\"garbage\":false,\"tracked\":true,"
         "\"referents\":[\"0x7f0000002000\",\"0x7f0000002000\"],\"owned\":[\"0x7f0000003000\"],"
         "\"guess\":[\"0x7f0000003000\"]}\n"
         "{\"address\":\"0x7f0000002000\",\"type\":\"x.\\\"\xef\xbf\xbd\\u000a\\\\\",\"size\":56,"
         "\"refcount\":null,\"source\":\"referent\",\"retained\":56,\"idom\":\"0x1000\","
         "\"garbage\":true,\"finalized\":true,\"weak\":[\"0x1000\"]}\n"
         "{\"address\":\"0x7f0000003000\",\"type\":\"list\",\"size\":48,\"refcount\":2,"
-        "\"source\":\"static\",\"retained\":48,\"idom\":null,\"garbage\":true}\n";
+        "\"source\":\"static\",\"retained\":0,\"idom\":null,\"garbage\":true}\n";
     char *text = NULL;
     size_t length;
     FILE *stream = open_memstream(&text, &length);
@@ -88,6 +85,7 @@ static void objects_are_lines(void **state)
     setvbuf(stream, NULL, _IONBF, 0);
     assert_fails(rp_ndjson(stream, &analysis, NULL), DF_ERR_IO, "written");
     fclose(stream);
+    treemade_end(&analysis);
 }
 
 int main(void)

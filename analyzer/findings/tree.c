@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT
+ * tree.c: makes the dominator tree, and answers what analysis.h asks of it.
+ */
+#include "analyzer/findings/tree.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyzer/algo/dominators.h"
+#include "analyzer/findings/analysis.h"
+#include "dumpfmt/base/mem.h"
+
+/* The linear proofs of our own results run where time does not matter. */
+#if defined(__SANITIZE_ADDRESS__) || defined(NECROPY_CHECKS)
+#define FI_SELF_CHECK 1
+#endif
+
+/* What a node and its leaves are together; the largest of these, AL_NONE when there is none. */
+static uint32_t weigh(const struct gr_trunk *trunk, uint32_t node, uint64_t *bytes,
+                      uint32_t *objects)
+{
+    const struct gr_graph *graph = trunk->graph;
+    uint32_t largest = AL_NONE;
+    uint64_t most = 0;
+
+    *bytes = gr_size(graph, node);
+    *objects = 1;
+    for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
+        uint32_t target = graph->target[e];
+        uint64_t size;
+
+        if (gr_in_trunk(trunk, target))
+            continue;
+        size = gr_size(graph, target);
+        ++*objects;
+        if (__builtin_add_overflow(*bytes, size, bytes))
+            *bytes = UINT64_MAX;
+        if (largest == AL_NONE || size > most || (size == most && target < largest)) {
+            largest = target;
+            most = size;
+        }
+    }
+    return largest;
+}
+
+struct leaf_list {
+    struct fi_tree_leaf *items;
+    size_t count, capacity;
+};
+
+static void weigh_all(const struct gr_trunk *trunk, uint64_t *bytes, uint32_t *objects,
+                      struct leaf_list *leaves)
+{
+    const struct gr_graph *graph = trunk->graph;
+    uint32_t row = 0;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        uint32_t leaf;
+
+        if (!gr_in_trunk(trunk, v))
+            continue;
+        leaf = weigh(trunk, v, &bytes[row], &objects[row]);
+        row++;
+        if (graph->start[v + 1] - graph->start[v] >= FI_MANY_REFERENCES)
+            DF_PUSH(leaves, (struct fi_tree_leaf){v, leaf});
+    }
+}
+
+/* From rows to places and nodes. */
+static struct df_err *rearrange(const struct gr_trunk *trunk, const uint64_t *bytes,
+                                const uint32_t *objects, struct fi_tree *tree)
+{
+    struct al_preorder *order = &tree->order;
+    struct gr_wide_list wide = {0};
+    uint32_t row = 0;
+
+    DF_TRY(gr_column_init(&tree->retained, order->count, 4));
+    DF_TRY(df_array(order->count, sizeof(*tree->objects), &tree->objects));
+    for (uint32_t place = 0; place < order->count; place++) {
+        gr_column_put(&tree->retained, &wide, place, bytes[order->node[place]]);
+        tree->objects[place] = objects[order->node[place]];
+    }
+    gr_column_join(&tree->retained, &wide);
+    for (uint32_t v = 0; v < trunk->graph->count; v++)
+        if (gr_in_trunk(trunk, v) && order->place[row++] != AL_NONE)
+            order->node[order->place[row - 1]] = v;
+    return NULL;
+}
+
+struct df_err *fi_tree_lay_out(const struct gr_trunk *trunk, const uint32_t *idom,
+                               const uint32_t *order, uint32_t reached, struct fi_tree *ret)
+{
+    DF_CLEANUP_FREE uint64_t *bytes = NULL;
+    DF_CLEANUP_FREE uint32_t *objects = NULL;
+    struct leaf_list leaves = {0};
+
+    DF_TRY(df_array(trunk->count, sizeof(*bytes), &bytes));
+    DF_TRY(df_array(trunk->count, sizeof(*objects), &objects));
+    weigh_all(trunk, bytes, objects, &leaves);
+    ret->leaves = leaves.items;
+    ret->leaf_count = (uint32_t)leaves.count;
+    al_retained(trunk->count, idom, order, reached, bytes, objects);
+    DF_TRY(al_preorder_make(trunk->count, idom, order, reached, bytes, &ret->order));
+    return rearrange(trunk, bytes, objects, ret);
+}
+
+static struct df_err *find_dominators(const struct gr_trunk_graph *graph, uint32_t root_count,
+                                      uint32_t *idom, uint32_t *order, uint32_t *ret_reached)
+{
+    DF_CLEANUP_FREE uint32_t *start = NULL;
+    DF_CLEANUP_FREE uint32_t *source = NULL;
+    struct al_csr reverse = {.count = graph->csr.count};
+
+    DF_TRY(al_csr_reverse(&graph->csr, &start, &source));
+    reverse.start = start;
+    reverse.target = source;
+    DF_TRY(
+        al_dominators(&graph->csr, &reverse, graph->roots, root_count, idom, order, ret_reached));
+#ifdef FI_SELF_CHECK
+    bool ok;
+    uint32_t row;
+
+    DF_TRY(al_dominators_check(&graph->csr, graph->roots, root_count, idom, &ok, &row));
+    assert(ok);
+#endif
+    return NULL;
+}
+
+struct df_err *fi_tree_make(const struct gr_trunk *trunk, const struct gr_trunk_graph *graph,
+                            struct fi_tree *ret)
+{
+    DF_CLEANUP_FREE uint32_t *idom = NULL;
+    DF_CLEANUP_FREE uint32_t *order = NULL;
+    uint32_t reached;
+
+    DF_TRY(df_array(trunk->count, sizeof(*idom), &idom));
+    DF_TRY(df_array(trunk->count, sizeof(*order), &order));
+    DF_TRY(find_dominators(graph, trunk->graph->root_node_count, idom, order, &reached));
+    return fi_tree_lay_out(trunk, idom, order, reached, ret);
+}
+
+void fi_tree_deinit(struct fi_tree *tree)
+{
+    al_preorder_deinit(&tree->order);
+    gr_column_deinit(&tree->retained);
+    free(tree->objects);
+    free(tree->leaves);
+    *tree = (struct fi_tree){0};
+}
+
+/* The place of a node of the trunk; AL_NONE when it is not reached. */
+static uint32_t place_of(const struct fi_analysis *analysis, uint32_t node)
+{
+    return analysis->tree.order.place[gr_trunk_row(&analysis->trunk, node)];
+}
+
+/* The only holder of a leaf; AL_NONE when that is not reached. */
+static uint32_t owner_of(const struct fi_analysis *analysis, uint32_t leaf)
+{
+    uint32_t owner = gr_only_referrer(analysis->graph, leaf);
+
+    return owner != AL_NONE && place_of(analysis, owner) != AL_NONE ? owner : AL_NONE;
+}
+
+uint32_t fi_idom(const struct fi_analysis *analysis, uint32_t node)
+{
+    const struct al_preorder *order = &analysis->tree.order;
+    uint32_t place;
+
+    if (!gr_in_trunk(&analysis->trunk, node))
+        return owner_of(analysis, node);
+    place = place_of(analysis, node);
+    if (place == AL_NONE)
+        return AL_NONE;
+    return order->above[place] == AL_NONE ? AL_ROOT : order->node[order->above[place]];
+}
+
+uint64_t fi_retained(const struct fi_analysis *analysis, uint32_t node)
+{
+    uint32_t place;
+
+    if (!gr_in_trunk(&analysis->trunk, node))
+        return gr_size(analysis->graph, node);
+    place = place_of(analysis, node);
+    return place == AL_NONE ? 0 : gr_column_get(&analysis->tree.retained, place);
+}
+
+uint32_t fi_retained_count(const struct fi_analysis *analysis, uint32_t node)
+{
+    uint32_t place;
+
+    if (!gr_in_trunk(&analysis->trunk, node))
+        return 1;
+    place = place_of(analysis, node);
+    return place == AL_NONE ? 0 : analysis->tree.objects[place];
+}
+
+struct fi_children fi_children(const struct fi_analysis *analysis, uint32_t node)
+{
+    const struct gr_graph *graph = analysis->graph;
+    struct fi_children children = {.analysis = analysis};
+    uint32_t place;
+
+    if (node == graph->count) {
+        children.end = analysis->tree.order.count;
+    } else if (gr_in_trunk(&analysis->trunk, node) &&
+               (place = place_of(analysis, node)) != AL_NONE) {
+        children.next = place + 1;
+        children.end = place + analysis->tree.order.span[place];
+        children.edge = graph->start[node];
+        children.edge_end = graph->start[node + 1];
+    }
+    return children;
+}
+
+bool fi_next_child(struct fi_children *children, uint32_t *ret)
+{
+    const struct fi_analysis *analysis = children->analysis;
+    const struct al_preorder *order = &analysis->tree.order;
+
+    if (children->next < children->end) {
+        *ret = order->node[children->next];
+        children->next += order->span[children->next];
+        return true;
+    }
+    while (children->edge < children->edge_end) {
+        *ret = analysis->graph->target[children->edge++];
+        if (!gr_in_trunk(&analysis->trunk, *ret))
+            return true;
+    }
+    return false;
+}
+
+static uint32_t kept_leaf(const struct fi_tree *tree, uint32_t node)
+{
+    uint32_t low = 0, high = tree->leaf_count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (tree->leaves[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < tree->leaf_count && tree->leaves[low].node == node ? tree->leaves[low].leaf
+                                                                    : AL_NONE;
+}
+
+static uint32_t largest_leaf(const struct fi_analysis *analysis, uint32_t node)
+{
+    const struct gr_graph *graph = analysis->graph;
+    uint64_t bytes;
+    uint32_t objects;
+
+    if (graph->start[node + 1] - graph->start[node] >= FI_MANY_REFERENCES)
+        return kept_leaf(&analysis->tree, node);
+    return weigh(&analysis->trunk, node, &bytes, &objects);
+}
+
+uint32_t fi_biggest_child(const struct fi_analysis *analysis, uint32_t node)
+{
+    struct fi_children children = fi_children(analysis, node);
+    uint32_t first = AL_NONE, leaf;
+    uint64_t retained, size;
+
+    if (children.next < children.end)
+        first = analysis->tree.order.node[children.next];
+    if (children.edge == children.edge_end)
+        return first;
+    leaf = largest_leaf(analysis, node);
+    if (leaf == AL_NONE || first == AL_NONE)
+        return leaf == AL_NONE ? first : leaf;
+    retained = fi_retained(analysis, first);
+    size = gr_size(analysis->graph, leaf);
+    return size > retained || (size == retained && leaf < first) ? leaf : first;
+}
+
+struct fi_walk fi_walk_down(const struct fi_analysis *analysis)
+{
+    return (struct fi_walk){.analysis = analysis};
+}
+
+struct fi_walk fi_walk_up(const struct fi_analysis *analysis)
+{
+    return (struct fi_walk){.analysis = analysis, .place = analysis->tree.order.count, .up = true};
+}
+
+static bool next_leaf(struct fi_walk *walk, uint32_t *ret)
+{
+    const struct fi_analysis *analysis = walk->analysis;
+
+    while (walk->leaf < analysis->graph->count) {
+        uint32_t node = walk->leaf++;
+
+        if (!gr_in_trunk(&analysis->trunk, node) && owner_of(analysis, node) != AL_NONE) {
+            *ret = node;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool fi_next_walked(struct fi_walk *walk, uint32_t *ret)
+{
+    const struct al_preorder *order = &walk->analysis->tree.order;
+
+    if (walk->up) {
+        if (next_leaf(walk, ret))
+            return true;
+        if (!walk->place)
+            return false;
+        *ret = order->node[--walk->place];
+        return true;
+    }
+    if (walk->place == order->count)
+        return next_leaf(walk, ret);
+    *ret = order->node[walk->place++];
+    return true;
+}
+
+struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint32_t *class_of,
+                                 uint32_t class_count, uint64_t *retained)
+{
+    DF_CLEANUP_FREE uint32_t *end = NULL;
+    const struct gr_graph *graph = analysis->graph;
+    const struct al_preorder *order = &analysis->tree.order;
+    struct al_classes classes = {.count = class_count, .sum = retained};
+
+    DF_TRY(df_array(class_count, sizeof(*end), &end));
+    classes.end = end;
+    memset(retained, 0, (size_t)class_count * sizeof(*retained));
+    for (uint32_t place = 0; place < order->count; place++) {
+        uint32_t v = order->node[place];
+
+        al_class_meet(&classes, class_of ? class_of[v] : gr_type(graph, v), place,
+                      order->span[place], gr_column_get(&analysis->tree.retained, place));
+        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
+            uint32_t w = graph->target[e];
+
+            if (!gr_in_trunk(&analysis->trunk, w))
+                al_class_meet(&classes, class_of ? class_of[w] : gr_type(graph, w), place, 0,
+                              gr_size(graph, w));
+        }
+    }
+    return NULL;
+}
