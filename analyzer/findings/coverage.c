@@ -53,18 +53,14 @@ static void fill_walks(struct fi_context *context, struct fi_coverage *coverage)
     const struct py_objects *objects = context->analysis->objects;
     uint64_t by_walk[WALKS] = {0};
     coverage->conservative_types =
-        fi_pool_array(context->pool, context->verdict->type_count, sizeof(struct fi_count));
-    const struct gr_graph *graph = context->analysis->graph;
-    uint32_t types = py_type_count(objects);
-    uint64_t *count = fi_pool_array(context->pool, types, sizeof(*count));
-    for (uint32_t node = 0; node < graph->count; node++)
-        count[gr_type(graph, node)]++;
-    for (uint32_t i = 0; i < types; i++) {
+        fi_pool_array(context->pool, context->census->types, sizeof(struct fi_count));
+    for (uint32_t i = 0; i < context->census->types; i++) {
         const struct py_type *type = py_type_at(objects, i);
-        by_walk[type->walk_kind % WALKS] += count[i];
+        uint64_t count = context->census->sums[i].count;
+        by_walk[type->walk_kind % WALKS] += count;
         if (type->walk_kind == PY_WALK_CONSERVATIVE)
             add(coverage->conservative_types, &coverage->conservative_type_count,
-                fi_pool_text(context->pool, type->name), count[i]);
+                fi_pool_text(context->pool, type->name), count);
     }
     coverage->by_walk = fi_pool_array(context->pool, WALKS, sizeof(struct fi_count));
     for (int walk = 0; walk < WALKS; walk++)

@@ -43,38 +43,27 @@ static bool with_finalizer(const struct fi_analysis *analysis, uint32_t node)
 
 /* Sums by type over the nodes that belong. Retained sizes come from the dominator tree, in which a
  * class's members below another member of it are not counted twice. */
-static struct df_err *sum(struct fi_context *context,
-                          bool (*belongs)(const struct fi_analysis *, uint32_t),
-                          struct by_type *sums, uint64_t *ret_total)
+static struct df_err *sum(struct fi_context *context, fi_belongs belongs, struct by_type *sums,
+                          uint64_t *ret_total)
 {
     const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    uint32_t types = py_type_count(analysis->objects);
-    uint32_t *class_of;
-    uint64_t *retained;
-    DF_TRY(df_array(graph->count, sizeof(*class_of), &class_of));
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    uint32_t count = 0;
+    DF_TRY(df_array(analysis->garbage + analysis->uncollectable, sizeof(*nodes), &nodes));
     for (uint32_t node = 0; node < graph->count; node++) {
-        class_of[node] = types; /* the rest */
         if (!belongs(analysis, node))
             continue;
-        uint32_t type = class_of[node] = context->named[gr_type(graph, node)];
+        uint32_t type = context->named[gr_type(graph, node)];
         sums->count[type]++;
         sums->shallow[type] += gr_size(graph, node);
-        ++*ret_total;
+        nodes[count++] = node;
     }
-    struct df_err *err = df_array((size_t)types + 1, sizeof(*retained), &retained);
-    if (!err && *ret_total)
-        err = fi_class_retained(analysis, class_of, types, retained);
-    for (uint32_t i = 0; !err && i < types; i++)
-        sums->retained[i] = retained[i];
-    if (!err)
-        free(retained);
-    free(class_of);
-    return err;
+    *ret_total = count;
+    return fi_named_retained(context, nodes, count, belongs, sums->retained);
 }
 
-static struct df_err *fill_rows(struct fi_context *context,
-                                bool (*belongs)(const struct fi_analysis *, uint32_t),
+static struct df_err *fill_rows(struct fi_context *context, fi_belongs belongs,
                                 uint64_t *ret_objects, struct fi_type_row **ret_rows,
                                 uint32_t *ret_count)
 {

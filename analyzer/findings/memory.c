@@ -225,21 +225,25 @@ static void add_size(void *context, uint64_t address, uint64_t size, enum py_buf
 }
 
 /* What arrays own is among the buffers of objects: it gets a row of its own. */
-static void split_arrays(struct ledger *ledger, const struct fi_analysis *analysis)
+static struct df_err *split_arrays(struct ledger *ledger, const struct fi_context *context)
 {
+    const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
     uint32_t types = py_type_count(analysis->objects), arrays = 0;
     uint8_t *is_array = df_xcalloc(types, 1);
     for (uint32_t i = 0; i < types; i++)
         arrays += is_array[i] = py_type_is_array(analysis->objects, i);
     uint64_t bytes = 0;
-    for (uint32_t node = 0; arrays && node < graph->count; node++)
-        if (is_array[gr_type(graph, node)])
-            py_buffers(analysis->objects, gr_address(graph, node), gr_type(graph, node), add_size,
-                       &bytes);
+    uint32_t *nodes = NULL, count = 0;
+    struct df_err *err = arrays ? fi_nodes_of(context, is_array, &nodes, &count) : NULL;
+    for (uint32_t i = 0; i < count && !err; i++)
+        py_buffers(analysis->objects, gr_address(graph, nodes[i]), gr_type(graph, nodes[i]),
+                   add_size, &bytes);
+    free(nodes);
     ledger->bytes[ARRAYS] = bytes < ledger->bytes[BUFFERS] ? bytes : ledger->bytes[BUFFERS];
     ledger->bytes[BUFFERS] -= ledger->bytes[ARRAYS];
     free(is_array);
+    return err;
 }
 
 /* What leads to tracemalloc's tables differs by version: they get a row of their own. */
@@ -317,7 +321,7 @@ struct df_err *fi_fill_memory(struct fi_context *context)
     ledger.objects = objects;
     if (graph->sweep)
         add_sweep(&ledger, graph->sweep);
-    split_arrays(&ledger, context->analysis);
+    DF_TRY(split_arrays(&ledger, context));
     split_tracemalloc(&ledger, context->analysis);
     count_objects(&ledger, graph);
     for (uint32_t i = 0; i < dump->core->segment_count; i++)

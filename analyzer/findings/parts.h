@@ -6,6 +6,7 @@
 #ifndef FI_PARTS_H
 #define FI_PARTS_H
 
+#include "analyzer/findings/census.h"
 #include "analyzer/findings/phrase.h"
 #include "analyzer/findings/pool.h"
 #include "analyzer/findings/verdict.h"
@@ -26,6 +27,7 @@ struct fi_context {
      * Per type: the first type of the same name, and its place in the order of names. */
     uint32_t *named, *rank;
     bool merged;               /* some types share a name */
+    struct fi_census *census;  /* NULL: none was made */
     struct fi_task_row *tasks; /* fi_fill_tasks's, for the rules */
     uint32_t task_count;
     struct df_map claims;        /* nodes that a rule has explained (rules.h), each plus 1 */
@@ -78,6 +80,14 @@ struct df_err *fi_held(const struct fi_analysis *analysis, uint32_t node, struct
                        uint64_t *ret_inner);
 /* "a dict of 30 000 `Row`", "an empty list", "a `shop.Cache`", "a module". */
 const char *fi_describe(struct fi_context *context, uint32_t node);
+
+/* Is a node one of those that are asked for? NULL: all are. */
+typedef bool (*fi_belongs)(const struct fi_analysis *analysis, uint32_t node);
+/* Adds to `retained` (per type, by named number; 0 before) what those of the nodes retain that
+ * belong and are below no other one of the same name; nodes: all that belong, of the types that are
+ * asked for. */
+struct df_err *fi_named_retained(const struct fi_context *context, const uint32_t *nodes,
+                                 uint32_t count, fi_belongs belongs, uint64_t *retained);
 
 /* Counts by type (one element per type, those of context->named used) as rows, biggest first; types
  * without objects are left out. */

@@ -18,7 +18,11 @@ static struct df_err *fill(struct fi_analysis *analysis, const char *core_path,
 
     fi_fill_process(&context);
     fi_name_types(&context);
-    DF_TRY(fi_fill_types(&context));
+    DF_TRY(fi_census_make(analysis->graph, py_type_count(analysis->objects), &context.census));
+    struct df_err *err = fi_fill_types(&context);
+    fi_census_free(DF_TAKE(context.census));
+    if (err)
+        return err;
     profile->path = verdict.core.path;
     profile->executable = verdict.core.executable;
     profile->machine = verdict.core.machine;

@@ -330,12 +330,12 @@ static void keep_groups(struct fi_context *context, struct found *found)
 
 struct df_err *fi_fill_tasks(struct fi_context *context)
 {
-    const struct gr_graph *graph = context->analysis->graph;
     uint32_t types = py_type_count(context->analysis->objects);
     DF_CLEANUP_FREE uint8_t *is_task = df_xcalloc(types, 1);
     DF_CLEANUP_FREE struct task *task = df_xcalloc(1, sizeof(*task));
     struct found found = {0};
     struct df_map groups;
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
     uint32_t total = 0;
     for (uint32_t i = 0; i < types; i++) {
         bool is;
@@ -343,13 +343,12 @@ struct df_err *fi_fill_tasks(struct fi_context *context)
                                   py_type_at(context->analysis->objects, i), &is) &&
                      is;
     }
-    for (uint32_t node = 0; node < graph->count; node++)
-        total += is_task[gr_type(graph, node)];
+    DF_TRY(fi_nodes_of(context, is_task, &nodes, &total));
     context->tasks = fi_pool_array(context->pool, total, sizeof(*context->tasks));
     df_map_init(&groups);
-    for (uint32_t node = 0; node < graph->count && total; node++) {
+    for (uint32_t i = 0; i < total; i++) {
         bool added;
-        if (!is_task[gr_type(graph, node)] || !read_task(context->analysis, node, task))
+        if (!read_task(context->analysis, nodes[i], task))
             continue;
         uint32_t row =
             df_map_add(&groups, key_of(context->analysis, task), (uint32_t)found.count, &added);
@@ -357,7 +356,7 @@ struct df_err *fi_fill_tasks(struct fi_context *context)
             add_group(context, task, &found);
         add_to_group(context, task, &found.items[row]);
         count_state(&context->verdict->tasks, task);
-        context->tasks[context->task_count++] = (struct fi_task_row){node, row};
+        context->tasks[context->task_count++] = (struct fi_task_row){nodes[i], row};
     }
     df_map_deinit(&groups);
     keep_groups(context, &found);

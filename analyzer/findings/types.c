@@ -8,6 +8,8 @@
 
 #include "dumpfmt/base/mem.h"
 
+#define CLIMBS 4 /* steps up the dominator tree for each object, on average, and no more */
+
 static int compare_names(const void *left, const void *right, void *data)
 {
     const struct py_objects *objects = data;
@@ -68,36 +70,85 @@ uint32_t fi_type_rows(struct fi_context *context, const uint64_t *count, const u
     return used;
 }
 
-/* Retained sizes by name: those by type, unless types share a name. */
-static struct df_err *retained_by_name(struct fi_context *context, uint64_t *retained)
+static void add(uint64_t *sum, uint64_t bytes)
+{
+    if (__builtin_add_overflow(*sum, bytes, sum))
+        *sum = UINT64_MAX;
+}
+
+/* Has it a dominator that belongs and bears the same name? Takes from *steps what it climbs. */
+static bool is_below_another(const struct fi_context *context, uint32_t node, fi_belongs belongs,
+                             uint64_t *steps)
 {
     const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    uint32_t types = py_type_count(analysis->objects);
-    if (!context->merged) {
-        memcpy(retained, analysis->type_retained, analysis->type_count * sizeof(*retained));
-        return NULL;
-    }
-    uint32_t *class_of;
-    DF_TRY(df_array(graph->count, sizeof(*class_of), &class_of));
-    for (uint32_t node = 0; node < graph->count; node++)
-        class_of[node] = context->named[gr_type(graph, node)];
+    uint32_t named = context->named[gr_type(graph, node)];
+    for (uint32_t at = fi_idom(analysis, node); at < graph->count && *steps;
+         at = fi_idom(analysis, at), --*steps)
+        if (context->named[gr_type(graph, at)] == named && (!belongs || belongs(analysis, at)))
+            return true;
+    return false;
+}
+
+/* The same by a pass over all, where many stand deep. */
+static struct df_err *retained_of_all(const struct fi_context *context, const uint32_t *nodes,
+                                      uint32_t count, uint64_t *retained)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t types = py_type_count(analysis->objects), *class_of;
+    DF_TRY(df_array(analysis->graph->count, sizeof(*class_of), &class_of));
+    for (uint32_t node = 0; node < analysis->graph->count; node++)
+        class_of[node] = types; /* of none */
+    for (uint32_t i = 0; i < count; i++)
+        class_of[nodes[i]] = context->named[gr_type(analysis->graph, nodes[i])];
     struct df_err *err = fi_class_retained(analysis, class_of, types, retained);
     free(class_of);
     return err;
 }
 
+struct df_err *fi_named_retained(const struct fi_context *context, const uint32_t *nodes,
+                                 uint32_t count, fi_belongs belongs, uint64_t *retained)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint64_t steps = CLIMBS * (uint64_t)analysis->graph->count;
+    for (uint32_t i = 0; i < count && steps; i++)
+        if (fi_idom(analysis, nodes[i]) != AL_NONE &&
+            !is_below_another(context, nodes[i], belongs, &steps))
+            add(&retained[context->named[gr_type(analysis->graph, nodes[i])]],
+                fi_retained(analysis, nodes[i]));
+    return steps || !count ? NULL : retained_of_all(context, nodes, count, retained);
+}
+
+/* Retained sizes by name: those by type, unless types share a name. */
+static struct df_err *retained_by_name(struct fi_context *context, uint64_t *retained)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    uint32_t types = py_type_count(analysis->objects), count = 0;
+    DF_CLEANUP_FREE uint8_t *shared = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint64_t *of_shared = df_xcalloc(types, sizeof(*of_shared));
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    memcpy(retained, analysis->type_retained, analysis->type_count * sizeof(*retained));
+    for (uint32_t i = 0; i < types; i++)
+        if (context->named[i] != i)
+            shared[i] = shared[context->named[i]] = 1;
+    if (context->merged)
+        DF_TRY(fi_nodes_of(context, shared, &nodes, &count));
+    DF_TRY(fi_named_retained(context, nodes, count, NULL, of_shared));
+    for (uint32_t i = 0; i < types; i++)
+        if (shared[i])
+            retained[i] = of_shared[i];
+    return NULL;
+}
+
 struct df_err *fi_fill_types(struct fi_context *context)
 {
-    const struct gr_graph *graph = context->analysis->graph;
     uint32_t types = py_type_count(context->analysis->objects);
     DF_CLEANUP_FREE uint64_t *count = df_xcalloc(types, sizeof(uint64_t));
     DF_CLEANUP_FREE uint64_t *shallow = df_xcalloc(types, sizeof(uint64_t));
     DF_CLEANUP_FREE uint64_t *retained = df_xcalloc(types, sizeof(uint64_t));
-    for (uint32_t node = 0; node < graph->count; node++) {
-        uint32_t type = context->named[gr_type(graph, node)];
-        count[type]++;
-        shallow[type] += gr_size(graph, node);
+    for (uint32_t i = 0; i < context->census->types; i++) {
+        count[context->named[i]] += context->census->sums[i].count;
+        shallow[context->named[i]] += context->census->sums[i].shallow;
     }
     DF_TRY(retained_by_name(context, retained));
     context->verdict->type_count =

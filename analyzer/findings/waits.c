@@ -213,11 +213,17 @@ static void find_locks(struct fi_waits *waits)
     if (waits->locks_known)
         return;
     waits->locks_known = true;
-    for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        const char *type = fi_type_name(analysis, node);
-        bool owned = !strcmp(type, "_thread.RLock");
-        if (!owned && strcmp(type, "_thread.lock") != 0)
-            continue;
+    uint32_t types = py_type_count(analysis->objects), count = 0;
+    DF_CLEANUP_FREE uint8_t *kinds = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    for (uint32_t i = 0; i < types; i++) {
+        const char *type = py_type_at(analysis->objects, i)->name;
+        kinds[i] = !strcmp(type, "_thread.RLock") ? 2 : !strcmp(type, "_thread.lock");
+    }
+    df_err_free(fi_nodes_of(waits->context, kinds, &nodes, &count));
+    for (uint32_t i = 0; i < count && nodes; i++) {
+        uint32_t node = nodes[i];
+        bool owned = kinds[gr_type(analysis->graph, node)] == 2;
         uint64_t place = lock_place(&reader, gr_address(analysis->graph, node),
                                     owned ? PY_F_rlock_lock : PY_F_lock_lock);
         if (place)
@@ -310,12 +316,17 @@ static void find_descriptors(struct fi_waits *waits)
     DF_CLEANUP_FREE uint8_t *kinds = df_xcalloc(types, 1);
     for (uint32_t i = 0; i < types; i++)
         kinds[i] = (uint8_t)py_open_kind(analysis->objects, py_type_at(analysis->objects, i));
-    for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        uint8_t kind = kinds[gr_type(analysis->graph, node)];
+    for (uint32_t i = 0; i < types; i++)
+        if (kinds[i] != PY_OPEN_FILE && kinds[i] != PY_OPEN_SOCKET)
+            kinds[i] = 0;
+    uint32_t count = 0;
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    df_err_free(fi_nodes_of(waits->context, kinds, &nodes, &count));
+    for (uint32_t i = 0; i < count && nodes; i++) {
+        uint32_t node = nodes[i];
         struct py_open open;
-        if ((kind == PY_OPEN_FILE || kind == PY_OPEN_SOCKET) &&
-            py_open_read(analysis->objects, gr_address(analysis->graph, node),
-                         (enum py_open_kind)kind, &open) &&
+        if (py_open_read(analysis->objects, gr_address(analysis->graph, node),
+                         (enum py_open_kind)kinds[gr_type(analysis->graph, node)], &open) &&
             open.descriptor >= 0)
             df_map_set(&waits->descriptors, (uint64_t)open.descriptor + 1, node);
     }

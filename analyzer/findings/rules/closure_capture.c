@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "dumpfmt/base/mem.h"
+
 #define LEAST 100
 #define MOSTLY 0.5 /* of the suspect's weight hangs on functions */
 
@@ -40,17 +42,17 @@ static uint32_t captured_type(const struct fi_analysis *analysis, uint32_t funct
 }
 
 /* Functions below a container: its elements, or those of what is in it. */
-static void find_functions(const struct fi_analysis *analysis, uint32_t node, int depth,
-                           struct captured *captured)
+static void find_functions(const struct fi_analysis *analysis, const uint8_t *is_function,
+                           uint32_t node, int depth, struct captured *captured)
 {
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
         uint32_t item = graph->target[e];
         if (fi_idom(analysis, item) != node)
             continue;
-        if (strcmp(fi_type_name(analysis, item), "function") != 0) {
+        if (!is_function[gr_type(graph, item)]) {
             if (depth)
-                find_functions(analysis, item, depth - 1, captured);
+                find_functions(analysis, is_function, item, depth - 1, captured);
             continue;
         }
         captured->functions++;
@@ -98,12 +100,17 @@ static void accuse_variable(struct fi_context *context, const struct fi_rule *ru
 
 struct df_err *fi_ask_closure_capture(struct fi_context *context, const struct fi_rule *rule)
 {
+    const struct py_objects *objects = context->analysis->objects;
+    uint32_t types = py_type_count(objects);
+    DF_CLEANUP_FREE uint8_t *is_function = df_xcalloc(types, 1);
+    for (uint32_t i = 0; i < types; i++)
+        is_function[i] = !strcmp(py_type_at(objects, i)->name, "function");
     for (uint32_t i = 0; i < context->suspect_count; i++) {
         const struct fi_suspect *suspect = &context->suspects[i];
         if (fi_is_explained(context, suspect))
             continue;
         struct captured captured = {.type = PY_NO_TYPE};
-        find_functions(context->analysis, suspect->node, 2, &captured);
+        find_functions(context->analysis, is_function, suspect->node, 2, &captured);
         const char *name = fi_closure_variable(context, suspect);
         if (captured.functions >= LEAST &&
             (double)captured.retained >= MOSTLY * (double)suspect->semantic)

@@ -168,18 +168,23 @@ static bool matches(const struct fi_context *context, const struct fi_suspect *s
 }
 
 /* The longest list of a class: its length, and the type of its elements. */
-static uint64_t longest(const struct fi_analysis *analysis, const char *name, const char **ret_type)
+static uint64_t longest(const struct fi_context *context, const char *name, const char **ret_type)
 {
+    const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
+    struct py_reader reader = py_reader(analysis->py);
     uint64_t best = 0;
-    uint32_t wanted = PY_NO_TYPE, item = AL_NONE;
-    for (uint32_t i = 0; i < py_type_count(analysis->objects); i++)
-        if (!strcmp(py_type_at(analysis->objects, i)->name, name))
-            wanted = i;
-    for (uint32_t node = 0; node < graph->count; node++) {
-        struct py_reader reader = py_reader(analysis->py);
-        if (gr_type(graph, node) != wanted)
-            continue;
+    uint32_t types = py_type_count(analysis->objects), item = AL_NONE, count = 0;
+    DF_CLEANUP_FREE uint8_t *wanted = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    for (uint32_t i = types; i-- > 0;)
+        if (!strcmp(py_type_at(analysis->objects, i)->name, name)) {
+            wanted[i] = 1;
+            break;
+        }
+    df_err_free(fi_nodes_of(context, wanted, &nodes, &count));
+    for (uint32_t i = 0; i < count && nodes; i++) {
+        uint32_t node = nodes[i];
         int64_t length = py_ob_size(&reader, gr_address(graph, node));
         if (length > 0 && (uint64_t)length <= graph->edge_count && (uint64_t)length > best) {
             best = (uint64_t)length;
@@ -199,7 +204,7 @@ static void accuse(struct fi_context *context, const struct row *row,
     struct fi_rule rule = {.name = row->rule};
     struct fi_charge charge = {.what = row->what, .advice = row->advice, .bounded = row->bounded};
     if (row->longest)
-        charge.count = longest(context->analysis, row->longest, &charge.type);
+        charge.count = longest(context, row->longest, &charge.type);
     charge.type = fi_pool_text(context->pool, charge.type);
     fi_accuse(context, &rule, suspect, &charge);
 }

@@ -21,43 +21,60 @@ static const char advice[] =
     "Whoever adds a listener must remove it: look for the missing disconnect, unsubscribe or "
     "unregister; or hold listeners weakly (weakref.WeakMethod, weakref.WeakSet).";
 
-static bool is_callback(const struct fi_analysis *analysis, uint32_t node)
+struct asker {
+    const struct fi_analysis *analysis;
+    uint8_t *is_callback; /* per type */
+};
+
+/* Malloc'ed, one for each type. */
+static uint8_t *callback_types(const struct fi_analysis *analysis)
 {
     static const char *const names[] = {"method", "functools.partial", "functools.partialmethod",
                                         "weakref.WeakMethod", NULL};
-    return fi_is_a(analysis, node, names);
+    uint32_t types = py_type_count(analysis->objects);
+    uint8_t *right = df_xcalloc(types, 1);
+    for (uint32_t i = 0; i < types; i++)
+        right[i] = fi_type_is_a(analysis, py_type_at(analysis->objects, i), names);
+    return right;
+}
+
+static bool is_callback(const struct asker *asker, uint32_t node)
+{
+    return asker->is_callback[gr_type(asker->analysis->graph, node)];
 }
 
 /* How many elements of a container (or of those in it) are callbacks, and how many there are. */
-static void count_callbacks(const struct fi_analysis *analysis, uint32_t node, int depth,
+static void count_callbacks(const struct asker *asker, uint32_t node, int depth,
                             uint64_t *ret_callbacks, uint64_t *ret_all)
 {
+    const struct fi_analysis *analysis = asker->analysis;
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
         uint32_t item = graph->target[e];
-        if (is_callback(analysis, item)) {
+        if (is_callback(asker, item)) {
             ++*ret_callbacks;
             ++*ret_all;
         } else if (fi_idom(analysis, item) == node) {
             uint64_t before = *ret_all;
             if (depth)
-                count_callbacks(analysis, item, depth - 1, ret_callbacks, ret_all);
+                count_callbacks(asker, item, depth - 1, ret_callbacks, ret_all);
             *ret_all += *ret_all == before;
         }
     }
 }
 
 /* "`method`": what the callbacks below a container are. */
-static const char *callback_type(const struct fi_analysis *analysis, uint32_t node, int depth)
+static const char *callback_type(const struct asker *asker, uint32_t node, int depth)
 {
+    const struct fi_analysis *analysis = asker->analysis;
     const struct gr_graph *graph = analysis->graph;
     const char *found = NULL;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1] && !found; e++) {
         uint32_t item = graph->target[e];
-        if (is_callback(analysis, item))
+        if (is_callback(asker, item))
             found = fi_type_name(analysis, item);
         else if (depth && fi_idom(analysis, item) == node)
-            found = callback_type(analysis, item, depth - 1);
+            found = callback_type(asker, item, depth - 1);
     }
     return found;
 }
@@ -103,14 +120,14 @@ static const char *of_listeners(struct fi_context *context, const struct fi_susp
 }
 
 static void accuse(struct fi_context *context, const struct fi_rule *rule,
-                   const struct fi_suspect *suspect, uint64_t callbacks)
+                   const struct asker *asker, const struct fi_suspect *suspect, uint64_t callbacks)
 {
     const char *place = fi_place_phrase(context, suspect);
     struct fi_charge charge = {.advice = advice};
     charge.what = callbacks ? fi_pool_format(context->pool, "%s that keeps %s callbacks (`%s`)",
                                              fi_container_phrase(context, suspect),
                                              fi_number_phrase(callbacks).text,
-                                             callback_type(context->analysis, suspect->node, 2))
+                                             callback_type(asker, suspect->node, 2))
                             : fi_pool_format(context->pool, "%s of listeners%s%s",
                                              of_listeners(context, suspect), place ? ", " : "",
                                              place ? place : "");
@@ -119,18 +136,19 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
 
 struct df_err *fi_ask_listeners(struct fi_context *context, const struct fi_rule *rule)
 {
-    const struct fi_analysis *analysis = context->analysis;
+    DF_CLEANUP_FREE uint8_t *of_callbacks = callback_types(context->analysis);
+    struct asker asker = {.analysis = context->analysis, .is_callback = of_callbacks};
     for (uint32_t i = 0; i < context->suspect_count; i++) {
         const struct fi_suspect *suspect = &context->suspects[i];
         if (fi_is_explained(context, suspect) || suspect->itself)
             continue;
         uint64_t callbacks = 0, all = 0;
-        count_callbacks(analysis, suspect->node, 2, &callbacks, &all);
+        count_callbacks(&asker, suspect->node, 2, &callbacks, &all);
         if (callbacks >= LEAST && callbacks >= MOSTLY * all)
-            accuse(context, rule, suspect, callbacks);
+            accuse(context, rule, &asker, suspect, callbacks);
         else if (suspect->held.count >= LEAST && named_so(suspect->path) &&
                  suspect->held.type != PY_NO_TYPE && strcmp(suspect->held_name, "function") != 0)
-            accuse(context, rule, suspect, 0);
+            accuse(context, rule, &asker, suspect, 0);
     }
     return NULL;
 }

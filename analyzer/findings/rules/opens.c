@@ -139,15 +139,12 @@ struct df_err *fi_ask_opens(struct fi_context *context, const struct fi_rule *ru
     DF_CLEANUP_FREE uint32_t *nodes = NULL;
     for (uint32_t i = 0; i < types; i++)
         right[i] = py_open_kind(analysis->objects, py_type_at(analysis->objects, i)) == words->kind;
-    for (uint32_t node = 0; node < graph->count; node++)
-        total += right[gr_type(graph, node)];
-    DF_TRY(df_array(total, sizeof(*nodes), &nodes));
-    for (uint32_t node = 0; node < graph->count; node++) {
+    DF_TRY(fi_nodes_of(context, right, &nodes, &total));
+    for (uint32_t i = 0; i < total; i++) {
         struct py_open open;
-        if (right[gr_type(graph, node)] &&
-            py_open_read(analysis->objects, gr_address(graph, node), words->kind, &open) &&
-            !(words->cared_for && words->cared_for(context, node)))
-            nodes[count++] = node;
+        if (py_open_read(analysis->objects, gr_address(graph, nodes[i]), words->kind, &open) &&
+            !(words->cared_for && words->cared_for(context, nodes[i])))
+            nodes[count++] = nodes[i];
     }
     struct fi_piles piles;
     DF_TRY(fi_piles_find(context, nodes, count, words->least, &piles));

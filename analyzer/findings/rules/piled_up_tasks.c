@@ -344,12 +344,13 @@ static struct df_err *ask_loose(struct loose *loose, const struct fi_rule *rule)
     uint32_t types = py_type_count(analysis->objects);
     DF_CLEANUP_FREE uint8_t *right = df_xcalloc(types, 1);
     DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    uint32_t count;
     for (uint32_t i = 0; i < types; i++)
         right[i] = py_is_coroutine(py_type_at(analysis->objects, i));
-    for (uint32_t node = 0; node < analysis->graph->count; node++)
-        if (right[gr_type(analysis->graph, node)] && !fi_is_garbage(analysis, node))
-            add_loose(loose, node);
-    DF_TRY(df_array(loose->nodes.count, sizeof(*nodes), &nodes));
+    DF_TRY(fi_nodes_of(loose->context, right, &nodes, &count));
+    for (uint32_t i = 0; i < count; i++)
+        if (!fi_is_garbage(analysis, nodes[i]))
+            add_loose(loose, nodes[i]);
     for (int told = 0; told < MAX_GROUPS; told++) {
         uint32_t row = largest_kind(loose);
         if (row == AL_NONE)

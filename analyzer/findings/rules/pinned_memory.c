@@ -55,16 +55,19 @@ static uint32_t owner_of(const struct fi_analysis *analysis, uint32_t node, uint
     return AL_NONE;
 }
 
-static void collect(struct search *search)
+static struct df_err *collect(struct search *search)
 {
     const struct fi_analysis *analysis = search->context->analysis;
-    uint32_t types = py_type_count(analysis->objects);
-    uint8_t *arrays = df_xcalloc(types, 1);
+    uint32_t types = py_type_count(analysis->objects), count;
+    DF_CLEANUP_FREE uint8_t *arrays = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
     for (uint32_t i = 0; i < types; i++)
         arrays[i] = py_type_is_array(analysis->objects, i);
-    for (uint32_t node = 0; node < analysis->graph->count; node++) {
+    DF_TRY(fi_nodes_of(search->context, arrays, &nodes, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t node = nodes[i];
         uint64_t bytes;
-        if (!arrays[gr_type(analysis->graph, node)] || fi_is_garbage(analysis, node))
+        if (fi_is_garbage(analysis, node))
             continue;
         uint32_t owner = owner_of(analysis, node, &bytes);
         if (owner == AL_NONE)
@@ -79,7 +82,7 @@ static void collect(struct search *search)
                                    &search->owners.items[at].shown))
             search->owners.items[at].shown = UINT64_MAX;
     }
-    free(arrays);
+    return NULL;
 }
 
 /* Nobody but views has it: each holder is one, and so many of them. */
@@ -138,7 +141,7 @@ struct df_err *fi_ask_pinned_memory(struct fi_context *context, const struct fi_
     struct search search = {.context = context};
     uint64_t pinned = 0, whole = 0, most = 0;
     df_map_init(&search.index);
-    collect(&search);
+    struct df_err *err = collect(&search);
     for (size_t i = 0; i < search.owners.count; i++) {
         uint64_t bytes = unseen(analysis, &search.owners.items[i]);
         if (!bytes)
@@ -156,5 +159,5 @@ struct df_err *fi_ask_pinned_memory(struct fi_context *context, const struct fi_
     df_map_deinit(&search.index);
     free(search.owners.items);
     free(search.views.items);
-    return NULL;
+    return err;
 }

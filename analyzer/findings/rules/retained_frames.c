@@ -122,14 +122,11 @@ struct df_err *fi_ask_retained_frames(struct fi_context *context, const struct f
     for (uint32_t i = 0; i < types; i++)
         right[i] = is_traceback(py_type_at(analysis->objects, i)) ||
                    !strcmp(py_type_at(analysis->objects, i)->name, "frame");
-    for (uint32_t node = 0; node < graph->count; node++)
-        total += right[gr_type(graph, node)];
-    DF_TRY(df_array(total, sizeof(*nodes), &nodes));
-    for (uint32_t node = 0; node < graph->count; node++)
-        if (right[gr_type(graph, node)] && !fi_is_garbage(analysis, node) &&
-            !goes_with_another(analysis, node) && !runs(analysis->py, gr_address(graph, node)) &&
-            !is_suspended(analysis, node))
-            nodes[count++] = node;
+    DF_TRY(fi_nodes_of(context, right, &nodes, &total));
+    for (uint32_t i = 0; i < total; i++)
+        if (!fi_is_garbage(analysis, nodes[i]) && !goes_with_another(analysis, nodes[i]) &&
+            !runs(analysis->py, gr_address(graph, nodes[i])) && !is_suspended(analysis, nodes[i]))
+            nodes[count++] = nodes[i];
     struct fi_piles piles;
     DF_TRY(fi_piles_find(context, nodes, count, LEAST, &piles));
     for (uint32_t i = 0; i < piles.count; i++)

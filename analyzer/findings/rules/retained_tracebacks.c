@@ -156,15 +156,15 @@ static void accuse_single(struct fi_context *context, const struct fi_rule *rule
 struct df_err *fi_ask_retained_tracebacks(struct fi_context *context, const struct fi_rule *rule)
 {
     const struct fi_analysis *analysis = context->analysis;
-    const struct gr_graph *graph = analysis->graph;
+    uint32_t types = py_type_count(analysis->objects), total, count = 0;
+    DF_CLEANUP_FREE uint8_t *right = df_xcalloc(types, 1);
     DF_CLEANUP_FREE uint32_t *nodes = NULL;
-    uint32_t total = 0, count = 0;
-    for (uint32_t node = 0; node < graph->count; node++)
-        total += py_is_exception(fi_type(analysis, node));
-    DF_TRY(df_array(total, sizeof(*nodes), &nodes));
-    for (uint32_t node = 0; node < graph->count && total; node++)
-        if (py_is_exception(fi_type(analysis, node)) && is_kept(analysis, node))
-            nodes[count++] = node;
+    for (uint32_t i = 0; i < types; i++)
+        right[i] = py_is_exception(py_type_at(analysis->objects, i));
+    DF_TRY(fi_nodes_of(context, right, &nodes, &total));
+    for (uint32_t i = 0; i < total; i++)
+        if (is_kept(analysis, nodes[i]))
+            nodes[count++] = nodes[i];
     struct fi_piles piles;
     DF_TRY(fi_piles_find(context, nodes, count, LEAST, &piles));
     for (uint32_t i = 0; i < piles.count; i++)

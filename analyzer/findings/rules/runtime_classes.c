@@ -8,24 +8,31 @@
 #include "analyzer/findings/rules/accuse.h"
 #include "analyzer/findings/rules/places.h"
 #include "analyzer/findings/rules/namesakes.h"
+#include "dumpfmt/base/mem.h"
 
 #define LEAST 200
 #define SHARE 50 /* and a fiftieth of the heap */
 
-static struct fi_namesakes find_classes(const struct fi_analysis *analysis)
+static struct df_err *find_classes(const struct fi_context *context, struct fi_namesakes *classes)
 {
+    const struct fi_analysis *analysis = context->analysis;
     const struct gr_graph *graph = analysis->graph;
-    struct fi_namesakes classes = {0};
-    for (uint32_t node = 0; node < graph->count; node++) {
-        const struct py_type *meta = py_type_at(analysis->objects, gr_type(graph, node));
-        if (!(meta->flags & PY_TPFLAGS_TYPE) || fi_is_garbage(analysis, node))
+    uint32_t types = py_type_count(analysis->objects), count;
+    DF_CLEANUP_FREE uint8_t *right = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    for (uint32_t i = 0; i < types; i++)
+        right[i] = (py_type_at(analysis->objects, i)->flags & PY_TPFLAGS_TYPE) != 0;
+    DF_TRY(fi_nodes_of(context, right, &nodes, &count));
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t node = nodes[i];
+        if (fi_is_garbage(analysis, node))
             continue;
         uint32_t own = py_type_index(analysis->objects, gr_address(graph, node));
         if (own == PY_NO_TYPE || !(py_type_at(analysis->objects, own)->flags & PY_TPFLAGS_HEAPTYPE))
             continue;
-        fi_namesake_add(&classes, py_type_at(analysis->objects, own)->name, node);
+        fi_namesake_add(classes, py_type_at(analysis->objects, own)->name, node);
     }
-    return classes;
+    return NULL;
 }
 
 /* The suspect that holds most of these classes; NULL. */
@@ -93,7 +100,8 @@ static void accuse(struct fi_context *context, const struct fi_rule *rule,
 
 struct df_err *fi_ask_runtime_classes(struct fi_context *context, const struct fi_rule *rule)
 {
-    struct fi_namesakes classes = find_classes(context->analysis);
+    struct fi_namesakes classes = {0};
+    DF_TRY(find_classes(context, &classes));
     fi_namesakes_judge(context, rule, &classes, LEAST, SHARE, accuse);
     return NULL;
 }
