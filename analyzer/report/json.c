@@ -297,13 +297,17 @@ static json_t *findings(const struct fi_verdict *verdict)
 /* Members in the order of the schema; each belongs to the sections whose bits it has. */
 #define SECTION(section) (1u << (section))
 
-static void add(json_t *report, unsigned wanted, unsigned sections, const char *name, json_t *value)
+static bool wants(unsigned wanted, unsigned sections)
 {
-    if (wanted & (sections | SECTION(RP_REPORT)))
-        json_object_set_new(report, name, value);
-    else
-        json_decref(value);
+    return wanted & (sections | SECTION(RP_REPORT));
 }
+
+/* Makes the value only when it is wanted. */
+#define ADD(report, wanted, sections, name, value)        \
+    do {                                                  \
+        if (wants(wanted, sections))                      \
+            json_object_set_new((report), (name), value); \
+    } while (0)
 
 struct df_err *rp_json(FILE *stream, const struct fi_verdict *verdict, enum rp_section section)
 {
@@ -313,20 +317,20 @@ struct df_err *rp_json(FILE *stream, const struct fi_verdict *verdict, enum rp_s
     if (!report)
         return df_err_nomem();
     unsigned process = SECTION(RP_MEMORY);
-    add(report, wanted, process, "core", core(&verdict->core));
-    add(report, wanted, process | SECTION(RP_GARBAGE), "python", python(&verdict->python));
-    add(report, wanted, process, "coverage", coverage(&verdict->coverage));
+    ADD(report, wanted, process, "core", core(&verdict->core));
+    ADD(report, wanted, process | SECTION(RP_GARBAGE), "python", python(&verdict->python));
+    ADD(report, wanted, process, "coverage", coverage(&verdict->coverage));
     if (verdict->coverage.verified) /* the section may not be among those wanted: then nowhere */
         json_object_set_new(json_object_get(report, "coverage"), "verified",
                             rp_json_text(verdict->coverage.verified));
-    add(report, wanted, SECTION(RP_MEMORY), "memory", memory(&verdict->memory));
-    add(report, wanted, SECTION(RP_TYPES) | SECTION(RP_RETAINED), "types",
+    ADD(report, wanted, SECTION(RP_MEMORY), "memory", memory(&verdict->memory));
+    ADD(report, wanted, SECTION(RP_TYPES) | SECTION(RP_RETAINED), "types",
         type_rows(verdict->types, verdict->type_count));
-    add(report, wanted, SECTION(RP_RETAINED), "dominators", dominators(verdict));
-    add(report, wanted, SECTION(RP_CYCLES), "cycles", cycles(&verdict->cycles));
-    add(report, wanted, SECTION(RP_GARBAGE), "garbage", garbage(&verdict->garbage));
-    add(report, wanted, SECTION(RP_THREADS), "threads", threads(verdict));
-    add(report, wanted, SECTION(RP_TASKS), "tasks", rp_json_tasks(&verdict->tasks));
-    add(report, wanted, SECTION(RP_FINDINGS), "findings", findings(verdict));
+    ADD(report, wanted, SECTION(RP_RETAINED), "dominators", dominators(verdict));
+    ADD(report, wanted, SECTION(RP_CYCLES), "cycles", cycles(&verdict->cycles));
+    ADD(report, wanted, SECTION(RP_GARBAGE), "garbage", garbage(&verdict->garbage));
+    ADD(report, wanted, SECTION(RP_THREADS), "threads", threads(verdict));
+    ADD(report, wanted, SECTION(RP_TASKS), "tasks", rp_json_tasks(&verdict->tasks));
+    ADD(report, wanted, SECTION(RP_FINDINGS), "findings", findings(verdict));
     return rp_json_write(stream, report);
 }

@@ -38,11 +38,11 @@ json_t *rp_json_texts(const char *const *texts, uint32_t count)
     return array;
 }
 
-/* Jansson escapes C0 only. Others occur in strings alone, so they can be escaped in its output, which
- * comes in pieces that do not part characters. */
+/* Jansson escapes C0 only. Others occur in strings alone, so they can be escaped in its output,
+ * which comes in pieces that do not part characters. */
 static int write_escaped(const char *buffer, size_t size, void *context)
 {
-    FILE *stream = context;
+    FILE *stream = context; /* locked by who calls json_dump_callback: pieces are small and many */
     size_t at = 0, done = 0;
     while (at < size) {
         uint32_t code_point = (unsigned char)buffer[at];
@@ -56,14 +56,14 @@ static int write_escaped(const char *buffer, size_t size, void *context)
                 code_point = code_point << 6 | ((unsigned char)buffer[at + i] & 0x3F);
         }
         if (code_point >= 0x7F && rp_utf8_is_control(code_point)) {
-            fwrite(buffer + done, 1, at - done, stream);
+            fwrite_unlocked(buffer + done, 1, at - done, stream);
             fprintf(stream, "\\u%04" PRIX32, code_point);
             done = at + step;
         }
         at += step;
     }
-    fwrite(buffer + done, 1, size - done, stream);
-    return ferror(stream) ? -1 : 0;
+    fwrite_unlocked(buffer + done, 1, size - done, stream);
+    return ferror_unlocked(stream) ? -1 : 0;
 }
 
 struct df_err *rp_json_write(FILE *stream, json_t *value)
@@ -71,7 +71,9 @@ struct df_err *rp_json_write(FILE *stream, json_t *value)
     errno = 0;
     if (!value)
         return df_err_nomem();
+    flockfile(stream);
     int failed = json_dump_callback(value, write_escaped, stream, JSON_INDENT(2));
+    funlockfile(stream);
     json_decref(value);
     if (failed || fputc('\n', stream) == EOF)
         return df_err_new(DF_ERR_IO, "the output cannot be written: %s",

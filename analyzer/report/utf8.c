@@ -60,12 +60,24 @@ int rp_utf8_is_control(uint32_t code_point)
            (code_point >= 0x2066 && code_point <= 0x2069);
 }
 
+/* Nearly all texts are: what is printable of ASCII, to its end. */
+static size_t plain_length(const char *text)
+{
+    size_t length = 0;
+    while (text[length] >= 0x20 && text[length] < 0x7F)
+        length++;
+    return length;
+}
+
 char *rp_utf8_clean(const char *text, int printable)
 {
     if (!text)
         return df_xstrdup("");
+    size_t length = plain_length(text);
+    if (!text[length])
+        return df_xstrndup(text, length);
     /* a replaced byte becomes three */
-    size_t length = strlen(text);
+    length += strlen(text + length);
     char *clean = df_xcalloc(length + 1, 3);
     size_t used = 0, step;
     uint32_t code_point;
@@ -85,8 +97,9 @@ size_t rp_utf8_columns(uint32_t code_point)
     } wide[] = {{0x1100, 0x115F},   {0x2E80, 0x303E},   {0x3041, 0xA4CF},  {0xAC00, 0xD7A3},
                 {0xF900, 0xFAFF},   {0xFE30, 0xFE6F},   {0xFF00, 0xFF60},  {0xFFE0, 0xFFE6},
                 {0x1F300, 0x1F64F}, {0x1F900, 0x1F9FF}, {0x20000, 0x3FFFD}};
-    if ((code_point >= 0x300 && code_point < 0x370) ||
-        (code_point >= 0x200B && code_point < 0x2010))
+    if (code_point < 0x300)
+        return 1;
+    if (code_point < 0x370 || (code_point >= 0x200B && code_point < 0x2010))
         return 0;
     for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++)
         if (code_point >= wide[i].first && code_point <= wide[i].last)
@@ -96,9 +109,9 @@ size_t rp_utf8_columns(uint32_t code_point)
 
 size_t rp_utf8_width(const char *text)
 {
-    size_t width = 0, step;
+    size_t width = plain_length(text), step;
     uint32_t code_point;
-    for (; (step = rp_utf8_next(text, &code_point)); text += step)
+    for (text += width; (step = rp_utf8_next(text, &code_point)); text += step)
         width += rp_utf8_columns(code_point);
     return width;
 }
