@@ -205,7 +205,10 @@ bool df_read(const struct df_aspace *space, uint64_t address, void *buffer, uint
         uint64_t part = range->end - address;
         if (part > size)
             part = size;
-        memcpy(target, range->host + (address - range->start), part);
+        const uint8_t *host = range->host + (address - range->start);
+        if (!df_bring(space, host, part))
+            return false;
+        memcpy(target, host, part);
         target += part;
         address += part;
         size -= part;
@@ -223,6 +226,8 @@ char *df_cstring(const struct df_aspace *space, uint64_t address, size_t max)
         if (part > max - length)
             part = max - length;
         const char *bytes = df_ptr(space, at, part);
+        if (!bytes)
+            return NULL;
         size_t found = strnlen(bytes, part);
         length += found;
         if (found < part) {

@@ -6,10 +6,16 @@
  * df_ptr gives a pointer straight into the backing bytes, without copying, in constant time: a
  * two-level table of 4 KiB pages leads to the range. Immutable after df_aspace_seal, so any number
  * of threads may read; before it, nothing can be read.
+ *
+ * Bytes of a snapshot are compressed in its file, and come when they are first asked for: until
+ * then `host` leads to memory without them. The rule: whether bytes exist is read off a range
+ * (`host` is not NULL), the bytes themselves only through df_ptr, df_read and what is built on
+ * them, and of what df_ptr gives no more than the `size` that was asked for.
  */
 #ifndef DF_ASPACE_H
 #define DF_ASPACE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,7 +27,8 @@ enum df_origin { DF_ABSENT, DF_FROM_CORE, DF_FROM_FILE };
 
 struct df_range {
     uint64_t start, end; /* [start, end) */
-    const uint8_t *host; /* bytes of start; NULL for absent ranges (known, but without bytes) */
+    const uint8_t *host; /* where the bytes of start are, or will be: see above; NULL for absent
+                            ranges (known, but without bytes) */
     uint8_t origin;      /* enum df_origin */
     uint8_t flags;       /* PF_R | PF_W | PF_X */
 };
@@ -33,11 +40,22 @@ struct df_range {
 #define DF_L2_ENTRIES (1u << (DF_L1_SHIFT - DF_PAGE_SHIFT))
 #define DF_PAGE_SHARED UINT32_MAX /* page table value: several ranges share this page, search */
 
+/* Bytes that come when they are first asked for, in chunks: what a snapshot is to its space. */
+#define DF_BACKING_SHIFT 16
+enum df_presence { DF_BYTES_AWAY, DF_BYTES_THERE, DF_BYTES_DAMAGED };
+struct df_backing {
+    const uint8_t *base;       /* all `host` of the space lie behind it */
+    _Atomic uint8_t *presence; /* of each (1 << DF_BACKING_SHIFT) bytes from base on */
+    /* Brings a chunk; false when it is damaged. Threads may call at once. */
+    bool (*bring)(struct df_backing *backing, uint64_t chunk);
+};
+
 struct df_aspace {
     struct df_range *ranges; /* sorted by start after seal */
     size_t count, capacity;
     uint32_t **pages;  /* [DF_L1_ENTRIES] of [DF_L2_ENTRIES]: range index + 1, 0 none */
     uint32_t *unpaged; /* the level 2 table of regions without one of their own: all "search" */
+    struct df_backing *backing; /* borrowed; NULL: all bytes are there from the start */
     bool sealed;
 };
 
@@ -73,6 +91,22 @@ static inline const struct df_range *df_aspace_range(const struct df_aspace *spa
     return address >= range->start && address < range->end ? range : NULL;
 }
 
+/* Sees to it that `size` bytes at host are there; false when they are damaged. */
+static inline bool df_bring(const struct df_aspace *space, const uint8_t *host, uint64_t size)
+{
+    struct df_backing *backing = space->backing;
+    if (__builtin_expect(!backing, 1))
+        return true;
+    uint64_t start = (uint64_t)(host - backing->base);
+    uint64_t last = (start + (size ? size - 1 : 0)) >> DF_BACKING_SHIFT;
+    for (uint64_t chunk = start >> DF_BACKING_SHIFT; chunk <= last; chunk++)
+        if (atomic_load_explicit(&backing->presence[chunk], memory_order_acquire) !=
+                DF_BYTES_THERE &&
+            !backing->bring(backing, chunk))
+            return false;
+    return true;
+}
+
 /* A pointer to `size` bytes at address, or NULL when they are not all there, or not contiguous in
  * the backing (two ranges): use df_read then. size 0 asks for 1. Nothing is promised about the
  * pointer's alignment (gdb puts segments at any file offset): read through memcpy. */
@@ -81,10 +115,12 @@ static inline const void *df_ptr(const struct df_aspace *space, uint64_t address
     const struct df_range *range = df_aspace_range(space, address);
     if (!range || !range->host || range->end - address < size)
         return NULL;
-    return range->host + (address - range->start);
+    const uint8_t *host = range->host + (address - range->start);
+    return df_bring(space, host, size) ? host : NULL;
 }
 
-/* How many bytes are contiguously readable at address through df_ptr (0 when none). */
+/* How many bytes are contiguously readable at address through df_ptr (0 when none), unless they are
+ * damaged (df_ptr gives NULL then). */
 static inline uint64_t df_contiguous(const struct df_aspace *space, uint64_t address)
 {
     const struct df_range *range = df_aspace_range(space, address);

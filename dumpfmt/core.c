@@ -269,16 +269,23 @@ struct df_err *df_core_open_with(const char *path, const struct df_container_opt
     struct df_file *file;
     struct df_container how;
     DF_TRY(df_container_open(path, options, &file, &how));
+    return df_core_from_file(file, &how, ret);
+}
+
+struct df_err *df_core_from_file(struct df_file *file, const struct df_container *how,
+                                 struct df_core **ret)
+{
     struct df_core *core = df_xcalloc(1, sizeof(*core));
     core->file = file;
-    core->container = how;
+    core->container = *how;
     struct df_err *err = check_identity(file);
     if (!err) {
         elf_version(EV_CURRENT);
         /* libelf only reads here: no command that writes is ever given. */
         Elf *elf = elf_memory((char *)(uintptr_t)file->data, file->size);
-        err = elf ? load(core, elf)
-                  : df_err_new(DF_ERR_INPUT, "%s: damaged ELF file: %s", path, elf_errmsg(-1));
+        err =
+            elf ? load(core, elf)
+                : df_err_new(DF_ERR_INPUT, "%s: damaged ELF file: %s", file->path, elf_errmsg(-1));
         elf_end(elf);
     }
     if (err)
@@ -326,7 +333,7 @@ const struct df_segment *df_core_segment(const struct df_core *core, uint64_t ad
 const uint8_t *df_core_bytes(const struct df_core *core, uint64_t address, uint64_t size)
 {
     const struct df_segment *segment = df_core_segment(core, address);
-    if (!segment)
+    if (!segment || !core->file->data)
         return NULL;
     uint64_t offset = address - segment->address;
     if (offset >= segment->file_size || segment->file_size - offset < size)

@@ -46,7 +46,8 @@ struct df_lwp { /* a thread, from NT_PRSTATUS */
 };
 
 struct df_core {
-    struct df_file *file;
+    struct df_file
+        *file; /* of a snapshot: its own path, the core's size, and no bytes (data NULL) */
     enum df_machine machine;
     struct df_segment *segments; /* sorted by address, not overlapping (first one wins) */
     uint32_t segment_count;
@@ -76,6 +77,9 @@ struct df_core {
 struct df_err *df_core_open(const char *path, struct df_core **ret);
 /* The same; options may be NULL. */
 struct df_err *df_core_open_with(const char *path, const struct df_container_options *options,
+                                 struct df_core **ret);
+/* The same of an input that is open; takes `file` and `how` over, whatever happens. */
+struct df_err *df_core_from_file(struct df_file *file, const struct df_container *how,
                                  struct df_core **ret);
 /* Whether a part of what was written once is not there: coverage is not whole. */
 bool df_core_is_cut(const struct df_core *core);

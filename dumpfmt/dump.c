@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/snapshot_internal.h"
 
 static void add_core_bytes(struct df_aspace *space, const struct df_core *core)
 {
@@ -27,16 +28,30 @@ static void add_absent(struct df_aspace *space, const struct df_core *core)
     }
 }
 
+static struct df_err *open_core(struct df_dump *dump, const struct df_search *search)
+{
+    dump->space = df_aspace_create();
+    add_core_bytes(dump->space, dump->core);
+    DF_TRY(df_modules_open(dump->core, dump->space, search, &dump->modules));
+    add_absent(dump->space, dump->core);
+    return df_aspace_seal(dump->space);
+}
+
 static struct df_err *open_parts(struct df_dump *dump, const char *path,
                                  const struct df_search *search)
 {
     static const struct df_search everywhere = {0};
-    DF_TRY(df_core_open_with(path, search ? search->container : NULL, &dump->core));
-    dump->space = df_aspace_create();
-    add_core_bytes(dump->space, dump->core);
-    DF_TRY(df_modules_open(dump->core, dump->space, search ? search : &everywhere, &dump->modules));
-    add_absent(dump->space, dump->core);
-    return df_aspace_seal(dump->space);
+    struct df_file *file;
+    struct df_container how;
+    if (!search)
+        search = &everywhere;
+    DF_TRY(df_container_open(path, search->container, &file, &how));
+    if (df_necro_is(file->data, file->size)) {
+        df_container_deinit(&how);
+        return df_snapshot_open(file, dump);
+    }
+    DF_TRY(df_core_from_file(file, &how, &dump->core));
+    return open_core(dump, search);
 }
 
 struct df_err *df_dump_open(const char *path, const struct df_search *search, struct df_dump **ret)
@@ -55,7 +70,9 @@ void df_dump_close(struct df_dump *dump)
     if (!dump)
         return;
     df_modules_close(dump->modules);
-    df_aspace_destroy(dump->space);
+    if (!dump->snapshot)
+        df_aspace_destroy(dump->space);
     df_core_close(dump->core);
+    df_snapshot_close(dump->snapshot);
     free(dump);
 }

@@ -207,13 +207,16 @@ static void apply_patches(const struct df_engine *engine, const struct df_emu_ch
             apply_patch(chunk, &engine->patches[i]);
 }
 
-/* The bytes of one range within a chunk: maps the whole pages if it can, copies the rest. */
-static void fill_range(struct df_engine *engine, const struct df_emu_chunk *chunk,
+/* The bytes of one range within a chunk: maps the whole pages if it can, copies the rest. False when
+ * they are damaged (of a snapshot). */
+static bool fill_range(struct df_engine *engine, const struct df_emu_chunk *chunk,
                        const struct df_range *range)
 {
     uint64_t from = range->start > chunk->start ? range->start : chunk->start;
     uint64_t to = range->end < chunk->end ? range->end : chunk->end;
-    const uint8_t *source = range->host + (from - range->start);
+    const uint8_t *source = df_ptr(engine->dump->space, from, to - from);
+    if (!source)
+        return false;
     uint64_t pages = page_floor(to) > from ? page_floor(to) - from : 0;
     if (from % EMU_PAGE == 0 && pages && mappable(engine, range)) {
         const struct df_file *file = engine->dump->core->file;
@@ -226,6 +229,7 @@ static void fill_range(struct df_engine *engine, const struct df_emu_chunk *chun
     }
     if (to > from)
         memcpy(chunk->host + (from - chunk->start), source, to - from);
+    return true;
 }
 
 /* Makes a chunk's bytes the dump's. In place: the engine keeps pointers to it. */
@@ -241,8 +245,8 @@ static bool fill(struct df_engine *engine, struct df_emu_chunk *chunk)
     const struct df_range *end = space->ranges + space->count;
     for (const struct df_range *range = first_range(space, chunk->start);
          range < end && range->start < chunk->end; range++)
-        if (range->host)
-            fill_range(engine, chunk, range);
+        if (range->host && !fill_range(engine, chunk, range))
+            return false;
     apply_patches(engine, chunk);
     return true;
 }

@@ -455,7 +455,7 @@ void df_emu_native_init(struct df_engine *engine)
     const struct df_modules *modules = engine->dump->modules;
     for (uint32_t i = 0; modules && i < modules->count; i++) {
         struct df_module *module = &modules->items[i];
-        if (!module->elf)
+        if (!module->elf && !module->stored)
             continue;
         struct slots slots = {.engine = engine};
         if (!df_module_section(module, ".plt", &slots.plt, &slots.plt_size))

@@ -20,19 +20,13 @@
 #include "dumpfmt/images.h"
 #include "dumpfmt/link_map.h"
 #include "dumpfmt/module_files.h"
+#include "dumpfmt/module_internal.h"
 #include "dumpfmt/sweep.h"
 #include "dumpfmt/symbols.h"
 
 #define PAGE UINT64_C(4096)
 #define MAXIMUM_MODULES 16384
 #define MAXIMUM_COPIES 64 /* modules of one path; glibc has 16 namespaces */
-#define NO_MODULE UINT32_MAX
-
-struct df_row {
-    uint64_t start, end, file_offset;
-    const char *path;
-    uint32_t module; /* index; NO_MODULE */
-};
 
 struct draft {
     struct df_module module;
@@ -55,7 +49,7 @@ struct builder {
         struct draft *items;
         size_t count, capacity;
     } drafts;
-    uint32_t executable; /* index of a draft; NO_MODULE */
+    uint32_t executable; /* index of a draft; DF_NO_MODULE */
 };
 
 /* ---- rows to drafts ---- */
@@ -154,7 +148,7 @@ static void draft_from_mappings(struct builder *builder)
     for (uint32_t i = 0; i < core->mapping_count; i++) {
         const struct df_mapping *mapping = &core->mappings[i];
         builder->rows[i] = (struct df_row){mapping->start, mapping->end, mapping->file_offset,
-                                           mapping->path, NO_MODULE};
+                                           mapping->path, DF_NO_MODULE};
     }
     builder->row_count = core->mapping_count;
     qsort(builder->rows, builder->row_count, sizeof(*builder->rows), compare_paths);
@@ -187,7 +181,7 @@ static void draft_from_link_map(struct builder *builder)
         draft->module.end = list.items[i].base + 1;
         set_base(builder, draft, list.items[i].base);
         draft->is_data = false;
-        if (list.items[i].program && builder->executable == NO_MODULE)
+        if (list.items[i].program && builder->executable == DF_NO_MODULE)
             builder->executable = (uint32_t)i;
     }
     free(list.items);
@@ -198,14 +192,14 @@ static uint32_t draft_at(const struct builder *builder, uint64_t address)
     for (size_t i = 0; i < builder->row_count; i++)
         if (address >= builder->rows[i].start && address < builder->rows[i].end)
             return builder->rows[i].module;
-    return NO_MODULE;
+    return DF_NO_MODULE;
 }
 
 static void find_executable(struct builder *builder)
 {
     static const uint64_t witnesses[] = {AT_PHDR, AT_ENTRY};
     uint64_t address;
-    for (size_t i = 0; i < 2 && builder->executable == NO_MODULE; i++)
+    for (size_t i = 0; i < 2 && builder->executable == DF_NO_MODULE; i++)
         if (df_core_auxv(builder->core, witnesses[i], &address))
             builder->executable = draft_at(builder, address);
 }
@@ -403,9 +397,9 @@ static struct df_err *finish(struct builder *builder, struct df_modules *modules
     }
     builder->drafts.count = 0;
     for (size_t i = 0; i < builder->row_count; i++)
-        if (builder->rows[i].module != NO_MODULE)
+        if (builder->rows[i].module != DF_NO_MODULE)
             builder->rows[i].module = places[builder->rows[i].module];
-    if (builder->executable != NO_MODULE)
+    if (builder->executable != DF_NO_MODULE)
         modules->executable = &modules->items[places[builder->executable]];
     return make_rows(builder, modules);
 }
@@ -414,7 +408,7 @@ struct df_err *df_modules_open(const struct df_core *core, struct df_aspace *spa
                                const struct df_search *search, struct df_modules **ret)
 {
     struct builder builder = {
-        .core = core, .search = search, .space = space, .executable = NO_MODULE};
+        .core = core, .search = search, .space = space, .executable = DF_NO_MODULE};
     draft_from_mappings(&builder);
     if (!builder.drafts.count)
         draft_from_link_map(&builder);
@@ -425,7 +419,7 @@ struct df_err *df_modules_open(const struct df_core *core, struct df_aspace *spa
         const struct df_row *row = &builder.rows[i];
         /* Not sorted yet: a draft's id is its index. */
         const struct df_module *module =
-            row->module == NO_MODULE ? NULL : &builder.drafts.items[row->module].module;
+            row->module == DF_NO_MODULE ? NULL : &builder.drafts.items[row->module].module;
         if (module && module->elf)
             overlay(&builder, module, row->start, row->end, row->file_offset);
     }
@@ -453,6 +447,7 @@ void df_modules_close(struct df_modules *modules)
         free(module->file);
         free(module->debug_file);
         free(module->loads);
+        free(module->stored);
     }
     free(modules->items);
     free(modules->rows);
@@ -470,7 +465,7 @@ struct df_module *df_module_at(const struct df_modules *modules, uint64_t addres
             high = middle;
     }
     if (low == modules->row_count || modules->rows[low].start > address ||
-        modules->rows[low].module == NO_MODULE)
+        modules->rows[low].module == DF_NO_MODULE)
         return NULL;
     return &modules->items[modules->rows[low].module];
 }

@@ -51,7 +51,8 @@ struct df_symbol {
 
 struct df_elf;        /* an opened ELF file: elf_file.h */
 struct df_name_index; /* names of symbols: symbols.c */
-struct df_row;        /* a mapping and its module: module.c */
+struct df_row;        /* a mapping and its module: module_internal.h */
+struct df_stored_module;
 
 struct df_load {         /* a PT_LOAD segment of a module, whole pages, in the process */
     uint64_t start, end; /* with .bss */
@@ -74,6 +75,7 @@ struct df_module {
     uint32_t symbol_count;
     struct df_name_index *name_index; /* symbols.c's */
     bool symbols_loaded;
+    struct df_stored_module *stored; /* of a snapshot: no file is needed; NULL */
 };
 
 struct df_search {          /* where files of the dead machine may be; all may be NULL / 0 */

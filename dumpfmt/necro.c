@@ -33,7 +33,13 @@ struct df_necro {
     uint32_t count;
     pthread_mutex_t lock; /* of what follows, and of checking */
     struct necro_unpacker *unpacker;
-    char *_Atomic damage;
+    struct damage *damage;
+};
+
+/* In memory that children share: the emulator's finds damage where nobody else looks. */
+struct damage {
+    _Atomic int state; /* 0 none; 1 it is being written; 2 the text is there */
+    char text[1024];
 };
 
 static const uint8_t nothing[16] __attribute__((aligned(16))); /* what an empty section points to */
@@ -174,8 +180,15 @@ struct df_err *df_necro_open(const struct df_file *file, struct df_necro **ret)
     memcpy(&header, file->data, sizeof(header));
     DF_TRY(check_header(file, &header));
     struct df_necro *necro = df_xcalloc(1, sizeof(*necro));
+    void *shared = mmap(NULL, sizeof(*necro->damage), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     necro->file = file;
+    necro->damage = shared == MAP_FAILED ? NULL : shared;
     pthread_mutex_init(&necro->lock, NULL);
+    if (!necro->damage) {
+        df_necro_close(necro);
+        return df_err_nomem();
+    }
     struct df_err *err = check_table(necro, &header);
     if (err)
         df_necro_close(necro);
@@ -194,7 +207,8 @@ void df_necro_close(struct df_necro *necro)
     free(necro->sections);
     necro_unpacker_destroy(necro->unpacker);
     pthread_mutex_destroy(&necro->lock);
-    free(necro->damage);
+    if (necro->damage)
+        munmap(necro->damage, sizeof(*necro->damage));
     free(necro);
 }
 
@@ -283,33 +297,29 @@ static bool is_good(struct df_necro *necro, struct section *section)
     return state == GOOD;
 }
 
-struct df_err *df_necro_section(struct df_necro *necro, const char *tag, size_t element,
-                                const void *ret, uint64_t *ret_count)
+struct df_err *df_necro_section(struct df_necro *necro, const char *tag, size_t element, void *ret,
+                                uint64_t *ret_count)
 {
     struct section *section = find(necro, tag);
     if (!section)
         return df_err_new(DF_ERR_MISSING, "%s: this snapshot has no section %s", necro->file->path,
                           tag);
     if (section->entry->element != element)
-        return df_err_new(DF_ERR_INPUT,
-                          "%s: this snapshot is damaged: elements of its section %s have %u bytes "
-                          "and should have %zu; make it again from the core",
-                          necro->file->path, tag, section->entry->element, element);
-    if (!is_good(necro, section)) {
-        df_necro_damaged(necro, "its section %s is not as it was written", tag);
-        return df_err_new(DF_ERR_INPUT, "%s", df_necro_damage(necro));
-    }
-    *(const void **)(uintptr_t)ret = section->data;
+        return df_necro_damaged(necro, "elements of its section %s have %u bytes, not %zu", tag,
+                                section->entry->element, element);
+    if (!is_good(necro, section))
+        return df_necro_damaged(necro, "its section %s is not as it was written", tag);
+    *(const void **)ret = section->data;
     *ret_count = section->entry->count;
     return NULL;
 }
 
-struct df_err *df_necro_optional(struct df_necro *necro, const char *tag, size_t element,
-                                 const void *ret, uint64_t *ret_count)
+struct df_err *df_necro_optional(struct df_necro *necro, const char *tag, size_t element, void *ret,
+                                 uint64_t *ret_count)
 {
     if (df_necro_has(necro, tag))
         return df_necro_section(necro, tag, element, ret, ret_count);
-    *(const void **)(uintptr_t)ret = NULL;
+    *(const void **)ret = NULL;
     *ret_count = 0;
     return NULL;
 }
@@ -318,18 +328,33 @@ struct df_err *df_necro_optional(struct df_necro *necro, const char *tag, size_t
 
 const char *df_necro_damage(const struct df_necro *necro)
 {
-    return atomic_load_explicit(&necro->damage, memory_order_acquire);
+    struct damage *damage = necro->damage;
+    return atomic_load_explicit(&damage->state, memory_order_acquire) == 2 ? damage->text : NULL;
 }
 
-void df_necro_damaged(struct df_necro *necro, const char *format, ...)
+/* The first one stays. */
+static void remember(struct damage *damage, const char *text)
+{
+    int none = 0;
+    if (!atomic_compare_exchange_strong(&damage->state, &none, 1))
+        return;
+    snprintf(damage->text, sizeof(damage->text), "%s", text);
+    atomic_store_explicit(&damage->state, 2, memory_order_release);
+}
+
+struct df_err *df_necro_damaged(struct df_necro *necro, const char *format, ...)
 {
     va_list arguments;
-    char what[256], *none = NULL;
+    char what[256];
     va_start(arguments, format);
     vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
-    char *text = df_xasprintf("%s: this snapshot is damaged: %s; make it again from the core",
-                              necro->file->path, what);
-    if (!atomic_compare_exchange_strong(&necro->damage, &none, text))
-        free(text); /* the first one stays */
+    struct df_err *err = damaged(necro->file, what);
+    remember(necro->damage, df_err_text(err));
+    return err;
+}
+
+struct df_err *df_necro_senseless(struct df_necro *necro, const char *tag)
+{
+    return df_necro_damaged(necro, "its section %s does not make sense", tag);
 }

@@ -46,16 +46,18 @@ bool df_necro_has(const struct df_necro *necro, const char *tag);
  * at the first call for it; threads may call at once. Plain sections are aligned to 4096 bytes,
  * packed ones to 16. Never NULL on success, also when *ret_count is 0. Errors: there is no such
  * section (DF_ERR_MISSING); its elements have another size, or it is damaged (DF_ERR_INPUT). */
-struct df_err *df_necro_section(struct df_necro *necro, const char *tag, size_t element,
-                                const void *ret, uint64_t *ret_count);
+struct df_err *df_necro_section(struct df_necro *necro, const char *tag, size_t element, void *ret,
+                                uint64_t *ret_count);
 /* The same for a section that may be missing: NULL and 0 then. */
-struct df_err *df_necro_optional(struct df_necro *necro, const char *tag, size_t element,
-                                 const void *ret, uint64_t *ret_count);
+struct df_err *df_necro_optional(struct df_necro *necro, const char *tag, size_t element, void *ret,
+                                 uint64_t *ret_count);
 /* What was found damaged first, a sentence as of an error; NULL when nothing was, so far. For
- * readers that cannot fail: they say it by df_necro_damaged and go on without. */
+ * readers that cannot fail, which go on without; children of this process share it. */
 const char *df_necro_damage(const struct df_necro *necro);
-void df_necro_damaged(struct df_necro *necro, const char *format, ...)
+/* Says what is damaged, a clause: remembers it, and gives the error, to be passed up or freed. */
+struct df_err *df_necro_damaged(struct df_necro *necro, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+struct df_err *df_necro_senseless(struct df_necro *necro, const char *tag);
 
 /* ---- writing ---- */
 

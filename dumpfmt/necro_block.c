@@ -26,8 +26,15 @@ uint64_t necro_checksum(const void *bytes, size_t size)
 struct work {
     struct necro_block *blocks;
     size_t count;
+    void (*change)(void *context, size_t i, uint8_t *bytes, uint32_t size);
+    void *context;
     _Atomic size_t next;
     _Atomic bool failed;
+};
+
+struct worker { /* what a thread needs */
+    ZSTD_CCtx *context;
+    uint8_t *changed, *result;
 };
 
 static bool is_zero(const uint8_t *bytes, size_t size)
@@ -35,22 +42,35 @@ static bool is_zero(const uint8_t *bytes, size_t size)
     return !size || (!bytes[0] && !memcmp(bytes, bytes + 1, size - 1));
 }
 
-static bool pack_block(ZSTD_CCtx *context, struct necro_block *block, uint8_t *buffer)
+static bool keep(struct necro_block *block, const uint8_t *bytes, size_t size)
 {
-    block->zero = is_zero(block->bytes, block->size);
+    block->packed = malloc(size);
+    if (!block->packed)
+        return false;
+    memcpy(block->packed, bytes, size);
+    block->packed_size = (uint32_t)size;
+    return true;
+}
+
+static bool pack_block(const struct work *work, struct worker *worker, size_t i)
+{
+    struct necro_block *block = &work->blocks[i];
+    const uint8_t *bytes = block->bytes;
+    if (work->change) {
+        memcpy(worker->changed, bytes, block->size);
+        work->change(work->context, i, worker->changed, block->size);
+        bytes = worker->changed;
+    }
+    block->zero = is_zero(bytes, block->size);
     if (block->zero)
         return true;
-    size_t size = ZSTD_compressCCtx(context, buffer, ZSTD_compressBound(block->size), block->bytes,
-                                    block->size, LEVEL);
+    size_t size = ZSTD_compressCCtx(worker->context, worker->result,
+                                    ZSTD_compressBound(block->size), bytes, block->size, LEVEL);
     if (ZSTD_isError(size))
         return false;
-    if (size < block->size) {
-        block->packed_size = (uint32_t)size;
-        block->packed = malloc(size);
-        if (!block->packed)
-            return false;
-        memcpy(block->packed, buffer, size);
-    }
+    if (size < block->size ? !keep(block, worker->result, size)
+                           : bytes != block->bytes && !keep(block, bytes, block->size))
+        return false;
     block->checksum = necro_checksum(necro_stored(block), necro_stored_size(block));
     return true;
 }
@@ -58,25 +78,28 @@ static bool pack_block(ZSTD_CCtx *context, struct necro_block *block, uint8_t *b
 static void *pack_some(void *argument)
 {
     struct work *work = argument;
-    ZSTD_CCtx *context = ZSTD_createCCtx();
-    uint8_t *buffer = malloc(ZSTD_compressBound(NECRO_BLOCK));
-    bool good = context && buffer;
+    struct worker worker = {ZSTD_createCCtx(), malloc(NECRO_BLOCK),
+                            malloc(ZSTD_compressBound(NECRO_BLOCK))};
+    bool good = worker.context && worker.changed && worker.result;
     while (good && !atomic_load_explicit(&work->failed, memory_order_relaxed)) {
         size_t at = atomic_fetch_add_explicit(&work->next, 1, memory_order_relaxed);
         if (at >= work->count)
             break;
-        good = pack_block(context, &work->blocks[at], buffer);
+        good = pack_block(work, &worker, at);
     }
     if (!good)
         atomic_store(&work->failed, true);
-    free(buffer);
-    ZSTD_freeCCtx(context);
+    free(worker.result);
+    free(worker.changed);
+    ZSTD_freeCCtx(worker.context);
     return NULL;
 }
 
-struct df_err *necro_pack(struct necro_block *blocks, size_t count, uint32_t jobs)
+struct df_err *necro_pack(struct necro_block *blocks, size_t count, uint32_t jobs,
+                          void (*change)(void *context, size_t i, uint8_t *bytes, uint32_t size),
+                          void *context)
 {
-    struct work work = {.blocks = blocks, .count = count};
+    struct work work = {.blocks = blocks, .count = count, .change = change, .context = context};
     pthread_t threads[MAX_THREADS];
     uint32_t started = 0;
     while (started + 1 < jobs && started + 1 < count && started < MAX_THREADS &&

@@ -51,8 +51,8 @@ _Static_assert(sizeof(struct necro_entry) == 64, "as specified");
 
 struct necro_block {
     const uint8_t *bytes; /* what is to be compressed, until the result is taken */
-    uint32_t size;
-    uint8_t *packed; /* malloc'ed; NULL: stored as it is, since compression gains nothing */
+    uint32_t size;        /* at most NECRO_BLOCK */
+    uint8_t *packed;      /* malloc'ed; NULL: stored as it is, since compression gains nothing */
     uint32_t packed_size;
     uint64_t checksum; /* of what is stored */
     bool zero;         /* all bytes are 0: nothing is stored */
@@ -69,8 +69,11 @@ static inline uint32_t necro_stored_size(const struct necro_block *block)
 }
 
 /* Compresses the blocks with at most `jobs` threads. The same bytes give the same result, whatever
- * jobs is. */
-struct df_err *necro_pack(struct necro_block *blocks, size_t count, uint32_t jobs);
+ * jobs is. `change` (may be NULL) gets a copy of the i-th block's bytes first, in any thread, and
+ * changes it as it likes. */
+struct df_err *necro_pack(struct necro_block *blocks, size_t count, uint32_t jobs,
+                          void (*change)(void *context, size_t i, uint8_t *bytes, uint32_t size),
+                          void *context);
 /* Frees the results. */
 void necro_release(struct necro_block *blocks, size_t count);
 

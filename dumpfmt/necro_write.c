@@ -119,7 +119,7 @@ static struct df_err *flush_blocks(struct df_necro_writer *writer)
         blocks[i].bytes = writer->pending + i * NECRO_BLOCK;
         blocks[i].size = left < NECRO_BLOCK ? (uint32_t)left : NECRO_BLOCK;
     }
-    struct df_err *err = necro_pack(blocks, count, writer->jobs);
+    struct df_err *err = necro_pack(blocks, count, writer->jobs, NULL, NULL);
     for (size_t i = 0; !err && i < count; i++) {
         DF_PUSH(&writer->sizes, necro_stored_size(&blocks[i]));
         err = put_stored(writer, necro_stored(&blocks[i]), necro_stored_size(&blocks[i]));

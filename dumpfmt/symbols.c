@@ -13,6 +13,8 @@
 #include "dumpfmt/base/map.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/elf_file.h"
+#include "dumpfmt/module_internal.h"
+#include "dumpfmt/snapshot_internal.h"
 
 #define MAXIMUM_SYMBOLS (1u << 25)
 #define TLS_TCB_SIZE 16 /* aarch64 */
@@ -166,6 +168,12 @@ static void load_symbols(struct df_module *module)
     if (module->symbols_loaded)
         return;
     module->symbols_loaded = true;
+    if (module->stored) { /* of a damaged snapshot: none, and the snapshot says so */
+        df_err_free(df_symbols_restore(module->stored, &module->symbols, &module->symbol_count));
+        if (module->symbol_count)
+            index_names(module);
+        return;
+    }
     struct table table = {0};
     if (!read_tables(module, module->elf, SHT_SYMTAB, &table))
         read_tables(module, module->debug_elf, SHT_SYMTAB, &table);
@@ -257,6 +265,11 @@ bool df_module_section(const struct df_module *module, const char *name, uint64_
                        uint64_t *ret_size)
 {
     GElf_Shdr header;
+    if (module->stored && !strcmp(name, ".plt")) { /* the only one that is kept */
+        *ret_address = module->stored->plt;
+        *ret_size = module->stored->plt_size;
+        return module->stored->plt_size != 0;
+    }
     bool found = module->elf && df_elf_section(module->elf, name, &header);
     if (!found)
         found = module->debug_elf && df_elf_section(module->debug_elf, name, &header);
@@ -313,6 +326,8 @@ void df_module_relocations(const struct df_module *module,
 {
     struct relocations relocations = {module, visit, context};
     Elf_Scn *section = NULL;
+    if (module->stored)
+        df_slots_restore(module->stored, visit, context);
     while (module->elf && (section = elf_nextscn(module->elf->elf, section))) {
         GElf_Shdr header;
         if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA &&
@@ -358,9 +373,7 @@ static bool first_block_offset(const struct df_modules *modules, const struct df
  * module's number in each thread's vector of blocks (DTPMOD64). */
 struct tls_words {
     uint32_t offset_type, number_type;
-    bool has_offset, has_number;
-    int64_t offset;
-    uint64_t number;
+    struct df_tls_place place;
 };
 
 static void read_tls_words(const struct df_aspace *space, const struct df_module *module,
@@ -387,11 +400,11 @@ static void read_tls_words(const struct df_aspace *space, const struct df_module
         if (!df_u64(space, relocation.r_offset + module->bias, &word))
             continue;
         if (type == words->number_type) {
-            words->number = word;
-            words->has_number = true;
+            words->place.number = word;
+            words->place.has_number = true;
         } else {
-            words->offset = (int64_t)(word - symbol.st_value - (uint64_t)relocation.r_addend);
-            words->has_offset = true;
+            words->place.offset = (int64_t)(word - symbol.st_value - (uint64_t)relocation.r_addend);
+            words->place.has_offset = true;
         }
     }
 }
@@ -410,8 +423,9 @@ static bool vector_block(const struct df_aspace *space, enum df_machine machine,
     return true;
 }
 
-bool df_module_tls_block(const struct df_aspace *space, const struct df_modules *modules,
-                         const struct df_module *module, uint64_t tls, uint64_t *ret)
+struct df_tls_place df_module_tls_place(const struct df_aspace *space,
+                                        const struct df_modules *modules,
+                                        const struct df_module *module)
 {
     const struct df_elf *elf = module->elf ? module->elf : module->debug_elf;
     bool x86 = modules->machine == DF_X86_64;
@@ -419,19 +433,29 @@ bool df_module_tls_block(const struct df_aspace *space, const struct df_modules 
         .offset_type = x86 ? R_X86_64_TPOFF64 : R_AARCH64_TLS_TPREL,
         .number_type = x86 ? R_X86_64_DTPMOD64 : R_AARCH64_TLS_DTPMOD,
     };
-    if (!elf || !tls)
-        return false;
-    if (module == modules->executable)
-        words.has_offset = first_block_offset(modules, elf, &words.offset);
+    if (module->stored)
+        return module->stored->tls;
+    if (elf && module == modules->executable)
+        words.place.has_offset = first_block_offset(modules, elf, &words.place.offset);
     Elf_Scn *section = NULL;
-    while (!words.has_offset && module->elf && (section = elf_nextscn(module->elf->elf, section))) {
+    while (!words.place.has_offset && module->elf &&
+           (section = elf_nextscn(module->elf->elf, section))) {
         GElf_Shdr header;
         if (gelf_getshdr(section, &header) && header.sh_type == SHT_RELA &&
             (header.sh_flags & SHF_ALLOC))
             read_tls_words(space, module, section, &header, &words);
     }
-    if (words.has_offset)
-        *ret = tls + (uint64_t)words.offset;
-    return words.has_offset ||
-           (words.has_number && vector_block(space, modules->machine, tls, words.number, ret));
+    return words.place;
+}
+
+bool df_module_tls_block(const struct df_aspace *space, const struct df_modules *modules,
+                         const struct df_module *module, uint64_t tls, uint64_t *ret)
+{
+    if (!tls)
+        return false;
+    struct df_tls_place place = df_module_tls_place(space, modules, module);
+    if (place.has_offset)
+        *ret = tls + (uint64_t)place.offset;
+    return place.has_offset ||
+           (place.has_number && vector_block(space, modules->machine, tls, place.number, ret));
 }

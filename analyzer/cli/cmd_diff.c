@@ -31,6 +31,10 @@ static struct df_err *make_profile(const struct cli_options *options, struct fi_
     DF_TRY(cli_open(options, &session));
     struct df_err *err =
         fi_profile_make(session.analysis, options->core, &session.progress.progress, ret);
+    if (!err && (err = cli_damage())) {
+        fi_profile_free(*ret);
+        *ret = NULL;
+    }
     cli_close(&session);
     return err;
 }

@@ -33,12 +33,16 @@ const struct cli_command cli_commands[] = {
     {"path", "CORE (ADDRESS | --type T)", cli_path, "jlt", "the ways from roots to an object",
      NULL},
     {"diff", "OLD NEW [NEWER...]", cli_diff, "jl", "what grew between dumps of one service",
-     "The dumps may be of different processes of the same service, oldest first. With more than two,\n"
+     "The dumps may be of different processes of the same service, oldest first. With more than "
+     "two,\n"
      "what grew in each step comes first: three dumps tell a leak from a cache that filled."},
     {"backrefs", "CORE (--type T | --address A)", cli_picture, "taodnj",
      "a picture of what holds the objects", PICTURE_HELP},
     {"refs", "CORE (--type T | --address A)", cli_picture, "taodnj",
      "a picture of what the objects hold", PICTURE_HELP},
+    {"snapshot", "CORE -o FILE.necro", cli_snapshot, "oM",
+     "the core as a small file that every command takes instead",
+     "It needs neither the core nor any file of its machine."},
     {"export", "CORE --format ndjson", cli_export, "fo", "the graph for other tools",
      "ndjson: one object a line, with its references by kind."},
     {"verify", "CORE", cli_verify, "Ajl",

@@ -17,6 +17,7 @@ int cli_picture(const struct cli_options *options); /* backrefs, refs */
 int cli_allocations(const struct cli_options *options);
 int cli_layout(const struct cli_options *options);
 int cli_verify(const struct cli_options *options);
+int cli_snapshot(const struct cli_options *options);
 int cli_export(const struct cli_options *options);
 int cli_diff(const struct cli_options *options);
 

@@ -33,6 +33,7 @@ static const struct row {
     {'g', "group", "GROUP", false, "by what to add up: lineno, filename or traceback"},
     {'F', "full", NULL, false, "texts in full, however long"},
     {'a', "address", "A", false, "the object at an address"},
+    {'M', "memory-only", NULL, false, NULL}, /* for tests */
     {'f', "format", "FORMAT", false, "what to write: ndjson"},
     {'o', "output", "FILE", true, "write to FILE instead of standard output"},
     {'d', "max-depth", "N", false, "references away from the objects, at most (8)"},
@@ -231,6 +232,8 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return options->all = true;
     case 'F':
         return options->full = true;
+    case 'M':
+        return options->memory_only = true;
     case 'v':
         return options->verify = true;
     case 't':

@@ -55,6 +55,7 @@ struct cli_options {
     uint32_t limit; /* 0: all */
     const char *type, *address, *output, *format, *group;
     bool all, verify, full;
+    bool memory_only; /* for tests: a snapshot without answers */
     uint32_t max_depth, max_nodes; /* 0: default */
 };
 

@@ -55,12 +55,37 @@ static bool reader_left(void)
     return poll(&poll_of, 1, 0) > 0 && (poll_of.revents & POLLERR);
 }
 
+static struct df_err *copy(FILE *from, FILE *to)
+{
+    char piece[1 << 16];
+    rewind(from);
+    for (size_t size; (size = fread(piece, 1, sizeof(piece), from)) > 0;)
+        fwrite(piece, 1, size, to); /* the commit looks for errors */
+    return ferror(from) ? df_err_new(DF_ERR_IO, "a temporary file cannot be read") : NULL;
+}
+
+/* What standard output has got cannot be taken back: it gets it when all was read. */
+static struct df_err *write_checked(FILE *stream, bool standard, cli_writer write, void *context)
+{
+    FILE *spool = standard ? tmpfile() : NULL;
+    struct df_err *err = write(spool ? spool : stream, context);
+    if (!err)
+        err = cli_damage();
+    if (!err && spool)
+        err = copy(spool, stream);
+    if (spool)
+        fclose(spool);
+    return err;
+}
+
 struct df_err *cli_write(const char *path, cli_writer write, void *context)
 {
     struct df_output *output;
     bool standard = !path || !strcmp(path, "-");
+    DF_TRY(cli_damage());
     DF_TRY(df_output_open(standard ? "-" : path, &output));
-    struct df_err *err = write(output->stream, context);
+    struct df_err *err = cli_is_snapshot() ? write_checked(output->stream, standard, write, context)
+                                           : write(output->stream, context);
     if (err)
         df_output_abandon(output);
     else

@@ -16,7 +16,7 @@ int cli_finish_with(const struct cli_options *options, const char *gap);
 struct rp_style cli_style(const struct cli_options *options, uint32_t default_limit);
 
 /* Writes through `write` to a file (made beside, then renamed) or, for NULL or "-", to standard
- * output. */
+ * output. Of a snapshot that turns out to be damaged while it is written, nothing comes out. */
 typedef struct df_err *(*cli_writer)(FILE *stream, void *context);
 struct df_err *cli_write(const char *path, cli_writer write, void *context);
 

@@ -24,6 +24,31 @@ static char *cache_directory(const struct cli_options *options)
     return NULL;
 }
 
+/* Layers below cannot fail for a byte that is damaged: they go on without it, and the snapshot
+ * remembers. So it is asked wherever something is about to be said. One dump is open at a time. */
+static struct df_necro *open_snapshot;
+
+bool cli_is_snapshot(void)
+{
+    return open_snapshot != NULL;
+}
+
+struct df_err *cli_damage(void)
+{
+    const char *damage = open_snapshot ? df_necro_damage(open_snapshot) : NULL;
+    return damage ? df_err_new(DF_ERR_INPUT, "%s", damage) : NULL;
+}
+
+/* The reason behind an error, where there is one. */
+static struct df_err *explain(struct df_err *err)
+{
+    struct df_err *damage = cli_damage();
+    if (!damage)
+        return err;
+    df_err_free(err);
+    return damage;
+}
+
 static struct df_err *find_python(const struct cli_options *options, const char *cache,
                                   struct cli_session *session)
 {
@@ -38,13 +63,14 @@ static struct df_err *find_python(const struct cli_options *options, const char 
 
     df_progress(progress, "opening the core", 0, 0);
     DF_TRY(df_dump_open(options->core, &search, &session->dump));
+    open_snapshot = session->dump->necro;
     df_progress(progress, "finding Python", 0, 0);
     return py_open(session->dump, &python, &session->py);
 }
 
 enum depth { TO_PYTHON, TO_GRAPH, TO_ANALYSIS };
 
-static uint32_t thread_count(const struct cli_options *options)
+uint32_t cli_jobs(const struct cli_options *options)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     return options->jobs ? options->jobs : processors > 0 ? (uint32_t)processors : 1;
@@ -56,12 +82,11 @@ static struct df_err *analyse(const struct cli_options *options, struct cli_sess
     const struct df_progress *progress = &session->progress.progress;
     struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
-    DF_TRY(
-        gr_build(session->objects, session->py, progress, thread_count(options), &session->graph));
+    DF_TRY(gr_build(session->objects, session->py, progress, cli_jobs(options), &session->graph));
     if (depth == TO_GRAPH)
         return NULL;
-    return fi_analyse(session->py, session->objects, session->graph, progress,
-                      thread_count(options), &session->analysis);
+    return fi_analyse(session->py, session->objects, session->graph, progress, cli_jobs(options),
+                      &session->analysis);
 }
 
 static struct df_err *open_session(const struct cli_options *options, enum depth depth,
@@ -73,6 +98,7 @@ static struct df_err *open_session(const struct cli_options *options, enum depth
     struct df_err *err = find_python(options, cache, session);
     if (!err && depth != TO_PYTHON)
         err = analyse(options, session, depth);
+    err = explain(err);
     if (err)
         cli_close(session);
     return err;
@@ -102,4 +128,5 @@ void cli_close(struct cli_session *session)
     py_close(session->py);
     df_dump_close(session->dump);
     *session = (struct cli_session){0};
+    open_snapshot = NULL;
 }

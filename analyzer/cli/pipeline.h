@@ -24,5 +24,11 @@ struct df_err *cli_open_python(const struct cli_options *options, struct cli_ses
 struct df_err *cli_open_graph(const struct cli_options *options, struct cli_session *ret);
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret);
 void cli_close(struct cli_session *session); /* closed, or all zero: nothing */
+/* Whether what is open is a snapshot; and what was found damaged in it so far (an error whenever it
+ * is asked), NULL when nothing was. */
+bool cli_is_snapshot(void);
+struct df_err *cli_damage(void);
+/* How many threads may work. */
+uint32_t cli_jobs(const struct cli_options *options);
 
 #endif

@@ -39,6 +39,11 @@ struct df_err *py_layout_from_files(const struct py_layout_files *files, struct 
  * the layout is from). */
 struct df_err *py_layout_check_necessary(const struct py_layout *layout, const char *file);
 
+/* A layout as a section of a snapshot, by the names of its fields, and back (snapshot.c); *ret is
+ * all 0 before, and deinitialised after a failure too. */
+struct df_err *py_layout_save(const struct py_layout *layout, struct df_necro_writer *writer);
+struct df_err *py_layout_restore(struct df_necro *necro, struct py_layout *ret);
+
 /* Whether `_Py_DebugOffsets` is at this address (3.13+), and what it says of the build. */
 bool py_debug_offsets(const struct df_aspace *space, uint64_t runtime, uint32_t *ret_version,
                       bool *ret_free_threaded);

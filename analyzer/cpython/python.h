@@ -87,6 +87,10 @@ struct py_options {
 struct df_err *py_open(struct df_dump *dump, const struct py_options *options, struct py **ret);
 void py_close(struct py *py); /* NULL is allowed */
 
+/* Adds to a snapshot of py's dump what py_open found with the help of files: the layout, and where
+ * the interpreter's state is. py_open of such a snapshot takes them from there. */
+struct df_err *py_snapshot_save(const struct py *py, struct df_necro_writer *writer);
+
 static inline struct py_reader py_reader(const struct py *py)
 {
     return (struct py_reader){

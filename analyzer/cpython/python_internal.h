@@ -53,6 +53,9 @@ bool py_find_runtime(struct py *py);
 /* Searches writable memory for what looks like _PyRuntime under py's layout; 0 when nothing does. */
 uint64_t py_search_runtime(struct py *py);
 
+/* What py_snapshot_save has saved; into py, up to the interpreters (snapshot.c). */
+struct df_err *py_snapshot_restore(struct py *py);
+
 /* Address of a row of interp.types for a static builtin type, 0 when it has none (statics.c). */
 uint64_t py_static_row(const struct py *py, uint64_t interpreter, uint64_t type);
 

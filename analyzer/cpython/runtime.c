@@ -194,7 +194,8 @@ static void find_types(struct py *py)
         py->cell_type = module_global(py, "types", "CellType");
 }
 
-static struct df_err *open_python(struct py *py, const struct py_options *options)
+/* What files have helped to find, and what only they have. */
+static struct df_err *find_python(struct py *py, const struct py_options *options)
 {
     bool found = py_find_runtime(py);
     if (!py->module)
@@ -214,6 +215,19 @@ static struct df_err *open_python(struct py *py, const struct py_options *option
     read_version(py);
     find_types(py);
     py_find_general_lookup(py);
+    return NULL;
+}
+
+static struct df_err *restore_python(struct py *py)
+{
+    DF_TRY(py_snapshot_restore(py));
+    DF_TRY(check_runtime(py));
+    return py_read_interpreters(py);
+}
+
+static struct df_err *open_python(struct py *py, const struct py_options *options)
+{
+    DF_TRY(py->dump->necro ? restore_python(py) : find_python(py, options));
     py_read_static_types(py);
     py_read_threads(py);
     py_read_counts(py);

@@ -73,10 +73,11 @@ static bool is_near(const struct df_range *range, const struct df_module *module
 
 static uint64_t cookie_in(const struct py *py, const struct df_range *range)
 {
-    const uint8_t *end = range->host + (range->end - range->start);
-    for (const uint8_t *at = range->host;
-         (at = memmem(at, (size_t)(end - at), COOKIE, strlen(COOKIE))); at++) {
-        uint64_t address = range->start + (uint64_t)(at - range->host);
+    const uint8_t *bytes = df_ptr(py->dump->space, range->start, range->end - range->start);
+    const uint8_t *end = bytes + (range->end - range->start);
+    for (const uint8_t *at = bytes;
+         at && (at = memmem(at, (size_t)(end - at), COOKIE, strlen(COOKIE))); at++) {
+        uint64_t address = range->start + (uint64_t)(at - bytes);
         if (!(address & 7) && is_runtime(py, address))
             return address;
     }
@@ -89,10 +90,11 @@ static uint64_t heads_in(const struct py *py, const struct df_range *range)
     const struct py_layout *layout = &py->layout;
     uint64_t head_at = PY_OFF(layout, runtime, interpreters_head), size = range->end - range->start;
     struct py candidate = {.dump = py->dump, .layout = *layout};
+    const uint8_t *bytes = df_ptr(py->dump->space, range->start, size);
     uint32_t budget = MAX_CANDIDATES;
-    for (uint64_t at = -range->start & 7; at + 16 <= size; at += 8) {
+    for (uint64_t at = -range->start & 7; bytes && at + 16 <= size; at += 8) {
         uint64_t words[2];
-        memcpy(words, range->host + at, sizeof(words));
+        memcpy(words, bytes + at, sizeof(words));
         if (!words[0] || !words[1] || ((words[0] | words[1]) & 7) || words[0] >> DF_ADDRESS_BITS ||
             words[1] >> DF_ADDRESS_BITS)
             continue;

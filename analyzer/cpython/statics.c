@@ -92,6 +92,7 @@ void py_static_types(const struct py *py, void (*visit)(void *context, uint64_t 
             (df_map_add(&seen, type, 0, &added), added))
             visit(context, type);
     }
+    df_module_symbol(py->module, "PyType_Type"); /* loads all of them */
     for (uint32_t i = 0; i < py->module->symbol_count; i++) {
         const struct df_symbol *symbol = &py->module->symbols[i];
         if (symbol->address && looks_like_type(py, symbol) &&

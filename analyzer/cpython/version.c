@@ -101,7 +101,8 @@ uint32_t py_find_version_text(const struct df_dump *dump, const struct df_module
         bool inside = !module || (range->start < module->end && range->end > module->start);
         if (!range->host || !inside || range->origin != DF_FROM_CORE || !(range->flags & PF_W))
             continue;
-        uint32_t version = text_in(range->host, range->end - range->start, &budget);
+        const uint8_t *bytes = df_ptr(dump->space, range->start, range->end - range->start);
+        uint32_t version = bytes ? text_in(bytes, range->end - range->start, &budget) : 0;
         if (version)
             return version;
     }

@@ -48,6 +48,8 @@ static void read_words(const struct scan *scan, uint64_t start, uint64_t end, st
         if (more < 8)
             return;
         bytes = df_ptr(space, start, more);
+        if (!bytes)
+            return;
         for (uint64_t i = 0; i + 8 <= more; i += 8) {
             memcpy(&word, bytes + i, 8);
             if (word & 7)

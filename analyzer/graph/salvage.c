@@ -216,11 +216,12 @@ static void look_through(struct salvage *salvage, const struct df_range *range)
     const uint32_t place = PY_OFF(salvage->reader.layout, object, ob_type);
     /* Of allocators, and of compilers for what is larger than a few words. */
     const uint64_t step = 16, least = place + 8;
+    const uint8_t *bytes = df_ptr(salvage->reader.space, range->start, range->end - range->start);
     uint64_t next_report = range->start;
     uint64_t at = (range->start + step - 1) & ~(step - 1);
-    while (range->end - range->start >= least && at <= range->end - least && !discovery->too_many) {
+    while (bytes && range->end - range->start >= least && at <= range->end - least && !discovery->too_many) {
         uint64_t type, size = step;
-        memcpy(&type, range->host + (at - range->start) + place, 8);
+        memcpy(&type, bytes + (at - range->start) + place, 8);
         if (is_type(salvage, type) && !in_stack(salvage, range, at)) {
             bool known = gr_is_discovered(discovery, at);
             uint32_t index =

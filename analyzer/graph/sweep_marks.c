@@ -108,6 +108,8 @@ static void read_words(struct marks *marks, uint64_t start, uint64_t end, enum g
         if (more < 8)
             return;
         const uint8_t *bytes = df_ptr(space, start, more);
+        if (!bytes)
+            return;
         for (uint64_t at = 0; at + 8 <= more; at += 8) {
             memcpy(&word, bytes + at, 8);
             lead(marks, word, kind);

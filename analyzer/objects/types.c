@@ -22,11 +22,11 @@ static bool is_absent_name(struct py_objects *objects, uint64_t address)
 /* Programs may call their classes as they like, with control characters too. */
 static bool plausible_name(struct py_objects *objects, uint64_t address, bool class)
 {
-    const char *text = df_ptr(objects->reader.space, address, 1);
     uint64_t available = df_contiguous(objects->reader.space, address);
+    size_t max = available < 1024 ? (size_t)available : 1024;
+    const char *text = available ? df_ptr(objects->reader.space, address, max) : NULL;
     if (!text)
         return is_absent_name(objects, address);
-    size_t max = available < 1024 ? (size_t)available : 1024;
     size_t length = strnlen(text, max);
     if (!length || length == max)
         return false;
