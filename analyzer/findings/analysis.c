@@ -122,6 +122,7 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
     struct df_err *err;
 
     work.analysis->graph = graph;
+    work.analysis->jobs = jobs;
     work.analysis->type_count = type_count;
     work.analysis->first_inconsistent = AL_NONE;
     err = run(&work, jobs);

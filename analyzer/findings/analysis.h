@@ -19,6 +19,7 @@ struct fi_analysis {
     struct py *py;              /* borrowed */
     struct py_objects *objects; /* borrowed */
     struct gr_graph *graph;     /* borrowed */
+    uint32_t jobs;              /* threads that may be used */
 
     struct gr_trunk trunk;       /* the nodes that are more than leaves: rows */
     struct fi_tree tree;         /* dominators, retained sizes */

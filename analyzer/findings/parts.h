@@ -33,6 +33,7 @@ struct fi_context {
     struct df_map claims;        /* nodes that a rule has explained (rules.h), each plus 1 */
     struct fi_suspect *suspects; /* biggest first (suspects.h) */
     uint32_t suspect_count;
+    struct fi_looks *looks; /* of rules, begun beside all this (looks.h) */
 };
 
 void fi_name_types(struct fi_context *context); /* fills named, rank, merged */

@@ -3,6 +3,7 @@
  */
 #include "analyzer/findings/verdict.h"
 
+#include "analyzer/findings/rules/looks.h"
 #include "analyzer/findings/rules/rules.h"
 #include "analyzer/findings/verify.h"
 #include "dumpfmt/base/mem.h"
@@ -12,6 +13,8 @@ static struct df_err *fill(struct fi_context *context, bool findings)
     const struct fi_analysis *analysis = context->analysis;
     DF_TRY(fi_census_make(analysis->graph, py_type_count(analysis->objects), &context->census));
     fi_name_types(context);
+    if (findings)
+        context->looks = fi_looks_begin(context);
     fi_fill_process(context);
     DF_TRY(fi_fill_types(context));
     fi_fill_coverage(context);
@@ -49,6 +52,7 @@ struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                  .limit = options->limit,
                                  .core_path = options->command_line_core};
     struct df_err *err = fill(&context, !options->no_findings);
+    fi_looks_end(context.looks);
     fi_census_free(DF_TAKE(context.census));
     if (!err && options->native_frames)
         fi_fill_native_frames(&context, options->native_frames);

@@ -248,6 +248,8 @@ char *py_text_as(struct py_objects *objects, uint64_t object,
  * ".__dict__", " local x"; malloc'ed, "" for none. `object` is the holder. */
 char *py_label_text(struct py_objects *objects, uint64_t object, const struct py_ref *ref);
 
+/* The dict object that has an instance's attributes; 0: none, or none yet. */
+uint64_t py_instance_dict(struct py_reader *reader, const struct py_type *type, uint64_t object);
 /* The value of an attribute kept in an instance's dict, inline values or slots; 0 when absent. */
 uint64_t py_attribute(struct py_objects *objects, uint64_t object, const char *name);
 /* Visits the attributes of an object that have a value: slots, then its dict or inline values. The

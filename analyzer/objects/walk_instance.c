@@ -56,17 +56,17 @@ static void walk_slots(struct py_objects *objects, const struct py_type *class, 
 
 /* Where a dict pointer lies that tp_dictoffset gives; negative: counted from the end
  * (_PyObject_GetDictPtr). 0 when there is none. */
-static uint64_t dict_slot(struct py_objects *objects, const struct py_type *type, uint64_t object)
+static uint64_t dict_slot(struct py_reader *reader, const struct py_type *type, uint64_t object)
 {
     int64_t offset = type->dict_offset;
     if (!offset || offset == -1)
         return 0;
     if (offset < 0) {
         int64_t size = 0;
-        if (type->flags & PY_TPFLAGS_LONG && objects->reader.layout->int_shape == PY_INT_LV_TAG)
-            size = (int64_t)(PY_PTR(&objects->reader, object, long, lv_tag) >> 3);
+        if (type->flags & PY_TPFLAGS_LONG && reader->layout->int_shape == PY_INT_LV_TAG)
+            size = (int64_t)(PY_PTR(reader, object, long, lv_tag) >> 3);
         else
-            size = py_ob_size(&objects->reader, object);
+            size = py_ob_size(reader, object);
         if (size < -(int64_t)PY_MAX_TUPLE || size > (int64_t)PY_MAX_TUPLE)
             return 0;
         if (size < 0)
@@ -78,13 +78,29 @@ static uint64_t dict_slot(struct py_objects *objects, const struct py_type *type
     return object + (uint64_t)offset;
 }
 
+static bool has_managed_dict(const struct py_layout *layout, const struct py_type *type)
+{
+    return type->flags & PY_TPFLAGS_MANAGED_DICT && layout->attr_shape != PY_ATTR_DICT;
+}
+
+uint64_t py_instance_dict(struct py_reader *reader, const struct py_type *type, uint64_t object)
+{
+    const struct py_layout *layout = reader->layout;
+    if (!has_managed_dict(layout, type)) {
+        uint64_t slot = dict_slot(reader, type, object);
+        return slot ? py_word(reader, slot) : 0;
+    }
+    if (layout->attr_shape == PY_ATTR_INLINE)
+        return py_word(reader, object - (layout->gc_head_size ? 24 : 8));
+    uint64_t word = py_word(reader, object - 24);
+    return layout->attr_shape == PY_ATTR_TAGGED && word & 1 ? 0 : word;
+}
+
 static void inline_attributes(struct py_objects *objects, const struct py_type *type,
                               uint64_t object, struct py_attributes *ret)
 {
     struct py_reader *reader = &objects->reader;
     const struct py_layout *layout = reader->layout;
-    uint64_t pointers = layout->gc_head_size ? 3 : 1;
-    ret->dict = py_word(reader, object - pointers * 8);
     if (!(type->flags & PY_TPFLAGS_INLINE_VALUES))
         return;
     uint64_t values =
@@ -108,26 +124,20 @@ void py_instance_attributes(struct py_objects *objects, const struct py_type *ty
 {
     struct py_reader *reader = &objects->reader;
     const struct py_layout *layout = reader->layout;
-    *ret = (struct py_attributes){0};
+    *ret = (struct py_attributes){.dict = py_instance_dict(reader, type, object)};
     if (type->flags & PY_TPFLAGS_HEAPTYPE)
         ret->keys = PY_PTR(reader, type->address, heaptype, ht_cached_keys);
-    if (!(type->flags & PY_TPFLAGS_MANAGED_DICT) || layout->attr_shape == PY_ATTR_DICT) {
-        uint64_t slot = dict_slot(objects, type, object);
-        ret->dict = slot ? py_word(reader, slot) : 0;
+    if (!has_managed_dict(layout, type))
         return;
-    }
     if (layout->attr_shape == PY_ATTR_INLINE) {
         inline_attributes(objects, type, object, ret);
         return;
     }
-    uint64_t word = py_word(reader, object - 24);
     if (layout->attr_shape == PY_ATTR_SPLIT) {
-        ret->dict = word;
         ret->values = py_word(reader, object - 32);
-    } else if (word & 1) {
-        ret->values = word + 1;
     } else {
-        ret->dict = word;
+        uint64_t word = py_word(reader, object - 24);
+        ret->values = word & 1 ? word + 1 : 0;
     }
     if (ret->values && PY_HAS(layout, dictvalues, values))
         ret->values = PY_AT(layout, ret->values, dictvalues, values);

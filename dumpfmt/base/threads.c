@@ -3,9 +3,7 @@
  */
 #include "dumpfmt/base/threads.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 
 struct job {
     void (*run)(void *context, uint32_t i);
@@ -58,4 +56,27 @@ void df_threads_share(uint32_t jobs, uint32_t count, void (*run)(void *context, 
 {
     struct share share = {.run = run, .context = context, .count = count};
     df_threads_run(jobs < count ? jobs : count, take_share, &share);
+}
+
+static void *start_beside(void *context)
+{
+    const struct df_beside *beside = context;
+    beside->run(beside->context);
+    return NULL;
+}
+
+void df_beside_begin(struct df_beside *beside, uint32_t jobs, void (*run)(void *context),
+                     void *context)
+{
+    beside->run = run;
+    beside->context = context;
+    beside->started = jobs > 1 && !pthread_create(&beside->thread, NULL, start_beside, beside);
+}
+
+void df_beside_end(struct df_beside *beside)
+{
+    if (beside->started)
+        pthread_join(beside->thread, NULL);
+    else
+        beside->run(beside->context);
 }

@@ -5,6 +5,7 @@
  * had it. A tuple is its items: an item that is a text counts by its content, a small number by its
  * value, anything else by what it is. (The idea: JOverflow, Eclipse MAT's "find strings".)
  */
+#include "analyzer/findings/rules/looks.h"
 #include "analyzer/findings/rules/places.h"
 #include "analyzer/findings/rules/rules.h"
 
@@ -24,15 +25,15 @@
 #define TEXT 60     /* characters of a value that are shown */
 #define SAMPLE 4096 /* copies whose place is looked up */
 
-enum kind { TEXTS, BYTES, TUPLES, KINDS };
+enum kind { TEXTS, BYTES, TUPLES, KINDS, INTS = KINDS };
 
 struct group { /* equal values */
     uint32_t first, count;
     uint64_t bytes; /* of all */
 };
 
-struct search {
-    struct fi_context *context;
+struct fi_duplicates {
+    const struct fi_look *look;
     struct py_reader reader;
     uint8_t *kind_of;    /* per type: 1 + enum kind; 0: none */
     uint32_t *group_of;  /* per node: 1 + group, of texts and bytes */
@@ -45,7 +46,7 @@ struct search {
         struct group *items;
         size_t count, capacity;
     } groups;
-    size_t base; /* the first group of the kind that is looked at */
+    size_t end[KINDS]; /* of the groups of each kind */
 };
 
 static uint64_t mix(uint64_t hash, uint64_t word)
@@ -68,11 +69,11 @@ static uint64_t hash_bytes(const uint8_t *data, uint64_t size, uint64_t seed)
 }
 
 /* The content of a text or bytes object, in the core; NULL when it cannot be read in one piece. */
-static const uint8_t *content(struct search *search, uint32_t node, enum kind kind,
+static const uint8_t *content(struct fi_duplicates *search, uint32_t node, enum kind kind,
                               uint64_t *ret_size)
 {
     struct py_reader *reader = &search->reader;
-    uint64_t object = gr_address(search->context->analysis->graph, node), data, length;
+    uint64_t object = gr_address(search->look->analysis->graph, node), data, length;
     uint32_t width = 1;
     reader->fault = false;
     if (kind == TEXTS) {
@@ -89,7 +90,8 @@ static const uint8_t *content(struct search *search, uint32_t node, enum kind ki
     return df_ptr(reader->space, data, *ret_size);
 }
 
-static bool is_same_value(struct search *search, uint32_t node, uint32_t first, enum kind kind)
+static bool is_same_value(struct fi_duplicates *search, uint32_t node, uint32_t first,
+                          enum kind kind)
 {
     uint64_t size, first_size;
     const uint8_t *here = content(search, node, kind, &size);
@@ -97,7 +99,7 @@ static bool is_same_value(struct search *search, uint32_t node, uint32_t first, 
     return here && there && size == first_size && memcmp(here, there, size) == 0;
 }
 
-static uint32_t enter(struct search *search, uint32_t node, uint64_t hash)
+static uint32_t enter(struct fi_duplicates *search, uint32_t node, uint64_t hash)
 {
     bool added;
     uint32_t at = df_map_add(&search->index, hash, (uint32_t)search->groups.count, &added);
@@ -106,16 +108,16 @@ static uint32_t enter(struct search *search, uint32_t node, uint64_t hash)
     return at;
 }
 
-static void count_one(struct search *search, uint32_t node, uint32_t at)
+static void count_one(struct fi_duplicates *search, uint32_t node, uint32_t at)
 {
     search->groups.items[at].count++;
-    search->groups.items[at].bytes += gr_size(search->context->analysis->graph, node);
+    search->groups.items[at].bytes += gr_size(search->look->analysis->graph, node);
     search->group_of[node] = at + 1;
 }
 
 /* Most values are there once. They are told by a first look at all, and never entered: a table of
  * all values would be larger than all else. */
-static void see(struct search *search, uint64_t hash)
+static void see(struct fi_duplicates *search, uint64_t hash)
 {
     uint64_t at = hash & search->seen_mask;
     unsigned shift = (unsigned)(at % 4) * 2;
@@ -123,21 +125,21 @@ static void see(struct search *search, uint64_t hash)
     *four |= (uint8_t)((once ? 2 : 1) << shift);
 }
 
-static bool is_seen_again(const struct search *search, uint64_t hash)
+static bool is_seen_again(const struct fi_duplicates *search, uint64_t hash)
 {
     uint64_t at = hash & search->seen_mask;
     return search->seen[at / 4] >> at % 4 * 2 & 2;
 }
 
 /* The hash of a text or bytes object's content, 0 when it cannot be read. */
-static uint64_t hash_content(struct search *search, uint32_t node, enum kind kind)
+static uint64_t hash_content(struct fi_duplicates *search, uint32_t node, enum kind kind)
 {
     uint64_t size;
     const uint8_t *data = content(search, node, kind, &size);
     return data ? hash_bytes(data, size, kind + 1) : 0;
 }
 
-static void add_data(struct search *search, uint32_t node, uint64_t hash, enum kind kind)
+static void add_data(struct fi_duplicates *search, uint32_t node, uint64_t hash, enum kind kind)
 {
     uint32_t at = enter(search, node, hash);
     uint32_t first = search->groups.items[at].first;
@@ -146,8 +148,8 @@ static void add_data(struct search *search, uint32_t node, uint64_t hash, enum k
 }
 
 /* Some values: first all hashes, so that what is known of them is fetched meanwhile. */
-static void add_some(struct search *search, const uint32_t *nodes, uint32_t count, enum kind kind,
-                     bool look)
+static void add_some(struct fi_duplicates *search, const uint32_t *nodes, uint32_t count,
+                     enum kind kind, bool look)
 {
     uint64_t hashes[SOME];
     for (uint32_t i = 0; i < count; i++) {
@@ -163,24 +165,25 @@ static void add_some(struct search *search, const uint32_t *nodes, uint32_t coun
 }
 
 /* What a tuple's item counts as: its value's group, its number, or its address. */
-static uint64_t item_key(struct search *search, uint64_t item)
+static uint64_t item_key(struct fi_duplicates *search, uint64_t item)
 {
-    const struct fi_analysis *analysis = search->context->analysis;
+    const struct fi_analysis *analysis = search->look->analysis;
     uint32_t node = gr_node(analysis->graph, item);
     int64_t number;
     if (node == AL_NONE)
         return item;
     if (search->group_of[node])
         return mix(1, search->group_of[node]);
-    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
-    if (strcmp(type->name, "int") == 0 && py_int(&search->reader, item, &number))
+    if (search->kind_of[gr_type(analysis->graph, node)] == 1 + INTS &&
+        py_int(&search->reader, item, &number))
         return mix(2, (uint64_t)number);
     return mix(3, item);
 }
 
-static bool tuple_keys(struct search *search, uint32_t node, uint64_t *keys, uint64_t *ret_count)
+static bool tuple_keys(struct fi_duplicates *search, uint32_t node, uint64_t *keys,
+                       uint64_t *ret_count)
 {
-    uint64_t object = gr_address(search->context->analysis->graph, node), items;
+    uint64_t object = gr_address(search->look->analysis->graph, node), items;
     search->reader.fault = false;
     if (!py_tuple(&search->reader, object, &items, ret_count) || !*ret_count ||
         *ret_count > MAX_TUPLE_ITEMS)
@@ -190,7 +193,7 @@ static bool tuple_keys(struct search *search, uint32_t node, uint64_t *keys, uin
     return !search->reader.fault;
 }
 
-static void add_tuple(struct search *search, uint32_t node)
+static void add_tuple(struct fi_duplicates *search, uint32_t node)
 {
     uint64_t keys[MAX_TUPLE_ITEMS], others[MAX_TUPLE_ITEMS], count, other_count;
     if (!tuple_keys(search, node, keys, &count))
@@ -203,20 +206,20 @@ static void add_tuple(struct search *search, uint32_t node)
 }
 
 /* The kind of a value that is looked at; KINDS for all else. */
-static enum kind kind_of(const struct search *search, uint32_t node)
+static enum kind kind_of(const struct fi_duplicates *search, uint32_t node)
 {
-    const struct gr_graph *graph = search->context->analysis->graph;
+    const struct gr_graph *graph = search->look->analysis->graph;
     uint8_t kind = search->kind_of[gr_type(graph, node)];
-    if (!kind || (graph->flags[node] & GR_IMMORTAL) ||
-        fi_is_garbage(search->context->analysis, node))
+    if (!kind || kind == 1 + INTS || (graph->flags[node] & GR_IMMORTAL) ||
+        fi_is_garbage(search->look->analysis, node))
         return KINDS;
     return (enum kind)(kind - 1);
 }
 
 /* Values of each kind, by address. */
-static struct df_err *list_values(struct search *search)
+static struct df_err *list_values(struct fi_duplicates *search)
 {
-    uint32_t count = search->context->analysis->graph->count, used[KINDS + 1] = {0};
+    uint32_t count = search->look->analysis->graph->count, used[KINDS + 1] = {0};
     for (uint32_t node = 0; node < count; node++)
         used[kind_of(search, node)]++;
     for (int kind = 0; kind < KINDS; kind++) {
@@ -233,7 +236,7 @@ static struct df_err *list_values(struct search *search)
 }
 
 /* Room for eight hashes a value, so that few values look as if they were there again. */
-static struct df_err *make_seen(struct search *search, enum kind kind)
+static struct df_err *make_seen(struct fi_duplicates *search, enum kind kind)
 {
     uint64_t slots = 64;
     while (slots < search->value_count[kind] * UINT64_C(8))
@@ -242,7 +245,7 @@ static struct df_err *make_seen(struct search *search, enum kind kind)
     return df_array(slots / 4, 1, &search->seen);
 }
 
-static struct df_err *collect(struct search *search, enum kind kind)
+static struct df_err *collect(struct fi_duplicates *search, enum kind kind)
 {
     if (kind != TUPLES)
         DF_TRY(make_seen(search, kind));
@@ -293,9 +296,9 @@ static struct sum add_up(const struct group *groups, size_t count)
 }
 
 /* Nodes of a group, at most SAMPLE. Malloc'ed. */
-static uint32_t *members(const struct search *search, uint32_t group, size_t *ret_count)
+static uint32_t *members(const struct fi_duplicates *search, uint32_t group, size_t *ret_count)
 {
-    const struct gr_graph *graph = search->context->analysis->graph;
+    const struct gr_graph *graph = search->look->analysis->graph;
     uint32_t *nodes = df_xcalloc(SAMPLE, sizeof(*nodes));
     *ret_count = 0;
     for (uint32_t node = 0; node < graph->count && *ret_count < SAMPLE; node++)
@@ -304,10 +307,9 @@ static uint32_t *members(const struct search *search, uint32_t group, size_t *re
     return nodes;
 }
 
-static void show_examples(struct search *search, struct fi_finding *finding,
-                          const struct group *sorted, size_t count)
+static void show_examples(struct fi_context *context, const struct fi_duplicates *search,
+                          struct fi_finding *finding, const struct group *sorted, size_t count)
 {
-    struct fi_context *context = search->context;
     struct py_objects *objects = context->analysis->objects;
     for (size_t i = 0; i < EXAMPLES && i < count && wasted(&sorted[i]); i++) {
         uint32_t first = sorted[i].first;
@@ -339,27 +341,25 @@ static const char *const advice[KINDS] = {
     "(seen.setdefault(value, value)), or one object that all of them refer to.",
 };
 
-static struct group *sorted_groups(const struct search *search, size_t *ret_count)
+static struct group *sorted_groups(const struct group *groups, size_t count)
 {
-    *ret_count = search->groups.count - search->base;
-    struct group *sorted = df_xcalloc(*ret_count, sizeof(*sorted));
-    memcpy(sorted, search->groups.items + search->base, *ret_count * sizeof(*sorted));
-    qsort(sorted, *ret_count, sizeof(*sorted), compare_groups);
+    struct group *sorted = df_xcalloc(count, sizeof(*sorted));
+    memcpy(sorted, groups, count * sizeof(*sorted));
+    qsort(sorted, count, sizeof(*sorted), compare_groups);
     return sorted;
 }
 
-static void report(struct search *search, const struct fi_rule *rule, enum kind kind)
+static void report(struct fi_context *context, const struct fi_rule *rule,
+                   const struct fi_duplicates *search, enum kind kind)
 {
-    struct fi_context *context = search->context;
-    if (search->groups.count == search->base)
+    size_t first = kind ? search->end[kind - 1] : 0, count = search->end[kind] - first;
+    if (!count)
         return;
-    struct sum sum =
-        add_up(search->groups.items + search->base, search->groups.count - search->base);
+    struct sum sum = add_up(search->groups.items + first, count);
     uint64_t heap = context->verdict->heap_bytes;
     if (sum.bytes < heap / SHARE || sum.bytes < LEAST_BYTES)
         return;
-    size_t count;
-    DF_CLEANUP_FREE struct group *sorted = sorted_groups(search, &count);
+    DF_CLEANUP_FREE struct group *sorted = sorted_groups(search->groups.items + first, count);
 
     struct fi_finding *finding = fi_finding_add(context, rule);
     finding->severity = sum.bytes >= heap / GRAVE_SHARE ? FI_MEDIUM : FI_LOW;
@@ -372,7 +372,7 @@ static void report(struct search *search, const struct fi_rule *rule, enum kind 
         fi_number_phrase(sum.values).text, sum.values == 1 ? singular[kind] : plural[kind],
         fi_bytes_phrase(sum.bytes).text, fi_percent_phrase(sum.bytes, heap).text);
     finding->advice = advice[kind];
-    show_examples(search, finding, sorted, count);
+    show_examples(context, search, finding, sorted, count);
     finding->signature = fi_pool_format(context->pool, "%s:%s:%s", rule->name, types[kind],
                                         finding->holder.path ? finding->holder.path : "");
 }
@@ -389,34 +389,60 @@ static uint64_t content_budget(const struct df_aspace *space)
     return bytes * READS;
 }
 
-static void classify_types(struct search *search)
+static void classify_types(struct fi_duplicates *search)
 {
-    const struct py_objects *objects = search->context->analysis->objects;
-    for (uint32_t i = 0; i < py_type_count(objects); i++)
+    for (uint32_t i = 0; i < search->look->type_count; i++) {
+        const char *name = search->look->types[i]->name;
         for (int kind = 0; kind < KINDS; kind++)
-            if (strcmp(py_type_at(objects, i)->name, types[kind]) == 0)
+            if (strcmp(name, types[kind]) == 0)
                 search->kind_of[i] = (uint8_t)(kind + 1);
+        if (strcmp(name, "int") == 0)
+            search->kind_of[i] = INTS + 1;
+    }
+}
+
+static struct df_err *look_for_all(struct fi_duplicates *search)
+{
+    DF_TRY(df_array(search->look->analysis->graph->count, sizeof(*search->group_of),
+                    &search->group_of));
+    DF_TRY(list_values(search));
+    for (int kind = 0; kind < KINDS; kind++) {
+        DF_TRY(collect(search, (enum kind)kind));
+        search->end[kind] = search->groups.count;
+    }
+    return NULL;
+}
+
+struct df_err *fi_look_for_duplicates(const struct fi_look *look, struct fi_duplicates **ret)
+{
+    struct fi_duplicates *search = df_xcalloc(1, sizeof(*search));
+    *ret = search;
+    search->look = look;
+    search->reader = look->reader;
+    search->budget = content_budget(look->reader.space);
+    search->kind_of = df_xcalloc(look->type_count, 1);
+    classify_types(search);
+    return look_for_all(search);
+}
+
+void fi_duplicates_free(struct fi_duplicates *search)
+{
+    if (!search)
+        return;
+    for (int kind = 0; kind < KINDS; kind++)
+        free(search->values[kind]);
+    free(search->groups.items);
+    free(search->group_of);
+    free(search->kind_of);
+    free(search->seen);
+    free(search);
 }
 
 struct df_err *fi_ask_duplicate_values(struct fi_context *context, const struct fi_rule *rule)
 {
-    DF_CLEANUP_FREE uint32_t *group_of = NULL;
-    struct search search = {.context = context, .reader = py_reader(context->analysis->py)};
-    DF_TRY(df_array(context->analysis->graph->count, sizeof(*group_of), &group_of));
-    search.group_of = group_of;
-    search.budget = content_budget(search.reader.space);
-    search.kind_of = df_xcalloc(py_type_count(context->analysis->objects), 1);
-    classify_types(&search);
-    struct df_err *err = list_values(&search);
-    for (int kind = 0; kind < KINDS && !err; kind++) {
-        search.base = search.groups.count;
-        err = collect(&search, (enum kind)kind);
-        if (!err)
-            report(&search, rule, (enum kind)kind);
-    }
+    struct fi_duplicates *search;
+    DF_TRY(fi_looked_for_duplicates(context->looks, &search));
     for (int kind = 0; kind < KINDS; kind++)
-        free(search.values[kind]);
-    free(search.groups.items);
-    free(search.kind_of);
-    return err;
+        report(context, rule, search, (enum kind)kind);
+    return NULL;
 }

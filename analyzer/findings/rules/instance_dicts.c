@@ -7,11 +7,11 @@
  * class with __slots__ needs neither. Told for classes with very many instances.
  * Source: Objects/dictobject.c (insert_to_emptydict, insertdict, make_dict_from_instance_...).
  */
-#include "analyzer/findings/parts.h"
+#include "analyzer/findings/rules/looks.h"
 #include "analyzer/findings/rules/places.h"
 #include "analyzer/findings/rules/rules.h"
 
-#include <string.h>
+#include <stdlib.h>
 
 #include "dumpfmt/base/mem.h"
 
@@ -25,46 +25,34 @@ struct tally {                                         /* of a class, by its nam
     uint32_t example;
 };
 
-struct search {
-    struct fi_context *context;
+struct fi_instance_dicts {
+    const struct fi_look *look;
     struct py_reader reader;
     struct tally *tallies;
 };
 
-/* The dict is that of its attributes, and not one of these. */
-static bool is_its_own(struct search *search, uint32_t owner, const struct py_type *type,
-                       uint32_t dict)
-{
-    const struct fi_analysis *analysis = search->context->analysis;
-    const struct gr_graph *graph = analysis->graph;
-    if (type->dict_offset <= 0 || type->item_size) /* in front of it, or at its end */
-        return fi_is_dict_of(analysis, owner, dict);
-    return py_word(&search->reader, gr_address(graph, owner) + (uint64_t)type->dict_offset) ==
-           gr_address(graph, dict);
-}
-
 /* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
-static uint32_t owner_of(struct search *search, uint32_t dict)
+static uint32_t owner_of(struct fi_instance_dicts *search, uint32_t dict)
 {
-    const struct fi_analysis *analysis = search->context->analysis;
-    const struct gr_graph *graph = analysis->graph;
+    const struct gr_graph *graph = search->look->analysis->graph;
     uint32_t owner = gr_only_referrer(graph, dict);
     if (owner == AL_NONE)
         return AL_NONE;
-    const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, owner));
+    const struct py_type *type = search->look->types[gr_type(graph, owner)];
     uint64_t unlike = PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT | PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE |
                       PY_TPFLAGS_BASE_EXC;
     bool has_dict = type->dict_offset || (type->flags & PY_TPFLAGS_MANAGED_DICT);
     return type->python_class && has_dict && !(type->flags & unlike) &&
-                   is_its_own(search, owner, type, dict)
+                   py_instance_dict(&search->reader, type, gr_address(graph, owner)) ==
+                       gr_address(graph, dict)
                ? owner
                : AL_NONE;
 }
 
-static void look_at(struct search *search, uint32_t dict, uint32_t owner)
+static void look_at(struct fi_instance_dicts *search, uint32_t dict, uint32_t owner)
 {
-    const struct gr_graph *graph = search->context->analysis->graph;
-    struct tally *tally = &search->tallies[search->context->named[gr_type(graph, owner)]];
+    const struct gr_graph *graph = search->look->analysis->graph;
+    struct tally *tally = &search->tallies[search->look->named[gr_type(graph, owner)]];
     search->reader.fault = false;
     uint64_t object = gr_address(graph, dict);
     uint64_t used = PY_PTR(&search->reader, object, dict, ma_used);
@@ -90,7 +78,7 @@ static uint64_t savings(const struct tally *tally)
     return tally->dicts >= LEAST_INSTANCES && tally->bytes > slots ? tally->bytes - slots : 0;
 }
 
-static uint32_t heaviest(const struct search *search, uint32_t types)
+static uint32_t heaviest(const struct fi_instance_dicts *search, uint32_t types)
 {
     uint32_t best = 0;
     for (uint32_t i = 1; i < types; i++)
@@ -99,9 +87,9 @@ static uint32_t heaviest(const struct search *search, uint32_t types)
     return best;
 }
 
-static void report(struct search *search, const struct fi_rule *rule, uint32_t type)
+static void report(struct fi_context *context, const struct fi_rule *rule,
+                   const struct fi_instance_dicts *search, uint32_t type)
 {
-    struct fi_context *context = search->context;
     const struct tally *tally = &search->tallies[type];
     uint64_t heap = context->verdict->heap_bytes, saved = savings(tally);
     bool lost = tally->own > tally->dicts / 2;
@@ -136,28 +124,44 @@ static void report(struct search *search, const struct fi_rule *rule, uint32_t t
     finding->signature = fi_pool_format(context->pool, "%s:%s", rule->name, finding->type);
 }
 
+struct df_err *fi_look_at_instance_dicts(const struct fi_look *look, struct fi_instance_dicts **ret)
+{
+    const struct gr_graph *graph = look->analysis->graph;
+    struct fi_instance_dicts *search = df_xcalloc(1, sizeof(*search));
+    *ret = search;
+    search->look = look;
+    search->reader = look->reader;
+    search->tallies = df_xcalloc(look->type_count, sizeof(*search->tallies));
+    for (uint32_t node = 0; node < graph->count; node++) {
+        if (!(look->types[gr_type(graph, node)]->flags & PY_TPFLAGS_DICT) ||
+            fi_is_garbage(look->analysis, node))
+            continue;
+        uint32_t owner = owner_of(search, node);
+        if (owner != AL_NONE)
+            look_at(search, node, owner);
+    }
+    return NULL;
+}
+
+void fi_instance_dicts_free(struct fi_instance_dicts *dicts)
+{
+    if (dicts)
+        free(dicts->tallies);
+    free(dicts);
+}
+
 struct df_err *fi_ask_instance_dicts(struct fi_context *context, const struct fi_rule *rule)
 {
-    const struct fi_analysis *analysis = context->analysis;
-    uint32_t types = py_type_count(analysis->objects);
-    struct search search = {.context = context, .reader = py_reader(analysis->py)};
-    search.tallies = df_xcalloc(types, sizeof(*search.tallies));
-    for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, node));
-        if (!(type->flags & PY_TPFLAGS_DICT) || fi_is_garbage(analysis, node))
-            continue;
-        uint32_t owner = owner_of(&search, node);
-        if (owner != AL_NONE)
-            look_at(&search, node, owner);
-    }
+    struct fi_instance_dicts *search;
+    DF_TRY(fi_looked_at_instance_dicts(context->looks, &search));
+    uint32_t types = search->look->type_count;
     for (int told = 0; told < MAX_FINDINGS && types; told++) {
-        uint32_t type = heaviest(&search, types);
-        if (!savings(&search.tallies[type]) ||
-            savings(&search.tallies[type]) < context->verdict->heap_bytes / SHARE)
+        uint32_t type = heaviest(search, types);
+        if (!savings(&search->tallies[type]) ||
+            savings(&search->tallies[type]) < context->verdict->heap_bytes / SHARE)
             break;
-        report(&search, rule, type);
-        search.tallies[type].dicts = 0;
+        report(context, rule, search, type);
+        search->tallies[type].dicts = 0;
     }
-    free(search.tallies);
     return NULL;
 }
