@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "dumpfmt/base/io.h"
 
@@ -25,14 +26,21 @@ static void close_answers(struct answers *answers)
     df_file_close(answers->file);
 }
 
-/* What cannot be opened as a plain file ("-", a device) is no snapshot; why it cannot is told by
- * who opens cores. */
+/* Only a plain file is a snapshot: a pipe must not be opened twice. Why something cannot be opened
+ * is told by who opens cores. */
+static bool is_plain(const char *path)
+{
+    struct stat status;
+
+    return strcmp(path, "-") && !stat(path, &status) && S_ISREG(status.st_mode);
+}
+
 static struct df_err *open_answers(const char *path, struct answers *ret)
 {
     struct df_err *err;
 
     *ret = (struct answers){0};
-    err = strcmp(path, "-") ? df_file_open(path, &ret->file) : NULL;
+    err = is_plain(path) ? df_file_open(path, &ret->file) : NULL;
     if (err || !ret->file) {
         df_err_free(err);
         return NULL;
@@ -67,8 +75,8 @@ static struct df_err *load_traces(const void *bytes, size_t size, const void *op
 static struct df_err *load_section(struct df_necro *necro, const char *tag, loader load,
                                    const void *options, void *ret)
 {
-    const uint8_t *bytes;
-    uint64_t size;
+    const uint8_t *bytes = NULL;
+    uint64_t size = 0;
     struct df_err *err;
 
     DF_TRY(df_necro_optional(necro, tag, 1, &bytes, &size));
