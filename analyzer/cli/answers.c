@@ -133,16 +133,19 @@ static struct df_err *add(struct df_necro_writer *writer, const char *tag, void 
     return err;
 }
 
+/* A snapshot of a snapshot has the answers of the first, as they were saved. */
 static struct df_err *save_verdict(struct df_necro_writer *writer, struct fi_analysis *analysis,
                                    const char *core, const struct df_progress *progress)
 {
     struct fi_verdict_options options = fi_saved_options(core, progress);
-    struct fi_verdict *verdict;
+    struct fi_verdict *verdict = NULL;
     void *bytes;
     size_t size;
 
+    DF_TRY(load_from(core, VERDICT, load_verdict, &options, &verdict));
     df_progress(progress, "judging", 0, 0);
-    DF_TRY(fi_verdict_make(analysis, &options, &verdict));
+    if (!verdict)
+        DF_TRY(fi_verdict_make(analysis, &options, &verdict));
     struct df_err *err = fi_verdict_save(verdict, &bytes, &size);
     fi_verdict_free(verdict);
     return err ? err : add(writer, VERDICT, bytes, size);
@@ -155,21 +158,25 @@ static struct df_err *save_profile(struct df_necro_writer *writer, struct fi_ana
     void *bytes;
     size_t size;
 
-    DF_TRY(fi_profile_make(analysis, core, progress, &profile));
+    DF_TRY(cli_saved_profile(core, &profile));
+    if (!profile)
+        DF_TRY(fi_profile_make(analysis, core, progress, &profile));
     struct df_err *err = fi_profile_save(profile, &bytes, &size);
     fi_profile_free(profile);
     return err ? err : add(writer, PROFILE, bytes, size);
 }
 
 static struct df_err *save_traces(struct df_necro_writer *writer, struct fi_analysis *analysis,
-                                  const struct df_progress *progress)
+                                  const char *core, const struct df_progress *progress)
 {
     struct fi_traces *traces;
     void *bytes;
     size_t size;
 
     df_progress(progress, "reading traces", 0, 0);
-    DF_TRY(fi_traces_make(analysis, &traces));
+    DF_TRY(cli_saved_traces(core, &traces));
+    if (!traces)
+        DF_TRY(fi_traces_make(analysis, &traces));
     struct df_err *err = fi_traces_save(traces, &bytes, &size);
     fi_traces_free(traces);
     return err ? err : add(writer, ALLOCATIONS, bytes, size);
@@ -180,5 +187,5 @@ struct df_err *cli_save_answers(struct df_necro_writer *writer, struct fi_analys
 {
     DF_TRY(save_verdict(writer, analysis, core, progress));
     DF_TRY(save_profile(writer, analysis, core, progress));
-    return save_traces(writer, analysis, progress);
+    return save_traces(writer, analysis, core, progress);
 }

@@ -15,8 +15,6 @@ GROUPS = ("lineno", "filename", "traceback")
 
 class Saved(support.Case):
     def snapshot(self, core, status=0):
-        if "snapshot" not in self.necropy("--help")[0]:
-            self.skipTest("this necropy makes no snapshots")
         path = core + ".necro"
         self.necropy("snapshot", core, "-o", path, status=status)
         return path
@@ -64,6 +62,15 @@ class Saved(support.Case):
         for name in ("Listener", "__main__.Listener", "dict", "nothing", "Event"):  # short, whole, none
             self.check_same("allocations", core, saved, "--type", name)
             self.check_same("allocations", core, saved, "--type", name, "--group", "traceback", "--json")
+
+    def test_snapshot_of_a_snapshot(self):
+        """Its answers are those of the first, also about the path of the core."""
+        _, core = self.dumped("cycles_del", support.first_python(self))
+        first = self.snapshot(core)
+        second = self.snapshot(first)
+        for command in ("report", "threads"):
+            self.check_same(command, first, second, "--json")
+            self.check_same(command, core, second, "--json")
 
     def test_diff(self):
         python = support.first_python(self)
