@@ -22,6 +22,15 @@ bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size
     return true;
 }
 
+uint64_t py_read_slowly(struct py_reader *reader, uint64_t address, uint64_t size)
+{
+    uint64_t value = 0;
+    if (df_read(reader->space, address, &value, size))
+        return value;
+    reader->fault = true;
+    return 0;
+}
+
 uint64_t py_field_slowly(struct py_reader *reader, uint64_t structure, enum py_field field)
 {
     const struct py_layout *layout = reader->layout;

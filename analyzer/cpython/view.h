@@ -21,34 +21,50 @@ struct py_reader {
     const struct df_aspace *space;
     const struct py_layout *layout;
     const struct py_counts *counts; /* NULL: none */
+    const struct df_range *near;    /* where the last read was: most likely the next one is too */
     bool fault;                     /* something could not be read since this was cleared */
 };
 
+/* As df_ptr. */
+static inline const void *py_ptr(struct py_reader *reader, uint64_t address, uint64_t size)
+{
+    const struct df_range *near = reader->near;
+    if (near && address - near->start < near->end - near->start && near->end - address >= size)
+        return near->host + (address - near->start);
+    near = df_aspace_range(reader->space, address);
+    if (!near || !near->host || near->end - address < size)
+        return NULL;
+    reader->near = near;
+    return near->host + (address - near->start);
+}
+
+/* What is not in one piece, or not there. */
+uint64_t py_read_slowly(struct py_reader *reader, uint64_t address, uint64_t size);
+
 static inline uint64_t py_word(struct py_reader *reader, uint64_t address)
 {
+    const void *bytes = py_ptr(reader, address, 8);
     uint64_t value;
-    if (df_u64(reader->space, address, &value))
-        return value;
-    reader->fault = true;
-    return 0;
+    if (!bytes)
+        return py_read_slowly(reader, address, 8);
+    memcpy(&value, bytes, 8);
+    return value;
 }
 
 static inline uint32_t py_half(struct py_reader *reader, uint64_t address)
 {
+    const void *bytes = py_ptr(reader, address, 4);
     uint32_t value;
-    if (df_u32(reader->space, address, &value))
-        return value;
-    reader->fault = true;
-    return 0;
+    if (!bytes)
+        return (uint32_t)py_read_slowly(reader, address, 4);
+    memcpy(&value, bytes, 4);
+    return value;
 }
 
 static inline uint8_t py_byte(struct py_reader *reader, uint64_t address)
 {
-    const uint8_t *byte = df_ptr(reader->space, address, 1);
-    if (byte)
-        return *byte;
-    reader->fault = true;
-    return 0;
+    const uint8_t *byte = py_ptr(reader, address, 1);
+    return byte ? *byte : (uint8_t)py_read_slowly(reader, address, 1);
 }
 
 /* A field of any width up to 8 bytes, bit fields too, zero-extended. Absent fields read as 0

@@ -366,11 +366,14 @@ uint32_t py_type_count(const struct py_objects *objects)
 
 uint32_t py_object_type(struct py_objects *objects, uint64_t object)
 {
+    struct py_reader *reader = &objects->reader;
+    const void *bytes = object && !(object & 7)
+                            ? py_ptr(reader, PY_AT(reader->layout, object, object, ob_type), 8)
+                            : NULL;
     uint64_t type;
-    if (!object || (object & 7) ||
-        !df_u64(objects->reader.space, PY_AT(objects->reader.layout, object, object, ob_type),
-                &type))
+    if (!bytes)
         return PY_NO_TYPE;
+    memcpy(&type, bytes, 8);
     return py_type_index(objects, type);
 }
 
