@@ -164,3 +164,29 @@ struct df_err *df_facts_save(struct df_facts_writer *facts, struct df_necro_writ
     *facts = (struct df_facts_writer){0};
     return err;
 }
+
+/* ---- texts of tables ---- */
+
+uint64_t df_text_add(struct df_text_list *list, const char *text)
+{
+    uint64_t offset = list->count;
+    if (!text)
+        return DF_NO_TEXT;
+    do
+        DF_PUSH(list, *text);
+    while (*text++);
+    return offset;
+}
+
+struct df_err *df_texts_open(struct df_necro *necro, const char *tag, struct df_texts *ret)
+{
+    DF_TRY(df_necro_section(necro, tag, 1, &ret->bytes, &ret->size));
+    if (!ret->size || !ret->bytes[ret->size - 1])
+        return NULL;
+    return df_necro_damaged(necro, "texts in its section %s have no end", tag);
+}
+
+const char *df_text_at(const struct df_texts *texts, uint64_t offset)
+{
+    return offset < texts->size ? texts->bytes + offset : NULL;
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * facts.h: facts by name, as lines of text: sections of a snapshot that are lists of single values.
+ * facts.h: facts by name, as lines of text: sections of a snapshot that are lists of single values;
+ * and the texts of tables.
  *
  * A line is "KEY VALUE\n"; of the value, '%' and bytes below 0x20 and 0x7f are written %XX. Names
  * instead of places, so that another version of this program can read what it knows and pass over
@@ -51,5 +52,23 @@ void df_facts_put_number(struct df_facts_writer *writer, const char *key, uint64
 /* Writes the section; frees the writer's memory, whatever happens. */
 struct df_err *df_facts_save(struct df_facts_writer *facts, struct df_necro_writer *writer,
                              const char *tag);
+
+/* ---- texts of tables ---- */
+
+/* Texts, one behind the other, each with its NUL; named by their offsets. */
+#define DF_NO_TEXT UINT64_MAX
+struct df_text_list {
+    char *items;
+    size_t count, capacity;
+};
+uint64_t df_text_add(struct df_text_list *list, const char *text); /* NULL: DF_NO_TEXT */
+struct df_texts {
+    const char *bytes;
+    uint64_t size;
+};
+/* False when the last one has no end. */
+struct df_err *df_texts_open(struct df_necro *necro, const char *tag, struct df_texts *ret);
+/* NULL when there is none there. */
+const char *df_text_at(const struct df_texts *texts, uint64_t offset);
 
 #endif

@@ -28,32 +28,6 @@ struct lwp_row {
 };
 _Static_assert(sizeof(struct lwp_row) == 312, "as specified");
 
-/* ---- texts ---- */
-
-uint64_t df_text_add(struct df_text_list *list, const char *text)
-{
-    uint64_t offset = list->count;
-    if (!text)
-        return DF_NO_TEXT;
-    do
-        DF_PUSH(list, *text);
-    while (*text++);
-    return offset;
-}
-
-struct df_err *df_texts_open(struct df_necro *necro, const char *tag, struct df_texts *ret)
-{
-    DF_TRY(df_necro_section(necro, tag, 1, &ret->bytes, &ret->size));
-    if (!ret->size || !ret->bytes[ret->size - 1])
-        return NULL;
-    return df_necro_damaged(necro, "texts in its section %s have no end", tag);
-}
-
-const char *df_text_at(const struct df_texts *texts, uint64_t offset)
-{
-    return offset < texts->size ? texts->bytes + offset : NULL;
-}
-
 /* ---- saving ---- */
 
 static struct df_err *save_segments(const struct df_core *core, struct df_necro_writer *writer)

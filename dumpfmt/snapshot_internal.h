@@ -20,22 +20,6 @@ struct df_snapshot {
 struct df_err *df_snapshot_open(struct df_file *file, struct df_dump *dump);
 void df_snapshot_close(struct df_snapshot *snapshot); /* NULL is allowed */
 
-/* Texts, one behind the other, each with its NUL; named by their offsets. */
-#define DF_NO_TEXT UINT64_MAX
-struct df_text_list {
-    char *items;
-    size_t count, capacity;
-};
-uint64_t df_text_add(struct df_text_list *list, const char *text); /* NULL: DF_NO_TEXT */
-struct df_texts {
-    const char *bytes;
-    uint64_t size;
-};
-/* False when the last one has no end. */
-struct df_err *df_texts_open(struct df_necro *necro, const char *tag, struct df_texts *ret);
-/* NULL when there is none there. */
-const char *df_text_at(const struct df_texts *texts, uint64_t offset);
-
 /* redacted: without the command line. */
 struct df_err *df_core_save(const struct df_core *core, bool redacted,
                             struct df_necro_writer *writer);

@@ -16,6 +16,7 @@ static struct df_err *write_sections(const struct cli_options *options,
     struct df_snapshot_options wanted = {.filter = &filter, .objects = session->graph->count};
     DF_TRY(df_snapshot_save(session->dump, &wanted, writer));
     DF_TRY(py_snapshot_save(session->py, writer));
+    DF_TRY(py_objects_save(session->objects, writer));
     if (options->memory_only)
         return NULL;
     return cli_save_answers(writer, session->analysis, options->core, &session->progress.progress);

@@ -141,6 +141,9 @@ struct py_objects_options {
 struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
                                struct py_objects **ret);
 void py_objects_close(struct py_objects *objects); /* NULL is allowed */
+/* Adds to a snapshot what types' C structures look like, which only debug information says. Of all
+ * types that were met; not while workers work. */
+struct df_err *py_objects_save(struct py_objects *objects, struct df_necro_writer *writer);
 /* Makes `count` workers. They serve for py_object_type, py_walk, py_is_gc, py_object_flags, py_size, py_buffers,
  * py_shared_keys and py_own_keys, of objects whose type the owner has met (by py_object_type), and
  * which it has walked before when they are to be walked. They add no types and run no code of the

@@ -5,45 +5,12 @@
  * The structure is what `self` points to in tp_traverse or tp_dealloc, and is believed only when
  * its size is tp_basicsize.
  */
-#include "analyzer/objects/internal.h"
+#include "analyzer/objects/structs.h"
 
 #define MAX_DEBUG_MODULES 512
 #define MAX_NESTING 8 /* structs within one another before the object header */
 #define MAX_NESTED 64 /* structs within the struct of a type */
 #define MAX_OWNED 256 /* references of one object to others */
-
-struct debug_module {
-    const struct df_module *module;
-    struct df_ctypes *types; /* NULL when it has none */
-    bool owned;              /* else struct py's */
-};
-
-struct owned_field {
-    uint32_t offset;
-    bool nested; /* in a struct within the struct */
-    const char *name;
-};
-
-struct type_struct {
-    uint64_t type; /* address */
-    struct df_ctypes *types;
-    const struct df_ctype *structure; /* NULL when unknown */
-    struct {
-        struct owned_field *items; /* of py_struct_own; filled when it is first asked */
-        size_t count, capacity;
-    } owned;
-    bool owned_known;
-};
-
-struct py_debug {
-    struct debug_module *items;
-    size_t count, capacity;
-    struct df_map by_type; /* type address -> row of structs */
-    struct {
-        struct type_struct *items;
-        size_t count, capacity;
-    } structs;
-};
 
 void py_debug_close(struct py_debug *debug)
 {
@@ -91,13 +58,15 @@ static struct type_struct *known_struct(struct py_debug *debug, const struct py_
     return row == DF_MAP_NONE ? NULL : &debug->structs.items[row];
 }
 
-static struct type_struct *find_struct(struct py_objects *objects, const struct py_type *type)
+struct type_struct *py_find_struct(struct py_objects *objects, const struct py_type *type)
 {
     struct py_debug *debug = open_debug(objects);
     struct type_struct *known = known_struct(debug, type);
     if (known)
         return known;
     struct type_struct found = {.type = type->address};
+    if (objects->py->dump->necro)
+        py_saved_struct(objects, type, &found);
     const uint64_t functions[] = {type->traverse, type->dealloc};
     for (size_t i = 0; i < 2 && !found.structure; i++) {
         const struct df_module *module =
@@ -120,7 +89,9 @@ static struct type_struct *find_struct(struct py_objects *objects, const struct 
 const char *py_struct_member(struct py_objects *objects, const struct py_type *type,
                              uint64_t offset)
 {
-    const struct type_struct *found = find_struct(objects, type);
+    const struct type_struct *found = py_find_struct(objects, type);
+    if (found->rows)
+        return py_saved_member(found, offset);
     if (!found->structure)
         return NULL;
     const struct df_ctype *at = found->structure;
@@ -158,23 +129,41 @@ static bool is_object_pointer(const struct df_field *field)
            (strncmp(name, "Py", 2) == 0 && length > 6 && strcmp(name + length - 6, "Object") == 0);
 }
 
-bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint64_t object,
-                    struct py_refs *refs)
+void py_struct_pointers(const struct type_struct *found, py_struct_visitor visit, void *context)
 {
-    const struct type_struct *found = find_struct(objects, type);
-    if (!found->structure)
-        return false;
-    size_t before = refs->count;
-    uint32_t count = df_ctype_member_count(found->structure);
+    if (found->rows)
+        py_saved_pointers(found, visit, context);
+    uint32_t count = found->structure ? df_ctype_member_count(found->structure) : 0;
     for (uint32_t i = 0; i < count; i++) {
         struct df_member member;
         df_ctype_member(found->types, found->structure, i, &member);
-        if (!is_object_pointer(&member.field))
-            continue;
-        uint64_t target = py_word(&objects->reader, object + member.field.offset);
-        if (target && py_object_type(objects, target) != PY_NO_TYPE)
-            py_push_field(refs, target, PY_REF_REFERENT, member.name);
+        if (is_object_pointer(&member.field))
+            visit(context, member.field.offset, member.name, false);
     }
+}
+
+struct push {
+    struct py_objects *objects;
+    uint64_t object;
+    struct py_refs *refs;
+};
+
+static void push_pointer(void *context, uint64_t offset, const char *name, bool nested)
+{
+    struct push *push = context;
+    uint64_t target = py_word(&push->objects->reader, push->object + offset);
+    (void)nested;
+    if (target && py_object_type(push->objects, target) != PY_NO_TYPE)
+        py_push_field(push->refs, target, PY_REF_REFERENT, name);
+}
+
+bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint64_t object,
+                    struct py_refs *refs)
+{
+    const struct type_struct *found = py_find_struct(objects, type);
+    struct push push = {objects, object, refs};
+    size_t before = refs->count;
+    py_struct_pointers(found, push_pointer, &push);
     return refs->count > before;
 }
 
@@ -208,30 +197,40 @@ static bool is_borrowed(const struct py_type *type, uint64_t offset, const char 
            py_is_borrowed_member(type, name);
 }
 
-static void add_owned(struct type_struct *found, const struct py_type *type,
-                      const struct df_member *member, uint64_t offset, bool nested)
+struct finding {
+    struct type_struct *found;
+    const struct py_type *type;
+};
+
+static void add_owned(void *context, uint64_t offset, const char *name, bool nested)
+{
+    struct finding *finding = context;
+    struct type_struct *found = finding->found;
+    if (found->owned.count < MAX_OWNED && !is_borrowed(finding->type, offset, name))
+        DF_PUSH(&found->owned,
+                (struct owned_field){.offset = (uint32_t)offset, .nested = nested, .name = name});
+}
+
+static void visit_objects(const struct type_struct *found, const struct df_member *member,
+                          uint64_t offset, bool nested, py_struct_visitor visit, void *context)
 {
     const struct df_field *field = &member->field;
+    uint64_t size = df_ctype_size(found->structure); /* the type's tp_basicsize */
     bool pointer = field->element_kind == DF_KIND_POINTER &&
                    (field->kind == DF_KIND_POINTER || field->kind == DF_KIND_ARRAY);
     if (!pointer || !begins_with_header(found->types, field->type))
         return;
-    for (uint64_t i = 0; i < field->count && found->owned.count < MAX_OWNED; i++) {
-        uint64_t at = offset + i * 8;
-        if (at + 8 <= (uint64_t)type->basic_size && !is_borrowed(type, at, member->name))
-            DF_PUSH(&found->owned, (struct owned_field){.offset = (uint32_t)at,
-                                                        .nested = nested,
-                                                        .name = member->name});
-    }
+    for (uint64_t i = 0; i < field->count && i < MAX_OWNED; i++)
+        if (offset + i * 8 + 8 <= size)
+            visit(context, offset + i * 8, member->name, nested);
 }
 
-/* All pointers to objects, in structs within the struct too, but for the header. */
-static void find_owned(struct py_objects *objects, struct type_struct *found,
-                       const struct py_type *type)
+void py_struct_objects(const struct type_struct *found, uint64_t header, py_struct_visitor visit,
+                       void *context)
 {
     struct nested work[MAX_NESTED] = {{found->structure, 0}};
-    uint64_t header = PY_SIZEOF(objects->reader.layout, object);
-    found->owned_known = true;
+    if (found->rows)
+        py_saved_objects(found, visit, context);
     for (size_t next = 0, count = 1; next < count && found->structure; next++) {
         uint32_t members = df_ctype_member_count(work[next].structure);
         for (uint32_t i = 0; i < members; i++) {
@@ -244,9 +243,17 @@ static void find_owned(struct py_objects *objects, struct type_struct *found,
             if (inner && count < MAX_NESTED)
                 work[count++] = (struct nested){inner, offset};
             else if (offset >= header)
-                add_owned(found, type, &member, offset, next > 0);
+                visit_objects(found, &member, offset, next > 0, visit, context);
         }
     }
+}
+
+static void find_owned(struct py_objects *objects, struct type_struct *found,
+                       const struct py_type *type)
+{
+    struct finding finding = {found, type};
+    found->owned_known = true;
+    py_struct_objects(found, PY_SIZEOF(objects->reader.layout, object), add_owned, &finding);
 }
 
 /* A struct within the struct may have a copy of a pointer of the outer one's (formatteriterator in
@@ -264,7 +271,7 @@ bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint6
 {
     size_t first = refs->count, outer = first;
     struct type_struct *found =
-        objects->is_worker ? known_struct(objects->debug, type) : find_struct(objects, type);
+        objects->is_worker ? known_struct(objects->debug, type) : py_find_struct(objects, type);
     if (!found)
         return false;
     if (!found->owned_known && !objects->is_worker)

@@ -11,8 +11,6 @@ import unittest
 import support
 
 
-# Names that C gave the members of its structs are in debug information only, which a snapshot does not have.
-NO_DEBUG = "--ignore-debug-info"
 # A snapshot without finished answers: everything is done again from the memory in it.
 MEMORY = "--memory-only"
 
@@ -58,15 +56,14 @@ class Snapshot(support.Case):
         for python in support.usual(support.pythons(self)):
             with self.subTest(python.name):
                 living, core = self.dumped("small_shop", python)
-                options = support.options_for(python) + (NO_DEBUG,)
-                self.compare(core, *options)
+                self.compare(core, *support.options_for(python))
                 living.close()
 
     def test_kernel_cores_with_threads_and_tracemalloc(self):
         for program, arguments in (("threads", ()), ("traced", ("5",))):
             with self.subTest(program):
                 living, core = self.dumped(program, support.first_python(self), "kernel", arguments)
-                self.compare(core, NO_DEBUG)
+                self.compare(core)
                 living.close()
 
 
@@ -101,8 +98,7 @@ class OneSnapshot(Snapshot):
             self.assertEqual(first.read(), second.read())
 
     def test_nothing_of_the_machine_is_needed(self):
-        self.made(self.core, "a.necro", NO_DEBUG, MEMORY)
-        expected = self.answers(self.core, ("report", "--json", "-"), NO_DEBUG)
+        expected = self.answers(self.core, ("report", "--json", "-"))
         moved = os.path.join(self.living.folder, "moved")
         os.mkdir(moved)
         shutil.copy(self.snapshot, moved)
