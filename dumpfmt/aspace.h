@@ -9,8 +9,9 @@
  *
  * Bytes of a snapshot are compressed in its file, and come when they are first asked for: until
  * then `host` leads to memory without them. The rule: whether bytes exist is read off a range
- * (`host` is not NULL), the bytes themselves only through df_ptr, df_read and what is built on
- * them, and of what df_ptr gives no more than the `size` that was asked for.
+ * (`host` is not NULL), the bytes themselves only through df_ptr, df_range_ptr and df_read, and of
+ * what these give no more than the `size` that was asked for. tests/lint/check_law.py looks for
+ * `host +`.
  */
 #ifndef DF_ASPACE_H
 #define DF_ASPACE_H
@@ -107,6 +108,14 @@ static inline bool df_bring(const struct df_aspace *space, const uint8_t *host, 
     return true;
 }
 
+/* df_ptr where the range is known: it has bytes, and all of [address, address + size) is in it. */
+static inline const void *df_range_ptr(const struct df_aspace *space, const struct df_range *range,
+                                       uint64_t address, uint64_t size)
+{
+    const uint8_t *host = range->host + (address - range->start);
+    return df_bring(space, host, size) ? host : NULL;
+}
+
 /* A pointer to `size` bytes at address, or NULL when they are not all there, or not contiguous in
  * the backing (two ranges): use df_read then. size 0 asks for 1. Nothing is promised about the
  * pointer's alignment (gdb puts segments at any file offset): read through memcpy. */
@@ -115,8 +124,7 @@ static inline const void *df_ptr(const struct df_aspace *space, uint64_t address
     const struct df_range *range = df_aspace_range(space, address);
     if (!range || !range->host || range->end - address < size)
         return NULL;
-    const uint8_t *host = range->host + (address - range->start);
-    return df_bring(space, host, size) ? host : NULL;
+    return df_range_ptr(space, range, address, size);
 }
 
 /* How many bytes are contiguously readable at address through df_ptr (0 when none), unless they are

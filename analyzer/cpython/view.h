@@ -29,13 +29,13 @@ struct py_reader {
 static inline const void *py_ptr(struct py_reader *reader, uint64_t address, uint64_t size)
 {
     const struct df_range *near = reader->near;
-    if (near && address - near->start < near->end - near->start && near->end - address >= size)
-        return near->host + (address - near->start);
-    near = df_aspace_range(reader->space, address);
-    if (!near || !near->host || near->end - address < size)
-        return NULL;
-    reader->near = near;
-    return near->host + (address - near->start);
+    if (!near || address - near->start >= near->end - near->start || near->end - address < size) {
+        near = df_aspace_range(reader->space, address);
+        if (!near || !near->host || near->end - address < size)
+            return NULL;
+        reader->near = near;
+    }
+    return df_range_ptr(reader->space, near, address, size);
 }
 
 /* What is not in one piece, or not there. */
