@@ -177,7 +177,7 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     gr_sweep_close(sweeping);
     df_progress(progress, "adding up reference counts", 0, 0);
     if (!err)
-        err = gr_ledger_make(graph, objects, py);
+        err = gr_ledger_make(graph, objects, py, discovery.jobs);
     df_progress(progress, "finding roots", 0, 0);
     if (!err)
         err = find_roots(graph, &discovery, &seeds);

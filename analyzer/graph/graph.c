@@ -54,6 +54,16 @@ struct gr_node_cursor gr_nodes(const struct gr_graph *graph)
     return cursor;
 }
 
+struct gr_node_cursor gr_nodes_from(const struct gr_graph *graph, uint32_t first)
+{
+    struct gr_node_cursor cursor = {.graph = graph, .next = first};
+
+    if (!graph->addresses && first < graph->count)
+        gr_places_begin_at(&graph->places, gr_place(&graph->places, gr_address(graph, first)),
+                           &cursor.place);
+    return cursor;
+}
+
 bool gr_next_node(struct gr_node_cursor *cursor, uint32_t *ret_node, uint64_t *ret_address)
 {
     const struct gr_graph *graph = cursor->graph;

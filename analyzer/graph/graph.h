@@ -161,6 +161,7 @@ struct gr_node_cursor {
     uint32_t next;
 };
 struct gr_node_cursor gr_nodes(const struct gr_graph *graph);
+struct gr_node_cursor gr_nodes_from(const struct gr_graph *graph, uint32_t first);
 bool gr_next_node(struct gr_node_cursor *cursor, uint32_t *ret_node, uint64_t *ret_address);
 
 /* Number of its type, for py_type_at. */

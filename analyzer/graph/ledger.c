@@ -164,19 +164,21 @@ static void hold_key(struct ledger *ledger, uint32_t dict, uint64_t key)
  * in particular (new_keys_object, make_keys_shared, Objects/dictobject.c). */
 static void hold_keys(struct ledger *ledger)
 {
-    struct gr_graph *graph = ledger->graph;
+    const struct gr_graph *graph = ledger->graph;
     struct py_refs refs = {0};
     struct df_map seen;
     bool added;
 
     df_map_init(&seen);
-    for (uint32_t pass = 0; pass < 2; pass++)
-        for (uint32_t v = 0; v < graph->count; v++) {
-            uint64_t flags = py_type_at(ledger->objects, gr_type(graph, v))->flags;
-            uint64_t keys = 0;
+    for (uint32_t pass = 0; pass < 2; pass++) {
+        struct gr_node_cursor cursor = gr_nodes(graph);
+        uint64_t wanted = pass ? PY_TPFLAGS_DICT : PY_TPFLAGS_TYPE, address;
+        uint32_t v;
 
-            if (flags & (pass ? PY_TPFLAGS_DICT : PY_TPFLAGS_TYPE))
-                keys = py_shared_keys(ledger->objects, gr_address(graph, v));
+        while (gr_next_node(&cursor, &v, &address)) {
+            bool good = py_type_at(ledger->objects, gr_type(graph, v))->flags & wanted;
+            uint64_t keys = good ? py_shared_keys(ledger->objects, address) : 0;
+
             if (!keys || (df_map_add(&seen, keys, 0, &added), !added) || !pass)
                 continue;
             refs.count = 0;
@@ -184,6 +186,7 @@ static void hold_keys(struct ledger *ledger)
             for (size_t i = 0; i < refs.count; i++)
                 hold_key(ledger, v, refs.items[i].target);
         }
+    }
     free(refs.items);
     df_map_deinit(&seen);
 }
@@ -279,12 +282,13 @@ static void balance(struct ledger *ledger, struct surplus_list *surpluses)
     }
 }
 
-static void note_unsure(struct ledger *ledger, uint32_t v, bool lost, uint32_t *cursor)
+/* All that an object refers to which the sweep has guessed, but for guesses. */
+static void note_lost(struct ledger *ledger, uint32_t v)
 {
     const struct gr_graph *graph = ledger->graph;
 
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-        if (lost || gr_next_edge_kind(graph, e, cursor) == PY_REF_GUESS)
+        if (gr_edge_kind(graph, e) != PY_REF_GUESS)
             count(ledger, &ledger->unsure, graph->target[e], 1);
 }
 
@@ -292,12 +296,13 @@ static void note_unsure(struct ledger *ledger, uint32_t v, bool lost, uint32_t *
 static void find_unsure(struct ledger *ledger)
 {
     const struct gr_graph *graph = ledger->graph;
-    uint32_t cursor = 0;
 
-    if (!graph->objects_by_source[GR_FROM_SWEEP] && !graph->kind_count)
-        return;
-    for (uint32_t v = 0; v < graph->count; v++)
-        note_unsure(ledger, v, gr_source_of(graph, v) == GR_FROM_SWEEP, &cursor);
+    for (uint32_t i = 0; i < graph->kind_count; i++)
+        if (graph->kinds[i].kind == PY_REF_GUESS)
+            count(ledger, &ledger->unsure, graph->target[graph->kinds[i].edge], 1);
+    for (uint32_t v = 0; graph->objects_by_source[GR_FROM_SWEEP] && v < graph->count; v++)
+        if (gr_source_of(graph, v) == GR_FROM_SWEEP)
+            note_lost(ledger, v);
 }
 
 /* Without debug information the slots of the interpreter's state are not known; free-threaded
@@ -328,7 +333,7 @@ static struct df_err *add_up(struct ledger *ledger)
 }
 
 struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects,
-                              const struct py *py)
+                              const struct py *py, uint32_t jobs)
 {
     struct ledger ledger = {.graph = graph, .objects = objects, .py = py, .reader = py_reader(py)};
     struct df_map *maps[] = {&ledger.slots, &ledger.own, &ledger.held, &ledger.unsure,
@@ -339,7 +344,7 @@ struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects
         df_map_init(maps[i]);
     err = add_up(&ledger);
     if (!err)
-        gr_ledger_explain(graph, objects, py, &ledger.slots);
+        gr_ledger_explain(graph, objects, py, &ledger.slots, jobs);
     for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
         df_map_deinit(maps[i]);
     free(ledger.touched);

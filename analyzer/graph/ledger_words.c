@@ -14,6 +14,7 @@
 #include "analyzer/algo/csr.h"
 #include "analyzer/graph/ledger.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 #define MAX_BODY 4096 /* bytes of an object that are looked at */
 #define HEADER 16
@@ -212,10 +213,9 @@ static int64_t body_size(const struct explainer *ledger, const struct py_type *t
     return type->basic_size + (foreign ? LONGER : 0);
 }
 
-/* What is looked at of the objects of a type. */
+/* What is looked at of the objects of a type: nothing when it is too short for a word. */
 struct body {
     int64_t first, size;
-    bool asked;
 };
 
 static int64_t limit_size(int64_t size, const struct py_type *type, uint64_t room)
@@ -228,15 +228,15 @@ static int64_t limit_size(int64_t size, const struct py_type *type, uint64_t roo
 }
 
 /* Words of an object that nobody visits, beyond those that are the references found in it. */
-static void look_into(struct explainer *ledger, uint32_t v, uint64_t address, uint64_t room,
-                      const struct body *body)
+static void look_into(const struct explainer *ledger, uint32_t v, uint64_t address, uint64_t room,
+                      const struct body *body, struct gr_words *ret)
 {
     const struct gr_graph *graph = ledger->graph;
     const struct df_aspace *space = ledger->py->dump->space;
     const struct py_type *type = py_type_at(ledger->objects, gr_type(graph, v));
     int64_t size = limit_size(body->size, type, room), at = body->first;
     uint64_t word;
-    size_t first = ledger->natives.count;
+    size_t first = ret->count;
     bool all = at == HEADER; /* else: members beyond those that the walker knows */
 
     for (; at + 8 <= size; at += 8) {
@@ -248,16 +248,16 @@ static void look_into(struct explainer *ledger, uint32_t v, uint64_t address, ui
         node = gr_node(graph, word);
         if (node == AL_NONE || gr_surplus(graph, node) <= 0)
             continue;
-        for (size_t i = first; i < ledger->natives.count; i++)
-            same += ledger->natives.items[i].node == node;
-        DF_PUSH(&ledger->natives, (struct gr_native){.node = node,
-                                                     .place = GR_NATIVE_OBJECT,
-                                                     .index = v,
-                                                     .address = address + (uint64_t)at,
-                                                     .block = address});
+        for (size_t i = first; i < ret->count; i++)
+            same += ret->items[i].node == node;
+        DF_PUSH(ret, (struct gr_native){.node = node,
+                                        .place = GR_NATIVE_OBJECT,
+                                        .index = v,
+                                        .address = address + (uint64_t)at,
+                                        .block = address});
         /* The first words are taken for what was found; of the rest each explains one. */
         if (all && same < known_references(graph, v, node))
-            ledger->natives.items[ledger->natives.count - 1].place = GR_NATIVE_NONE;
+            ret->items[ret->count - 1].place = GR_NATIVE_NONE;
     }
 }
 
@@ -293,38 +293,63 @@ static int64_t unknown_words(const struct explainer *ledger, const struct py_typ
                                                                                  : type->basic_size;
 }
 
-/* What is looked at of a node: NULL when nothing. */
-static const struct body *body_of(const struct explainer *ledger, uint32_t v, struct body *bodies)
+static struct body *make_bodies(const struct explainer *ledger)
 {
-    uint32_t number = gr_type(ledger->graph, v);
-    const struct py_type *type = py_type_at(ledger->objects, number);
-    struct body *body = &bodies[number];
+    uint32_t types = py_type_count(ledger->objects);
+    struct body *bodies = df_xcalloc((size_t)types + 1, sizeof(*bodies));
 
-    if (!body->asked)
-        *body = (struct body){unknown_words(ledger, type), body_size(ledger, type), true};
-    return body->first + 8 <= body->size ? body : NULL;
+    for (uint32_t i = 0; i < types; i++) {
+        const struct py_type *type = py_type_at(ledger->objects, i);
+
+        bodies[i] = (struct body){unknown_words(ledger, type), body_size(ledger, type)};
+    }
+    return bodies;
 }
 
-static void find_members(struct explainer *ledger)
+#define PART 65536 /* nodes that one thread looks into */
+
+struct members { /* of all objects, part by part */
+    const struct explainer *ledger;
+    const struct body *bodies; /* by type */
+    struct gr_words *words;    /* of each part */
+};
+
+static void find_in_part(void *context, uint32_t part)
 {
-    struct body *bodies = df_xcalloc((size_t)py_type_count(ledger->objects) + 1, sizeof(*bodies));
-    struct gr_node_cursor cursor = gr_nodes(ledger->graph);
-    size_t kept = ledger->natives.count;
+    const struct members *members = context;
+    const struct gr_graph *graph = members->ledger->graph;
+    struct gr_words *words = &members->words[part];
+    struct gr_node_cursor cursor = gr_nodes_from(graph, part * PART);
     uint64_t address, next;
     uint32_t v, after;
+    size_t kept = 0;
 
-    for (bool more = gr_next_node(&cursor, &v, &address); more; v = after, address = next) {
-        const struct body *body = body_of(ledger, v, bodies);
+    for (bool more = gr_next_node(&cursor, &v, &address); more && v / PART == part;
+         v = after, address = next) {
+        const struct body *body = &members->bodies[gr_type(graph, v)];
 
         more = gr_next_node(&cursor, &after, &next);
-        if (body)
-            look_into(ledger, v, address, more ? next - address : UINT64_MAX, body);
+        if (body->first + 8 <= body->size)
+            look_into(members->ledger, v, address, more ? next - address : UINT64_MAX, body, words);
     }
-    free(bodies);
-    for (size_t i = kept; i < ledger->natives.count; i++)
-        if (ledger->natives.items[i].place != GR_NATIVE_NONE)
-            ledger->natives.items[kept++] = ledger->natives.items[i];
-    ledger->natives.count = kept;
+    for (size_t i = 0; i < words->count; i++)
+        if (words->items[i].place != GR_NATIVE_NONE)
+            words->items[kept++] = words->items[i];
+    words->count = kept;
+}
+
+static void find_members(struct explainer *ledger, uint32_t jobs)
+{
+    uint32_t parts = (ledger->graph->count - 1) / PART + 1;
+    DF_CLEANUP_FREE struct body *bodies = make_bodies(ledger);
+    DF_CLEANUP_FREE struct gr_words *words = df_xcalloc(parts, sizeof(*words));
+    struct members members = {.ledger = ledger, .bodies = bodies, .words = words};
+
+    df_threads_share(jobs, parts, find_in_part, &members);
+    for (uint32_t i = 0; i < parts; i++) {
+        DF_APPEND(&ledger->natives, words[i].items, words[i].count);
+        free(words[i].items);
+    }
 }
 
 /* The words found so far become the graph's. */
@@ -339,7 +364,7 @@ static void install(struct explainer *ledger)
 }
 
 void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
-                       const struct df_map *slots)
+                       const struct df_map *slots, uint32_t jobs)
 {
     struct explainer ledger = {.graph = graph, .objects = objects, .py = py, .slots = slots};
     const struct df_symbol *symbol;
@@ -353,11 +378,11 @@ void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const
     find_insides(&ledger);
     gr_native_scan(py, graph->sweep, ledger.lowest, ledger.highest + MAX_BODY, explain, &ledger);
     py_losses(py, explain_loss, &ledger);
-    find_members(&ledger);
+    find_members(&ledger, jobs);
     install(&ledger);
     gr_explain_constants(graph, objects, py, &ledger.natives);
     install(&ledger);
-    for (uint32_t v = 0; v < graph->count; v++)
-        graph->counts.unexplained += gr_unexplained(graph, v) > 0;
+    for (uint32_t i = 0; i < graph->surplus_count; i++)
+        graph->counts.unexplained += gr_unexplained(graph, graph->surpluses[i].node) > 0;
     free(ledger.inside.items);
 }

@@ -183,6 +183,14 @@ void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret
     enter_range(ret, 0);
 }
 
+void gr_places_begin_at(const struct gr_places *places, uint64_t place, struct gr_place_cursor *ret)
+{
+    *ret = (struct gr_place_cursor){.places = places};
+    enter_range(ret, places->range[place / BLOCK]);
+    ret->word = place / 64;
+    ret->left = places->bits[ret->word] & ~UINT64_C(0) << place % 64;
+}
+
 static void next_word(struct gr_place_cursor *cursor)
 {
     if (++cursor->word < cursor->end)

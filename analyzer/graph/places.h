@@ -121,6 +121,8 @@ struct gr_place_cursor {
     uint64_t left;      /* bits of it that are to come */
 };
 void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret);
+void gr_places_begin_at(const struct gr_places *places, uint64_t place,
+                        struct gr_place_cursor *ret);
 /* False at the end. Members that are added behind the cursor's place are met. */
 bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint64_t *ret_place);
 /* Passes over `least` members, and those that share a word with the last; how many these were:

@@ -77,7 +77,7 @@ static void add_up(struct book *book)
         book->graph->sources[v] = GR_FROM_REFERENT;
         assert_int_not_equal(gr_type(book->graph, v), PY_NO_TYPE);
     }
-    assert_ok(gr_ledger_make(book->graph, objects, &pb->py));
+    assert_ok(gr_ledger_make(book->graph, objects, &pb->py, 2));
 }
 
 static void end(struct book *book)
