@@ -138,18 +138,22 @@ static void push_scan(struct py_objects *objects, const struct py_type *type, ui
     objects->reader.fault = false;
 }
 
+static enum py_walk_kind push_without_code(struct py_objects *objects, const struct py_type *type,
+                                           uint64_t object, struct py_refs *refs)
+{
+    if (py_struct_push(objects, type, object, refs))
+        return PY_WALK_STRUCT;
+    if (py_push_members(objects, type, object, PY_REF_REFERENT, refs))
+        return PY_WALK_MEMBERS;
+    push_scan(objects, type, object, refs);
+    return PY_WALK_CONSERVATIVE;
+}
+
 enum py_status py_walk_fallback(struct py_objects *objects, const struct py_type *type,
                                 uint64_t object, struct py_refs *refs)
 {
     struct py_type *own = objects->types[type->index];
-    enum py_walk_kind kind = PY_WALK_STRUCT;
-    if (!py_struct_push(objects, type, object, refs)) {
-        kind = PY_WALK_MEMBERS;
-        if (!py_push_members(objects, type, object, PY_REF_REFERENT, refs)) {
-            kind = PY_WALK_CONSERVATIVE;
-            push_scan(objects, type, object, refs);
-        }
-    }
+    enum py_walk_kind kind = push_without_code(objects, type, object, refs);
     if (kind > own->walk_kind)
         own->walk_kind = kind;
     return py_reader_status(objects);
@@ -194,8 +198,9 @@ static void note_failure(struct py_objects *objects, uint32_t type, uint8_t stat
     objects->types[type]->failed_status = status;
 }
 
-static enum py_status finish_item(struct py_objects *objects, const struct py_batch_item *item,
-                                  const struct df_visits *call, struct py_refs *refs)
+/* All that needs no code. */
+static enum py_status push_readable(struct py_objects *objects, const struct py_batch_item *item,
+                                    struct py_refs *refs)
 {
     const struct py_type *type = objects->types[item->type];
     const struct py_type *part = emulated_part(objects, type);
@@ -208,6 +213,14 @@ static enum py_status finish_item(struct py_objects *objects, const struct py_ba
         py_own_type_parts(objects, item->object, refs);
     if (part && part->flags & PY_TPFLAGS_DICT)
         py_own_dict_keys(objects, item->object, refs);
+    return status;
+}
+
+static enum py_status finish_item(struct py_objects *objects, const struct py_batch_item *item,
+                                  const struct df_visits *call, struct py_refs *refs)
+{
+    const struct py_type *part = emulated_part(objects, objects->types[item->type]);
+    enum py_status status = push_readable(objects, item, refs);
     if (call && call->status == DF_CALL_OK) {
         push_visits(objects, call, refs);
         return status;
@@ -217,6 +230,31 @@ static enum py_status finish_item(struct py_objects *objects, const struct py_ba
     if (part)
         py_walk_fallback(objects, part, item->object, refs);
     return call ? PY_FAULT : status;
+}
+
+/* What needs no code is read as ever, with its labels: the source's list begins with the same, but
+ * for weak references and those to what the source has no number for. The rest is what code
+ * visited.
+ */
+static bool walk_by_source(struct py_objects *objects, struct py_batch_item *item,
+                           struct py_refs *refs)
+{
+    const struct py_objects_source *source = &objects->source;
+    struct py_refs *all = &objects->sourced;
+    size_t next = 0;
+    all->count = 0;
+    if (!source->references(source->context, item->object, all))
+        return false;
+    item->first = (uint32_t)refs->count;
+    item->status = (uint8_t)push_readable(objects, item, refs);
+    for (size_t i = item->first; i < refs->count && next < all->count; i++)
+        if (refs->items[i].kind != PY_REF_WEAK)
+            next += all->items[next].target == refs->items[i].target;
+    for (; next < all->count; next++)
+        if (all->items[next].kind != PY_REF_WEAK)
+            py_push(refs, all->items[next].target, (enum py_ref_kind)all->items[next].kind,
+                    PY_LABEL_NONE, 0);
+    return true;
 }
 
 static bool is_run(struct py_objects *objects, const struct py_batch_item *item,
@@ -263,8 +301,8 @@ static bool walk_planned(struct py_objects *objects, struct py_batch_item *items
     return true;
 }
 
-void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
-                   struct py_refs *refs)
+static void walk_by_code(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                         struct py_refs *refs)
 {
     DF_CLEANUP_FREE struct df_visits *calls = df_xcalloc(count ? count : 1, sizeof(*calls));
     DF_CLEANUP_FREE uint8_t *plan = df_xcalloc(count ? count : 1, 1);
@@ -277,6 +315,21 @@ void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size
             plan[i] = (uint8_t)py_learned_likeness(objects, objects->types[items[i].type],
                                                    items[i].object);
     } while (!walk_planned(objects, items, count, plan, calls, refs));
+}
+
+void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
+                   struct py_refs *refs)
+{
+    if (!objects->source.references) {
+        walk_by_code(objects, items, count, refs);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (walk_by_source(objects, &items[i], refs))
+            finish_references(objects, &items[i], refs);
+        else
+            walk_by_code(objects, &items[i], 1, refs);
+    }
 }
 
 void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
@@ -341,6 +394,29 @@ static void label_by_words(struct py_objects *objects, const struct py_type *typ
     }
 }
 
+/* Where code could not be run, structure, tp_members or a scan told names or offsets; the source
+ * has the references without them, in the same order. */
+static void label_by_fallback(struct py_objects *objects, const struct py_type *type,
+                              uint64_t object, struct py_ref *items, size_t count)
+{
+    const struct py_type *part = emulated_part(objects, type);
+    struct py_refs *found = &objects->sourced;
+    if (!objects->source.references || !part || part->walk_kind < PY_WALK_STRUCT)
+        return;
+    found->count = 0;
+    push_without_code(objects, part, object, found);
+    objects->reader.fault = false;
+    for (size_t i = 0, k = 0; i < found->count && k < count; i++) {
+        while (k < count && items[k].label != PY_LABEL_NONE)
+            k++;
+        if (k < count && items[k].target == found->items[i].target &&
+            items[k].kind == found->items[i].kind) {
+            items[k].label = found->items[i].label;
+            items[k].argument = found->items[i].argument;
+        }
+    }
+}
+
 enum py_status py_walk_one(struct py_objects *objects, uint64_t object, struct py_refs *refs)
 {
     uint32_t type = py_object_type(objects, object);
@@ -352,6 +428,8 @@ enum py_status py_walk_one(struct py_objects *objects, uint64_t object, struct p
         return status;
     struct py_batch_item item = {.object = object, .type = type};
     py_walk_batch(objects, &item, 1, refs);
+    label_by_fallback(objects, objects->types[type], object, refs->items + before,
+                      refs->count - before);
     label_by_words(objects, objects->types[type], object, refs->items + before,
                    refs->count - before);
     return (enum py_status)item.status;

@@ -22,7 +22,7 @@
 struct py_names;
 struct py_debug; /* structs.c: debug information of modules, opened on demand */
 
-struct py_table { /* of a dict's keys, read and found plausible */
+struct py_table {                  /* of a dict's keys, read and found plausible */
     uint64_t keys, entries, count; /* count: dk_nentries */
     uint32_t entry_size, key_at, value_at;
     bool string_keys; /* dict_traverse visits no keys */
@@ -65,7 +65,15 @@ struct py_objects {
     struct py_debug *debug;
     struct py_names *names; /* names.c; NULL until one is asked for */
     struct py_refs scratch;
+
+    struct py_objects_source source;
+    struct py_refs sourced;   /* scratch of source.references */
+    struct py_type *restored; /* the first restored_count types: one block */
+    size_t restored_count;
 };
+
+/* saved.c: fills a fresh `objects` from its dump's snapshot. */
+struct df_err *py_objects_restore(struct py_objects *objects);
 
 /* A row of known.c: who walks the types of this name and of the same tp_traverse. */
 struct py_known {
@@ -78,6 +86,8 @@ struct py_known {
 const struct py_known *py_known_type(const struct py_layout *layout, const struct py_type *type);
 /* The same for types without HAVE_GC, whose references nobody visits. */
 const struct py_known *py_known_owner(const struct py_layout *layout, const struct py_type *type);
+/* The row of py_known_type that the type's walker and data are of; NULL when they are of none. */
+const struct py_known *py_known_row_of(const struct py_type *type);
 
 /* A plain field of a row. */
 struct py_known_field {
@@ -103,8 +113,8 @@ void py_disown(struct py_refs *refs, size_t first);
 /* Is there a collector's header in front of it? */
 bool py_has_gc_head(struct py_objects *objects, uint64_t object, const struct py_type *type);
 
-/* The name of a static type whose own is in a file that is not at hand, NULL when no module knows it
- * (names.c). */
+/* The name of a static type whose own is in a file that is not at hand, NULL when no module knows
+ * it (names.c). */
 const char *py_static_name(struct py_objects *objects, uint64_t type);
 void py_names_close(struct py_names *names); /* NULL is allowed */
 
@@ -142,8 +152,8 @@ enum py_status py_walk_void_scalar(struct py_objects *, const struct py_type *, 
 /* The memory of an array that owns it; false when it owns none. */
 bool py_numpy_data(struct py_objects *objects, uint64_t object, uint64_t *ret_address,
                    uint64_t *ret_size);
-/* An array's dimensions (of which `room` at most are stored), the kind of its elements ('f': floats;
- * numpy.dtype.kind) and their size; 0 of either when the dtype cannot be read. */
+/* An array's dimensions (of which `room` at most are stored), the kind of its elements ('f':
+ * floats; numpy.dtype.kind) and their size; 0 of either when the dtype cannot be read. */
 uint32_t py_numpy_shape(struct py_objects *objects, uint64_t object, uint64_t *ret_dimensions,
                         uint32_t room, char *ret_kind, uint64_t *ret_item);
 enum py_status py_walk_frame(struct py_objects *, const struct py_type *, uint64_t,
@@ -163,8 +173,8 @@ enum py_status py_walk_timezone_owner(struct py_objects *, const struct py_type 
 enum py_status py_walk_unvisited(struct py_objects *, const struct py_type *, uint64_t,
                                  struct py_refs *);
 /* An object of a heap type owns its type (3.8+, bpo-35810): pushes it where nothing from `first` on
- * is a reference to it, which many a tp_traverse forgets. Objects that are part of a mapped file own
- * nothing. */
+ * is a reference to it, which many a tp_traverse forgets. Objects that are part of a mapped file
+ * own nothing. */
 void py_own_type(struct py_objects *objects, const struct py_type *type, uint64_t object,
                  struct py_refs *refs, size_t first);
 /* An instance of a Python class, all but what its base's traverse visits: slots, attributes, type.
@@ -196,6 +206,11 @@ uint16_t py_buffer_rules(struct py_objects *objects, const struct py_type *type)
 
 /* sizes.c */
 py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type);
+/* The sizers by name, for snapshots: a class whose __sizeof__ it is, or one for what is run.
+ * NULL: there is none of this name, or none for this build. */
+const char *py_sizer_name(py_sizer sizer);
+py_sizer py_sizer_named(const struct py_layout *layout, const char *name);
+void py_find_sizers(struct py_objects *objects); /* of all types (objects.c) */
 /* Bytes of a keys object as _PyDict_KeysSize counts them; 0 when implausible. */
 uint64_t py_keys_size(struct py_objects *objects, uint64_t keys);
 
@@ -223,6 +238,8 @@ bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint
 bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint64_t object,
                    struct py_refs *refs);
 void py_debug_close(struct py_debug *debug);
+/* structs_saved.c: adds the structures of all types that were met to a snapshot. */
+struct df_err *py_structs_save(struct py_objects *objects, struct df_necro_writer *writer);
 
 static inline void py_push(struct py_refs *refs, uint64_t target, enum py_ref_kind kind,
                            enum py_label label, uint64_t argument)

@@ -164,6 +164,14 @@ const struct py_known *py_known_owner(const struct py_layout *layout, const stru
     return find(layout, owners, sizeof(owners) / sizeof(*owners), type);
 }
 
+const struct py_known *py_known_row_of(const struct py_type *type)
+{
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
+        if (known[i].walk == type->walk && known[i].data == type->data)
+            return &known[i];
+    return NULL;
+}
+
 /* PyCFunction_GET_CLASS (Include/cpython/methodobject.h): PyCMethodObject.mm_class when ml_flags
  * has METH_METHOD. */
 #define METH_METHOD 0x0200

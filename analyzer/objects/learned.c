@@ -646,3 +646,70 @@ void py_learned_note_size(struct py_objects *objects, const struct py_type *type
     if (learned->size_state == UNKNOWN && learned->sized >= MANY_SIZES)
         learn_size(objects, objects->types[type->index]);
 }
+
+/* ---- in snapshots ---- */
+
+enum role { A_FIELD, A_GUARD, THE_POINTER, THE_LENGTH, A_PATTERN };
+
+static void save_entry(struct py_learned_rows *rows, const struct py_type *type, enum role role,
+                       const struct entry *entry)
+{
+    DF_PUSH(rows, (struct py_learned_row){.type = type->index,
+                                          .role = (uint8_t)role,
+                                          .size = entry->size,
+                                          .offset = entry->offset,
+                                          .value = entry->value});
+}
+
+void py_learned_save(const struct py_type *type, struct py_learned_rows *rows)
+{
+    if (!py_type_is_learned(type))
+        return;
+    const struct shape *shape = &type->learned->shape;
+    const struct df_map *patterns = &type->learned->patterns;
+    for (uint32_t i = 0; i < shape->field_count; i++)
+        save_entry(rows, type, A_FIELD, &shape->fields[i]);
+    for (uint32_t i = 0; i < shape->guard_count; i++)
+        save_entry(rows, type, A_GUARD, &shape->guards[i]);
+    save_entry(rows, type, THE_POINTER, &shape->pointer);
+    save_entry(rows, type, THE_LENGTH, &shape->length);
+    for (size_t i = 0; patterns->keys && i <= patterns->mask; i++)
+        if (patterns->keys[i])
+            save_entry(rows, type, A_PATTERN, &(struct entry){.value = patterns->keys[i]});
+}
+
+static bool add_entry(struct entry *entries, uint32_t *count, uint32_t most, struct entry entry)
+{
+    if (*count >= most)
+        return false;
+    entries[(*count)++] = entry;
+    return true;
+}
+
+bool py_learned_restore(struct py_objects *objects, const struct py_learned_row *row)
+{
+    const struct entry entry = {row->offset, row->size, row->value};
+    if (row->type >= objects->type_count || row->size > 8)
+        return false;
+    struct py_learned *learned = learned_of(objects, objects->types[row->type]);
+    struct shape *shape = &learned->shape;
+    learned->state = LEARNED;
+    switch (row->role) {
+    case A_FIELD:
+        return add_entry(shape->fields, &shape->field_count, MAX_FIELDS, entry);
+    case A_GUARD:
+        return add_entry(shape->guards, &shape->guard_count, MAX_ENTRIES, entry);
+    case THE_POINTER:
+        shape->pointer = entry;
+        return true;
+    case THE_LENGTH:
+        shape->length = entry;
+        return true;
+    case A_PATTERN:
+        if (row->value && learned->patterns.count < MAX_PATTERNS)
+            df_map_set(&learned->patterns, row->value, 1);
+        return row->value != 0;
+    default:
+        return false;
+    }
+}

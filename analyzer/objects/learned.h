@@ -45,4 +45,21 @@ bool py_ask_size(struct py_objects *objects, const struct py_type *type, uint64_
 
 void py_learned_free(struct py_learned *learned); /* NULL is allowed */
 
+/* What was learned of a type's references, as rows of a snapshot. */
+struct py_learned_row {
+    uint32_t type; /* index */
+    uint8_t role, size;
+    uint16_t zero;
+    int32_t offset;
+    uint32_t reserved;
+    uint64_t value;
+};
+struct py_learned_rows {
+    struct py_learned_row *items;
+    size_t count, capacity;
+};
+void py_learned_save(const struct py_type *type, struct py_learned_rows *rows);
+/* False: it makes no sense. */
+bool py_learned_restore(struct py_objects *objects, const struct py_learned_row *row);
+
 #endif

@@ -137,13 +137,31 @@ struct py_objects_options {
 };
 
 /* `py` is borrowed and must outlive the result. The emulator is created on first need; its absence
- * is no error (see py_objects_emulator_note). */
+ * is no error (see py_objects_emulator_note). Of a snapshot (dump->necro), types have the numbers
+ * that they had when it was saved, with all that was found out about them; what is damaged in it is
+ * an error. */
 struct df_err *py_objects_open(struct py *py, const struct py_objects_options *options,
                                struct py_objects **ret);
 void py_objects_close(struct py_objects *objects); /* NULL is allowed */
-/* Adds to a snapshot what types' C structures look like, which only debug information says. Of all
- * types that were met; not while workers work. */
+/* Adds to a snapshot of its dump (sections "objects.*") what took debug information, or code that
+ * was run, to find out: types with their walkers, the members of their structures, what tp_is_gc
+ * said. May meet types, which come behind those that were met before. Not a worker's. */
 struct df_err *py_objects_save(struct py_objects *objects, struct df_necro_writer *writer);
+
+/* Who knows the references and sizes that only code of the dead process tells, because they were
+ * kept when it was run: the graph of a snapshot. Asked instead of the emulator; where it says false
+ * (it does not know the object), the emulator is, and what serves without it. */
+struct py_objects_source {
+    void *context;
+    /* Appends the references of an object that keep their targets alive, in the order in which
+     * py_walk_batch gave them: targets and kinds; labels are not asked for, nor weak references.
+     * Those to what the source has no number for may be missing. */
+    bool (*references)(void *context, uint64_t object, struct py_refs *refs);
+    bool (*size)(void *context, uint64_t object, uint64_t *ret); /* as py_size said */
+};
+/* Copied; either function may be NULL. */
+void py_objects_set_source(struct py_objects *objects, const struct py_objects_source *source);
+
 /* Makes `count` workers. They serve for py_object_type, py_walk, py_is_gc, py_object_flags, py_size, py_buffers,
  * py_shared_keys and py_own_keys, of objects whose type the owner has met (by py_object_type), and
  * which it has walked before when they are to be walked. They add no types and run no code of the

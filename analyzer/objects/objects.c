@@ -15,21 +15,42 @@ struct df_err *py_objects_open(struct py *py, const struct py_objects_options *o
     df_map_init(&objects->traverse_map);
     df_map_init(&objects->sizeof_map);
     df_map_init(&objects->gc_map);
-    py_probe_managed_visit(objects);
+    if (py->dump->necro) {
+        struct df_err *err = py_objects_restore(objects);
+        if (err) {
+            py_objects_close(objects);
+            return err;
+        }
+    } else {
+        py_probe_managed_visit(objects); /* a snapshot's layout has the answer */
+    }
     *ret = objects;
     return NULL;
+}
+
+void py_objects_set_source(struct py_objects *objects, const struct py_objects_source *source)
+{
+    objects->source = *source;
+}
+
+static void free_types(struct py_objects *objects)
+{
+    for (size_t i = 0; i < objects->type_count; i++) {
+        py_learned_free(objects->types[i]->learned);
+        if (i < objects->restored_count)
+            continue; /* of the block, its name the snapshot's */
+        free(objects->types[i]->name);
+        free(objects->types[i]);
+    }
+    free(objects->restored);
+    free(objects->types);
 }
 
 void py_objects_close(struct py_objects *objects)
 {
     if (!objects)
         return;
-    for (size_t i = 0; i < objects->type_count; i++) {
-        free(objects->types[i]->name);
-        py_learned_free(objects->types[i]->learned);
-        free(objects->types[i]);
-    }
-    free(objects->types);
+    free_types(objects);
     df_map_deinit(&objects->type_map);
     df_map_deinit(&objects->traverse_map);
     df_map_deinit(&objects->sizeof_map);
@@ -39,6 +60,7 @@ void py_objects_close(struct py_objects *objects)
     free(objects->emulator_note);
     free(objects->targets.items);
     free(objects->scratch.items);
+    free(objects->sourced.items);
     py_debug_close(objects->debug);
     py_names_close(objects->names);
     free(objects);
@@ -61,7 +83,7 @@ static void add_to_ledger(struct py_objects *objects, const struct py_ledger_row
 
 /* Whatever is asked of types at need: a worker must find it there. New types may be met on the way.
  */
-static void find_sizers(struct py_objects *objects)
+void py_find_sizers(struct py_objects *objects)
 {
     for (size_t i = 0; i < objects->type_count; i++)
         if (!objects->types[i]->size)
@@ -76,14 +98,14 @@ static struct py_objects *make_worker(const struct py_objects *owner)
     worker->reader.fault = false;
     worker->ledger_count = 0;
     worker->targets = (struct df_targets){0};
-    worker->scratch = (struct py_refs){0};
+    worker->scratch = worker->sourced = (struct py_refs){0};
     return worker;
 }
 
 struct py_objects **py_objects_workers(struct py_objects *owner, uint32_t count)
 {
     struct py_objects **workers = df_xcalloc(count ? count : 1, sizeof(*workers));
-    find_sizers(owner);
+    py_find_sizers(owner);
     for (uint32_t i = 0; i < count; i++)
         workers[i] = make_worker(owner);
     return workers;
@@ -93,6 +115,7 @@ void py_objects_close_workers(struct py_objects **workers, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
         free(workers[i]->scratch.items);
+        free(workers[i]->sourced.items);
         free(workers[i]);
     }
     free(workers);

@@ -377,6 +377,21 @@ static py_sizer rule_of(const struct py_layout *layout, const char *definer)
     return NULL;
 }
 
+#define RUN_ITS_CODE "code run" /* no class is called so */
+
+const char *py_sizer_name(py_sizer sizer)
+{
+    for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+        if (rules[i].size == sizer)
+            return rules[i].definer;
+    return RUN_ITS_CODE;
+}
+
+py_sizer py_sizer_named(const struct py_layout *layout, const char *name)
+{
+    return strcmp(name, RUN_ITS_CODE) == 0 ? size_emulated : rule_of(layout, name);
+}
+
 /* __sizeof__ in the type's own dict: its object, 0 when it defines none. Remembered. */
 static uint64_t own_sizeof(struct py_objects *objects, uint64_t type)
 {
@@ -467,6 +482,9 @@ enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t typ
     struct py_type *type = objects->types[type_index];
     if (!type->size)
         type->size = py_find_sizer(objects, type);
+    if (type->size == size_emulated && objects->source.size &&
+        objects->source.size(objects->source.context, object, ret))
+        return PY_OK;
     uint64_t size = basic(type);
     enum py_status status = type->size(objects, type, object, &size);
     if (size > PY_MAX_SIZE) { /* a length that lies, or a sum of lies */

@@ -120,7 +120,7 @@ static struct df_err *write(struct saving *saving, struct df_necro_writer *write
                         saving->names.count);
 }
 
-struct df_err *py_objects_save(struct py_objects *objects, struct df_necro_writer *writer)
+struct df_err *py_structs_save(struct py_objects *objects, struct df_necro_writer *writer)
 {
     struct saving saving = {.objects = objects};
     DF_CLEANUP_FREE const struct py_type **types = NULL;
