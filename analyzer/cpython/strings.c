@@ -34,6 +34,62 @@ bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
     return true;
 }
 
+/* A field of a structure whose bytes are at hand; false when it is of an unusual width. */
+static inline bool field_of(const struct py_layout *layout, const uint8_t *structure,
+                            enum py_field field, uint64_t *ret)
+{
+    const uint8_t *at = structure + layout->offset[field];
+    unsigned bits = layout->bit_size[field];
+    uint32_t four;
+    if (layout->offset[field] == PY_ABSENT)
+        return false;
+    if (layout->size[field] == 8) {
+        memcpy(ret, at, 8);
+    } else if (layout->size[field] == 4) {
+        memcpy(&four, at, 4);
+        *ret = four;
+    } else if (layout->size[field] == 1) {
+        *ret = *at;
+    } else {
+        return false;
+    }
+    if (bits && bits < 64)
+        *ret = *ret >> (layout->bit_offset[field] & 63) & ((UINT64_C(1) << bits) - 1);
+    return true;
+}
+
+/* The usual form: one block, its head and its characters behind each other. */
+static const uint8_t *compact_bytes(struct py_reader *reader, uint64_t object, uint64_t limit,
+                                    uint64_t *ret_size)
+{
+    const struct py_layout *layout = reader->layout;
+    uint64_t head = PY_SIZEOF(layout, compact), length, kind, compact, ascii;
+    const uint8_t *bytes = py_ptr(reader, object, head);
+    if (!bytes || !field_of(layout, bytes, PY_F_ascii_length, &length) ||
+        !field_of(layout, bytes, PY_F_ascii_kind, &kind) ||
+        !field_of(layout, bytes, PY_F_ascii_compact, &compact) ||
+        !field_of(layout, bytes, PY_F_ascii_ascii, &ascii))
+        return NULL;
+    if (!compact || (kind != 1 && kind != 2 && kind != 4) || length > limit / kind)
+        return NULL;
+    *ret_size = length * kind;
+    return py_ptr(reader, object + (ascii ? PY_SIZEOF(layout, ascii) : head), *ret_size);
+}
+
+const uint8_t *py_str_bytes(struct py_reader *reader, uint64_t object, uint64_t limit,
+                            uint64_t *ret_size)
+{
+    const uint8_t *bytes = compact_bytes(reader, object, limit, ret_size);
+    uint64_t data, length;
+    uint32_t kind;
+    if (bytes)
+        return bytes;
+    if (!py_str_data(reader, object, &data, &length, &kind) || length > limit / kind)
+        return NULL;
+    *ret_size = length * kind;
+    return df_ptr(reader->space, data, *ret_size);
+}
+
 size_t py_put_utf8(char *text, uint32_t point)
 {
     if (point < 0x80) {

@@ -134,6 +134,10 @@ bool py_str_equals(struct py_reader *reader, uint64_t object, const char *text);
  * not ready. */
 bool py_str_data(struct py_reader *reader, uint64_t object, uint64_t *ret_data,
                  uint64_t *ret_length, uint32_t *ret_kind);
+/* The characters of a str as they are in the core, when they lie there in one piece and have at
+ * most `limit` bytes; NULL otherwise. */
+const uint8_t *py_str_bytes(struct py_reader *reader, uint64_t object, uint64_t limit,
+                            uint64_t *ret_size);
 /* A code point as repr sees it: printed, or escaped (printable.c). */
 bool py_printable(const struct py_layout *layout, uint32_t code_point);
 /* The digits of an int of any size: where they are, how many, how many bits each has (15 or 30, in

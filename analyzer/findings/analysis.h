@@ -41,6 +41,12 @@ struct fi_analysis {
 
 /* The immediate dominator: AL_ROOT under the virtual root, AL_NONE of what is not reached. */
 uint32_t fi_idom(const struct fi_analysis *analysis, uint32_t node);
+/* Is it the immediate dominator of a node that it refers to? */
+static inline bool fi_holds_alone(const struct fi_analysis *analysis, uint32_t holder,
+                                  uint32_t target)
+{
+    return !gr_in_trunk(&analysis->trunk, target) || fi_idom(analysis, target) == holder;
+}
 /* Bytes, and objects, that would be free without it. */
 uint64_t fi_retained(const struct fi_analysis *analysis, uint32_t node);
 uint32_t fi_retained_count(const struct fi_analysis *analysis, uint32_t node);

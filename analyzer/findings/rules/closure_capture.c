@@ -48,7 +48,7 @@ static void find_functions(const struct fi_analysis *analysis, const uint8_t *is
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
         uint32_t item = graph->target[e];
-        if (fi_idom(analysis, item) != node)
+        if (!fi_holds_alone(analysis, node, item))
             continue;
         if (!is_function[gr_type(graph, item)]) {
             if (depth)

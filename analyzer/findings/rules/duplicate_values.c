@@ -3,10 +3,16 @@
  *
  * Equal values are told by a hash of their content, and compared byte for byte with the first that
  * had it. A tuple is its items: an item that is a text counts by its content, a small number by its
- * value, anything else by what it is. (The idea: JOverflow, Eclipse MAT's "find strings".)
+ * value, a tuple by its items, anything else by what it is. (The idea: JOverflow, Eclipse MAT's
+ * "find strings".)
+ *
+ * Most values are there once. They are told by 32 bits of hash each (repeats.c; of a tuple by what
+ * the graph knows of its items), and never looked at again; a kind of which too few bytes are left
+ * then is not told of, whatever it is.
  */
 #include "analyzer/findings/rules/looks.h"
 #include "analyzer/findings/rules/places.h"
+#include "analyzer/findings/rules/repeats.h"
 #include "analyzer/findings/rules/rules.h"
 
 #include <stdlib.h>
@@ -19,29 +25,42 @@
 #define GRAVE_SHARE 8 /* an eighth of it more than that */
 #define LEAST_BYTES 64000
 #define MAX_TUPLE_ITEMS 64 /* longer ones are tables, not values */
+#define MAX_NESTED 4       /* tuples within tuples */
 #define EXAMPLES 3
 #define READS 8     /* of a value's content, at most */
-#define SOME 32     /* values whose hashes are computed at a time */
+#define SOME 32     /* values that are fetched at a time */
+#define LINE 64     /* bytes that are fetched at once */
 #define TEXT 60     /* characters of a value that are shown */
 #define SAMPLE 4096 /* copies whose place is looked up */
 
-enum kind { TEXTS, BYTES, TUPLES, KINDS, INTS = KINDS };
+enum kind { TEXTS, BYTES, TUPLES, KINDS };
 
 struct group { /* equal values */
     uint32_t first, count;
     uint64_t bytes; /* of all */
 };
 
+struct values {       /* of a kind, by ascending node */
+    uint32_t *hashes; /* of all that are of its types, 0: none, alone; then: members' groups */
+    uint32_t count;
+    uint64_t *member; /* per node, bits: in a group */
+    uint32_t *before; /* per BLOCK words of bits: members before; one more */
+};
+
+#define BLOCK 8
+
+struct depth {               /* of tuples in a tuple */
+    uint32_t levels, tuples; /* above the one that is looked at; that may still be looked at */
+};
+
 struct fi_duplicates {
     const struct fi_look *look;
     struct py_reader reader;
     uint8_t *kind_of;    /* per type: 1 + enum kind; 0: none */
-    uint32_t *group_of;  /* per node: 1 + group, of texts and bytes */
+    uint8_t *is_int;     /* per type */
     struct df_map index; /* hash of the content -> group */
-    uint8_t *seen;       /* per hash, cut short, 2 bits: a value had it; several had */
-    uint64_t seen_mask;
-    uint64_t budget;                             /* bytes of content that may still be read */
-    uint32_t *values[KINDS], value_count[KINDS]; /* nodes */
+    uint64_t budget;     /* bytes of content that may still be read */
+    struct values values[KINDS];
     struct {
         struct group *items;
         size_t count, capacity;
@@ -55,6 +74,18 @@ static uint64_t mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 29);
 }
 
+/* The last bytes, fewer than 8, as a word; without a call of memcpy. */
+static uint64_t rest(const uint8_t *data, uint64_t size)
+{
+    uint32_t first, last;
+    if (size >= 4) {
+        memcpy(&first, data, 4);
+        memcpy(&last, data + size - 4, 4);
+        return (uint64_t)last << 32 | first;
+    }
+    return size ? data[0] | (uint32_t)data[size / 2] << 8 | (uint32_t)data[size - 1] << 16 : 0;
+}
+
 static uint64_t hash_bytes(const uint8_t *data, uint64_t size, uint64_t seed)
 {
     uint64_t hash = mix(seed, size), word;
@@ -62,207 +93,324 @@ static uint64_t hash_bytes(const uint8_t *data, uint64_t size, uint64_t seed)
         memcpy(&word, data, 8);
         hash = mix(hash, word);
     }
-    word = 0;
-    memcpy(&word, data, size);
-    hash = mix(hash, word);
+    hash = mix(hash, rest(data, size));
     return hash ? hash : 1; /* 0 is no key of a map */
 }
 
+static uint32_t cut_hash(uint64_t hash)
+{
+    uint32_t cut = (uint32_t)(hash >> 32);
+    return cut ? cut : 1;
+}
+
 /* The content of a text or bytes object, in the core; NULL when it cannot be read in one piece. */
-static const uint8_t *content(struct fi_duplicates *search, uint32_t node, enum kind kind,
+static const uint8_t *content(struct fi_duplicates *search, uint64_t object, enum kind kind,
                               uint64_t *ret_size)
 {
     struct py_reader *reader = &search->reader;
-    uint64_t object = gr_address(search->look->analysis->graph, node), data, length;
-    uint32_t width = 1;
+    uint64_t limit = search->budget < PY_MAX_TUPLE ? search->budget : PY_MAX_TUPLE;
+    const uint8_t *bytes = NULL;
     reader->fault = false;
     if (kind == TEXTS) {
-        if (!py_str_data(reader, object, &data, &length, &width))
-            return NULL;
+        bytes = py_str_bytes(reader, object, limit, ret_size);
     } else {
-        data = PY_AT(reader->layout, object, bytes, ob_sval);
-        length = (uint64_t)py_ob_size(reader, object);
+        *ret_size = (uint64_t)py_ob_size(reader, object);
+        if (!reader->fault && *ret_size <= limit)
+            bytes = py_ptr(reader, PY_AT(reader->layout, object, bytes, ob_sval), *ret_size);
     }
-    if (reader->fault || length > PY_MAX_TUPLE || __builtin_mul_overflow(length, width, ret_size) ||
-        *ret_size > search->budget)
-        return NULL;
-    search->budget -= *ret_size;
-    return df_ptr(reader->space, data, *ret_size);
+    search->budget -= bytes ? *ret_size : 0;
+    return bytes;
 }
 
-static bool is_same_value(struct fi_duplicates *search, uint32_t node, uint32_t first,
+static bool is_same_value(struct fi_duplicates *search, uint64_t object, uint64_t first,
                           enum kind kind)
 {
     uint64_t size, first_size;
-    const uint8_t *here = content(search, node, kind, &size);
+    const uint8_t *here = content(search, object, kind, &size);
     const uint8_t *there = content(search, first, kind, &first_size);
     return here && there && size == first_size && memcmp(here, there, size) == 0;
 }
 
-static uint32_t enter(struct fi_duplicates *search, uint32_t node, uint64_t hash)
-{
-    bool added;
-    uint32_t at = df_map_add(&search->index, hash, (uint32_t)search->groups.count, &added);
-    if (added)
-        DF_PUSH(&search->groups, (struct group){.first = node});
-    return at;
-}
-
-static void count_one(struct fi_duplicates *search, uint32_t node, uint32_t at)
-{
-    search->groups.items[at].count++;
-    search->groups.items[at].bytes += gr_size(search->look->analysis->graph, node);
-    search->group_of[node] = at + 1;
-}
-
-/* Most values are there once. They are told by a first look at all, and never entered: a table of
- * all values would be larger than all else. */
-static void see(struct fi_duplicates *search, uint64_t hash)
-{
-    uint64_t at = hash & search->seen_mask;
-    unsigned shift = (unsigned)(at % 4) * 2;
-    uint8_t *four = &search->seen[at / 4], once = *four >> shift & 1;
-    *four |= (uint8_t)((once ? 2 : 1) << shift);
-}
-
-static bool is_seen_again(const struct fi_duplicates *search, uint64_t hash)
-{
-    uint64_t at = hash & search->seen_mask;
-    return search->seen[at / 4] >> at % 4 * 2 & 2;
-}
-
 /* The hash of a text or bytes object's content, 0 when it cannot be read. */
-static uint64_t hash_content(struct fi_duplicates *search, uint32_t node, enum kind kind)
+static uint64_t hash_content(struct fi_duplicates *search, uint64_t object, enum kind kind)
 {
     uint64_t size;
-    const uint8_t *data = content(search, node, kind, &size);
+    const uint8_t *data = content(search, object, kind, &size);
     return data ? hash_bytes(data, size, kind + 1) : 0;
 }
 
-static void add_data(struct fi_duplicates *search, uint32_t node, uint64_t hash, enum kind kind)
+/* A hash of what the graph knows of a tuple: equal for equal tuples. Items that may be equal though
+ * they are several objects count by their type; in no order, for the graph promises none. */
+static uint32_t hash_items(const struct fi_duplicates *search, uint32_t node)
 {
-    uint32_t at = enter(search, node, hash);
-    uint32_t first = search->groups.items[at].first;
-    if (first == node || is_same_value(search, node, first, kind))
-        count_one(search, node, at);
+    const struct gr_graph *graph = search->look->analysis->graph;
+    uint32_t first = graph->start[node], end = graph->start[node + 1];
+    uint64_t sum = end - first;
+    if (end - first > MAX_TUPLE_ITEMS)
+        return 0;
+    for (uint32_t e = first; e < end; e++) {
+        uint32_t item = graph->target[e], type = gr_type(graph, item);
+        uint8_t kind = search->kind_of[type];
+        sum += kind || search->is_int[type] ? mix(2, kind) : mix(1, item);
+    }
+    return cut_hash(mix(3, sum));
 }
 
-/* Some values: first all hashes, so that what is known of them is fetched meanwhile. */
-static void add_some(struct fi_duplicates *search, const uint32_t *nodes, uint32_t count,
-                     enum kind kind, bool look)
+/* Of a node of a kind's type: does it count? */
+static bool is_value(const struct fi_duplicates *search, uint32_t node)
 {
-    uint64_t hashes[SOME];
-    for (uint32_t i = 0; i < count; i++) {
-        hashes[i] = hash_content(search, nodes[i], kind);
-        __builtin_prefetch(&search->seen[(hashes[i] & search->seen_mask) / 4]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (hashes[i] && look)
-            see(search, hashes[i]);
-        else if (hashes[i] && is_seen_again(search, hashes[i]))
-            add_data(search, nodes[i], hashes[i], kind);
-    }
+    return !(search->look->analysis->graph->flags[node] & GR_IMMORTAL) &&
+           !fi_is_garbage(search->look->analysis, node);
 }
 
-/* What a tuple's item counts as: its value's group, its number, or its address. */
-static uint64_t item_key(struct fi_duplicates *search, uint64_t item)
+struct some { /* values of a kind whose content is on its way to the processor */
+    uint64_t objects[SOME];
+    uint32_t count;
+};
+
+static void hash_some(struct fi_duplicates *search, enum kind kind, struct some *some)
 {
-    const struct fi_analysis *analysis = search->look->analysis;
-    uint32_t node = gr_node(analysis->graph, item);
+    struct values *values = &search->values[kind];
+    for (uint32_t i = 0; i < some->count; i++) {
+        uint64_t hash = some->objects[i] ? hash_content(search, some->objects[i], kind) : 0;
+        values->hashes[values->count++] = hash ? cut_hash(hash) : 0;
+    }
+    some->count = 0;
+}
+
+static void fetch(struct fi_duplicates *search, enum kind kind, uint64_t object, struct some *some)
+{
+    const uint8_t *bytes = object ? py_ptr(&search->reader, object, 1) : NULL;
+    if (bytes) {
+        __builtin_prefetch(bytes);
+        __builtin_prefetch(bytes + LINE);
+    }
+    some->objects[some->count++] = object;
+    if (some->count == SOME)
+        hash_some(search, kind, some);
+}
+
+static struct df_err *hash_all(struct fi_duplicates *search, const bool *wanted)
+{
+    const struct fi_census *census = search->look->census;
+    const struct gr_graph *graph = search->look->analysis->graph;
+    uint64_t totals[KINDS + 1] = {0}, address;
+    struct some some[KINDS] = {0};
+    for (uint32_t i = 0; i < census->types; i++)
+        totals[search->kind_of[i] ? search->kind_of[i] - 1 : KINDS] += census->sums[i].count;
+    for (int kind = 0; kind < KINDS; kind++)
+        DF_TRY(df_array(wanted[kind] ? totals[kind] : 0, sizeof(uint32_t),
+                        &search->values[kind].hashes));
+    struct gr_node_cursor cursor = gr_nodes(graph);
+    for (uint32_t node; gr_next_node(&cursor, &node, &address);) {
+        uint8_t of_type = search->kind_of[gr_type(graph, node)];
+        if (!of_type || !wanted[of_type - 1])
+            continue;
+        enum kind kind = (enum kind)(of_type - 1);
+        struct values *values = &search->values[kind];
+        if (kind == TUPLES)
+            values->hashes[values->count++] = is_value(search, node) ? hash_items(search, node) : 0;
+        else
+            fetch(search, kind, is_value(search, node) ? address : 0, &some[kind]);
+    }
+    hash_some(search, TEXTS, &some[TEXTS]);
+    hash_some(search, BYTES, &some[BYTES]);
+    for (int kind = 0; kind < KINDS; kind++)
+        DF_TRY(fi_keep_repeats(search->values[kind].hashes, search->values[kind].count));
+    return NULL;
+}
+
+/* Nodes of a kind whose values are not alone, ascending. */
+struct cursor {
+    const struct fi_duplicates *search;
+    enum kind kind;
+    uint32_t node, at;
+};
+
+static bool next(struct cursor *cursor, uint32_t *ret_node, uint32_t *ret_at)
+{
+    const struct fi_duplicates *search = cursor->search;
+    const struct gr_graph *graph = search->look->analysis->graph;
+    const struct values *values = &search->values[cursor->kind];
+    while (cursor->at < values->count && cursor->node < graph->count) {
+        uint32_t node = cursor->node++;
+        if (search->kind_of[gr_type(graph, node)] != cursor->kind + 1)
+            continue;
+        *ret_at = cursor->at++;
+        *ret_node = node;
+        if (values->hashes[*ret_at])
+            return true;
+    }
+    return false;
+}
+
+static bool is_enough(const struct fi_duplicates *search, uint64_t bytes)
+{
+    return bytes >= search->look->analysis->total_bytes / SHARE && bytes >= LEAST_BYTES;
+}
+
+static bool may_tell(struct fi_duplicates *search, enum kind kind)
+{
+    const struct gr_graph *graph = search->look->analysis->graph;
+    struct cursor cursor = {.search = search, .kind = kind};
+    uint64_t bytes = 0;
+    for (uint32_t node, at; next(&cursor, &node, &at);)
+        bytes += gr_size(graph, node);
+    return is_enough(search, bytes);
+}
+
+/* 1 + the group of a node of a kind that was collected; 0: it is in none. */
+static uint32_t group_of(const struct fi_duplicates *search, enum kind kind, uint32_t node)
+{
+    const struct values *values = &search->values[kind];
+    uint32_t word = node / 64, block = word / BLOCK;
+    if (!values->member || !gr_bit(values->member, node))
+        return 0;
+    uint64_t at = values->before[block];
+    for (uint32_t i = block * BLOCK; i < word; i++)
+        at += gr_count_bits(values->member[i]);
+    at += gr_count_bits(values->member[word] & ((UINT64_C(1) << node % 64) - 1));
+    return values->hashes[at] + 1;
+}
+
+static uint64_t nested_key(struct fi_duplicates *search, uint64_t object, struct depth *depth);
+
+/* What a tuple's item counts as: its value's group, its number, its items, or its address. */
+static uint64_t item_key(struct fi_duplicates *search, uint64_t item, struct depth *depth)
+{
+    const struct gr_graph *graph = search->look->analysis->graph;
+    uint32_t node = gr_node(graph, item);
     int64_t number;
     if (node == AL_NONE)
         return item;
-    if (search->group_of[node])
-        return mix(1, search->group_of[node]);
-    if (search->kind_of[gr_type(analysis->graph, node)] == 1 + INTS &&
-        py_int(&search->reader, item, &number))
+    uint32_t type = gr_type(graph, node), group = 0;
+    uint8_t kind = search->kind_of[type];
+    if (kind == 1 + TUPLES && is_value(search, node))
+        return nested_key(search, item, depth);
+    if (kind && kind != 1 + TUPLES)
+        group = group_of(search, (enum kind)(kind - 1), node);
+    if (group)
+        return mix(1, group);
+    if (search->is_int[type] && py_int(&search->reader, item, &number))
         return mix(2, (uint64_t)number);
     return mix(3, item);
 }
 
-static bool tuple_keys(struct fi_duplicates *search, uint32_t node, uint64_t *keys,
-                       uint64_t *ret_count)
+static bool keys_of_items(struct fi_duplicates *search, uint64_t object, uint64_t *keys,
+                          uint64_t *ret_count, struct depth *depth)
 {
-    uint64_t object = gr_address(search->look->analysis->graph, node), items;
-    search->reader.fault = false;
+    uint64_t items;
     if (!py_tuple(&search->reader, object, &items, ret_count) || !*ret_count ||
         *ret_count > MAX_TUPLE_ITEMS)
         return false;
     for (uint64_t i = 0; i < *ret_count; i++)
-        keys[i] = item_key(search, py_word(&search->reader, items + i * 8));
+        keys[i] = item_key(search, py_word(&search->reader, items + i * 8), depth);
     return !search->reader.fault;
 }
 
-static void add_tuple(struct fi_duplicates *search, uint32_t node)
+/* A tuple in a tuple counts by its items, down to some depth. */
+static uint64_t nested_key(struct fi_duplicates *search, uint64_t object, struct depth *depth)
+{
+    uint64_t keys[MAX_TUPLE_ITEMS], count, key = mix(3, object);
+    if (depth->levels == MAX_NESTED || !depth->tuples)
+        return key;
+    depth->levels++;
+    depth->tuples--;
+    if (keys_of_items(search, object, keys, &count, depth))
+        key = hash_bytes((const uint8_t *)keys, count * 8, KINDS + 2);
+    depth->levels--;
+    return key;
+}
+
+static bool tuple_keys(struct fi_duplicates *search, uint64_t object, uint64_t *keys,
+                       uint64_t *ret_count)
+{
+    struct depth depth = {.tuples = MAX_TUPLE_ITEMS};
+    search->reader.fault = false;
+    return keys_of_items(search, object, keys, ret_count, &depth);
+}
+
+static bool is_same_tuple(struct fi_duplicates *search, uint64_t object, uint64_t first)
 {
     uint64_t keys[MAX_TUPLE_ITEMS], others[MAX_TUPLE_ITEMS], count, other_count;
-    if (!tuple_keys(search, node, keys, &count))
-        return;
-    uint32_t at = enter(search, node, hash_bytes((const uint8_t *)keys, count * 8, KINDS + 1));
-    uint32_t first = search->groups.items[at].first;
-    if (first == node || (tuple_keys(search, first, others, &other_count) && other_count == count &&
-                          memcmp(keys, others, count * 8) == 0))
-        count_one(search, node, at);
+    return tuple_keys(search, object, keys, &count) &&
+           tuple_keys(search, first, others, &other_count) && other_count == count &&
+           memcmp(keys, others, count * 8) == 0;
 }
 
-/* The kind of a value that is looked at; KINDS for all else. */
-static enum kind kind_of(const struct fi_duplicates *search, uint32_t node)
+static uint64_t hash_value(struct fi_duplicates *search, uint64_t object, enum kind kind)
+{
+    uint64_t keys[MAX_TUPLE_ITEMS], count;
+    if (kind != TUPLES)
+        return hash_content(search, object, kind);
+    return tuple_keys(search, object, keys, &count)
+               ? hash_bytes((const uint8_t *)keys, count * 8, KINDS + 1)
+               : 0;
+}
+
+/* The group of a value, UINT32_MAX when it is equal to none that has its hash. */
+static uint32_t enter(struct fi_duplicates *search, uint32_t node, enum kind kind)
 {
     const struct gr_graph *graph = search->look->analysis->graph;
-    uint8_t kind = search->kind_of[gr_type(graph, node)];
-    if (!kind || kind == 1 + INTS || (graph->flags[node] & GR_IMMORTAL) ||
-        fi_is_garbage(search->look->analysis, node))
-        return KINDS;
-    return (enum kind)(kind - 1);
+    uint64_t object = gr_address(graph, node), hash = hash_value(search, object, kind);
+    bool added;
+    if (!hash)
+        return UINT32_MAX;
+    uint32_t at = df_map_add(&search->index, hash, (uint32_t)search->groups.count, &added);
+    if (added)
+        DF_PUSH(&search->groups, (struct group){.first = node});
+    uint64_t first = added ? object : gr_address(graph, search->groups.items[at].first);
+    if (!added && !(kind == TUPLES ? is_same_tuple(search, object, first)
+                                   : is_same_value(search, object, first, kind)))
+        return UINT32_MAX;
+    search->groups.items[at].count++;
+    search->groups.items[at].bytes += gr_size(graph, node);
+    return at;
 }
 
-/* Values of each kind, by address. */
-static struct df_err *list_values(struct fi_duplicates *search)
+static struct df_err *rank_members(struct values *values, uint32_t nodes)
 {
-    uint32_t count = search->look->analysis->graph->count, used[KINDS + 1] = {0};
-    for (uint32_t node = 0; node < count; node++)
-        used[kind_of(search, node)]++;
-    for (int kind = 0; kind < KINDS; kind++) {
-        DF_TRY(df_array(used[kind], sizeof(*search->values[kind]), &search->values[kind]));
-        search->value_count[kind] = used[kind];
-        used[kind] = 0;
-    }
-    for (uint32_t node = 0; node < count; node++) {
-        enum kind kind = kind_of(search, node);
-        if (kind != KINDS)
-            search->values[kind][used[kind]++] = node;
+    uint32_t words = nodes / 64 + 1, blocks = words / BLOCK + 1;
+    DF_TRY(df_array((size_t)blocks + 1, sizeof(uint32_t), &values->before));
+    for (uint32_t block = 0; block < blocks; block++) {
+        values->before[block + 1] = values->before[block];
+        for (uint32_t i = block * BLOCK; i < words && i < (block + 1) * BLOCK; i++)
+            values->before[block + 1] += (uint32_t)gr_count_bits(values->member[i]);
     }
     return NULL;
 }
 
-/* Room for eight hashes a value, so that few values look as if they were there again. */
-static struct df_err *make_seen(struct fi_duplicates *search, enum kind kind)
+/* Of tuples that may be equal as far as the graph knows, those that may be so after all. */
+static struct df_err *look_into_tuples(struct fi_duplicates *search)
 {
-    uint64_t slots = 64;
-    while (slots < search->value_count[kind] * UINT64_C(8))
-        slots *= 2;
-    search->seen_mask = slots - 1;
-    return df_array(slots / 4, 1, &search->seen);
+    const struct gr_graph *graph = search->look->analysis->graph;
+    struct values *tuples = &search->values[TUPLES];
+    struct cursor cursor = {.search = search, .kind = TUPLES};
+    for (uint32_t node, at; next(&cursor, &node, &at);) {
+        uint64_t hash = hash_value(search, gr_address(graph, node), TUPLES);
+        tuples->hashes[at] = hash ? cut_hash(hash) : 0;
+    }
+    return fi_keep_repeats(tuples->hashes, tuples->count);
 }
 
 static struct df_err *collect(struct fi_duplicates *search, enum kind kind)
 {
-    if (kind != TUPLES)
-        DF_TRY(make_seen(search, kind));
-    const uint32_t *values = search->values[kind], count = search->value_count[kind];
+    uint32_t nodes = search->look->analysis->graph->count, members = 0;
+    struct values *values = &search->values[kind];
+    struct cursor cursor = {.search = search, .kind = kind};
+    if (kind == TUPLES)
+        DF_TRY(look_into_tuples(search));
+    DF_TRY(df_array((size_t)nodes / 64 + 1, sizeof(uint64_t), &values->member));
     df_map_init(&search->index);
-    for (int look = kind != TUPLES; look >= 0; look--)
-        for (uint32_t i = 0; i < count; i += SOME) {
-            uint32_t some = count - i < SOME ? count - i : SOME;
-            if (kind != TUPLES)
-                add_some(search, values + i, some, kind, look);
-            for (uint32_t k = 0; kind == TUPLES && k < some; k++)
-                add_tuple(search, values[i + k]);
-        }
+    for (uint32_t node, at; next(&cursor, &node, &at);) {
+        uint32_t group = enter(search, node, kind);
+        if (group == UINT32_MAX)
+            continue;
+        gr_set_bit(values->member, node);
+        values->hashes[members++] = group; /* members <= at: its hash has served */
+    }
     df_map_deinit(&search->index);
-    free(DF_TAKE(search->seen));
-    free(DF_TAKE(search->values[kind]));
-    return NULL;
+    return rank_members(values, nodes);
 }
 
 static uint64_t wasted(const struct group *group)
@@ -296,25 +444,30 @@ static struct sum add_up(const struct group *groups, size_t count)
 }
 
 /* Nodes of a group, at most SAMPLE. Malloc'ed. */
-static uint32_t *members(const struct fi_duplicates *search, uint32_t group, size_t *ret_count)
+static uint32_t *members(const struct fi_duplicates *search, enum kind kind, uint32_t group,
+                         size_t *ret_count)
 {
-    const struct gr_graph *graph = search->look->analysis->graph;
+    const struct values *values = &search->values[kind];
+    uint32_t words = search->look->analysis->graph->count / 64 + 1, at = 0;
     uint32_t *nodes = df_xcalloc(SAMPLE, sizeof(*nodes));
     *ret_count = 0;
-    for (uint32_t node = 0; node < graph->count && *ret_count < SAMPLE; node++)
-        if (search->group_of[node] == group + 1)
-            nodes[(*ret_count)++] = node;
+    for (uint32_t word = 0; word < words; word++)
+        for (uint64_t left = values->member[word]; left; left &= left - 1, at++)
+            if (values->hashes[at] == group && *ret_count < SAMPLE)
+                nodes[(*ret_count)++] = word * 64 + (uint32_t)__builtin_ctzll(left);
     return nodes;
 }
 
 static void show_examples(struct fi_context *context, const struct fi_duplicates *search,
-                          struct fi_finding *finding, const struct group *sorted, size_t count)
+                          struct fi_finding *finding, enum kind kind, const struct group *sorted,
+                          size_t count)
 {
     struct py_objects *objects = context->analysis->objects;
     for (size_t i = 0; i < EXAMPLES && i < count && wasted(&sorted[i]); i++) {
         uint32_t first = sorted[i].first;
         size_t found;
-        DF_CLEANUP_FREE uint32_t *nodes = members(search, search->group_of[first] - 1, &found);
+        DF_CLEANUP_FREE uint32_t *nodes =
+            members(search, kind, group_of(search, kind, first) - 1, &found);
         struct fi_place place = fi_commonest_place(context, nodes, found);
         DF_CLEANUP_FREE char *text =
             py_text(objects, gr_address(context->analysis->graph, first), TEXT);
@@ -357,7 +510,7 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
         return;
     struct sum sum = add_up(search->groups.items + first, count);
     uint64_t heap = context->verdict->heap_bytes;
-    if (sum.bytes < heap / SHARE || sum.bytes < LEAST_BYTES)
+    if (!is_enough(search, sum.bytes))
         return;
     DF_CLEANUP_FREE struct group *sorted = sorted_groups(search->groups.items + first, count);
 
@@ -372,7 +525,7 @@ static void report(struct fi_context *context, const struct fi_rule *rule,
         fi_number_phrase(sum.values).text, sum.values == 1 ? singular[kind] : plural[kind],
         fi_bytes_phrase(sum.bytes).text, fi_percent_phrase(sum.bytes, heap).text);
     finding->advice = advice[kind];
-    show_examples(context, search, finding, sorted, count);
+    show_examples(context, search, finding, kind, sorted, count);
     finding->signature = fi_pool_format(context->pool, "%s:%s:%s", rule->name, types[kind],
                                         finding->holder.path ? finding->holder.path : "");
 }
@@ -389,25 +542,39 @@ static uint64_t content_budget(const struct df_aspace *space)
     return bytes * READS;
 }
 
-static void classify_types(struct fi_duplicates *search)
+/* Sets what each type is; which kinds have bytes enough to be told of at all, were all copies. */
+static void classify_types(struct fi_duplicates *search, bool *wanted)
 {
-    for (uint32_t i = 0; i < search->look->type_count; i++) {
+    const struct fi_census *census = search->look->census;
+    uint64_t bytes[KINDS] = {0};
+    for (uint32_t i = 0; i < census->types; i++) {
         const char *name = search->look->types[i]->name;
+        search->is_int[i] = strcmp(name, "int") == 0;
         for (int kind = 0; kind < KINDS; kind++)
-            if (strcmp(name, types[kind]) == 0)
+            if (strcmp(name, types[kind]) == 0) {
                 search->kind_of[i] = (uint8_t)(kind + 1);
-        if (strcmp(name, "int") == 0)
-            search->kind_of[i] = INTS + 1;
+                if (__builtin_add_overflow(bytes[kind], census->sums[i].shallow, &bytes[kind]))
+                    bytes[kind] = UINT64_MAX;
+            }
     }
+    for (int kind = 0; kind < KINDS; kind++)
+        wanted[kind] = is_enough(search, bytes[kind]);
 }
 
 static struct df_err *look_for_all(struct fi_duplicates *search)
 {
-    DF_TRY(df_array(search->look->analysis->graph->count, sizeof(*search->group_of),
-                    &search->group_of));
-    DF_TRY(list_values(search));
+    bool wanted[KINDS];
+    classify_types(search, wanted);
+    if (wanted[TUPLES]) /* equal texts make equal tuples */
+        wanted[TEXTS] = wanted[BYTES] = true;
+    if (!wanted[TEXTS] && !wanted[BYTES])
+        return NULL;
+    DF_TRY(hash_all(search, wanted));
+    for (int kind = 0; kind < KINDS; kind++)
+        wanted[kind] = wanted[kind] && may_tell(search, (enum kind)kind);
     for (int kind = 0; kind < KINDS; kind++) {
-        DF_TRY(collect(search, (enum kind)kind));
+        if (wanted[kind] || (kind != TUPLES && wanted[TUPLES]))
+            DF_TRY(collect(search, (enum kind)kind));
         search->end[kind] = search->groups.count;
     }
     return NULL;
@@ -420,8 +587,8 @@ struct df_err *fi_look_for_duplicates(const struct fi_look *look, struct fi_dupl
     search->look = look;
     search->reader = look->reader;
     search->budget = content_budget(look->reader.space);
-    search->kind_of = df_xcalloc(look->type_count, 1);
-    classify_types(search);
+    search->kind_of = df_xcalloc(look->census->types, 1);
+    search->is_int = df_xcalloc(look->census->types, 1);
     return look_for_all(search);
 }
 
@@ -429,12 +596,14 @@ void fi_duplicates_free(struct fi_duplicates *search)
 {
     if (!search)
         return;
-    for (int kind = 0; kind < KINDS; kind++)
-        free(search->values[kind]);
+    for (int kind = 0; kind < KINDS; kind++) {
+        free(search->values[kind].hashes);
+        free(search->values[kind].member);
+        free(search->values[kind].before);
+    }
     free(search->groups.items);
-    free(search->group_of);
     free(search->kind_of);
-    free(search->seen);
+    free(search->is_int);
     free(search);
 }
 

@@ -29,7 +29,10 @@ struct fi_instance_dicts {
     const struct fi_look *look;
     struct py_reader reader;
     struct tally *tallies;
+    uint8_t *traits; /* per type */
 };
+
+enum { DICT = 1, OWNER = 2 }; /* traits: its objects are dicts; may have one for their attributes */
 
 /* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
 static uint32_t owner_of(struct fi_instance_dicts *search, uint32_t dict)
@@ -38,15 +41,21 @@ static uint32_t owner_of(struct fi_instance_dicts *search, uint32_t dict)
     uint32_t owner = gr_only_referrer(graph, dict);
     if (owner == AL_NONE)
         return AL_NONE;
-    const struct py_type *type = search->look->types[gr_type(graph, owner)];
+    uint32_t type = gr_type(graph, owner);
+    return search->traits[type] & OWNER &&
+                   py_instance_dict(&search->reader, search->look->types[type],
+                                    gr_address(graph, owner)) == gr_address(graph, dict)
+               ? owner
+               : AL_NONE;
+}
+
+static uint8_t traits_of(const struct py_type *type)
+{
     uint64_t unlike = PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT | PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE |
                       PY_TPFLAGS_BASE_EXC;
     bool has_dict = type->dict_offset || (type->flags & PY_TPFLAGS_MANAGED_DICT);
-    return type->python_class && has_dict && !(type->flags & unlike) &&
-                   py_instance_dict(&search->reader, type, gr_address(graph, owner)) ==
-                       gr_address(graph, dict)
-               ? owner
-               : AL_NONE;
+    return (type->flags & PY_TPFLAGS_DICT ? DICT : 0) |
+           (type->python_class && has_dict && !(type->flags & unlike) ? OWNER : 0);
 }
 
 static void look_at(struct fi_instance_dicts *search, uint32_t dict, uint32_t owner)
@@ -132,9 +141,11 @@ struct df_err *fi_look_at_instance_dicts(const struct fi_look *look, struct fi_i
     search->look = look;
     search->reader = look->reader;
     search->tallies = df_xcalloc(look->type_count, sizeof(*search->tallies));
+    search->traits = df_xcalloc(look->type_count, sizeof(*search->traits));
+    for (uint32_t i = 0; i < look->type_count; i++)
+        search->traits[i] = traits_of(look->types[i]);
     for (uint32_t node = 0; node < graph->count; node++) {
-        if (!(look->types[gr_type(graph, node)]->flags & PY_TPFLAGS_DICT) ||
-            fi_is_garbage(look->analysis, node))
+        if (!(search->traits[gr_type(graph, node)] & DICT) || fi_is_garbage(look->analysis, node))
             continue;
         uint32_t owner = owner_of(search, node);
         if (owner != AL_NONE)
@@ -145,8 +156,10 @@ struct df_err *fi_look_at_instance_dicts(const struct fi_look *look, struct fi_i
 
 void fi_instance_dicts_free(struct fi_instance_dicts *dicts)
 {
-    if (dicts)
-        free(dicts->tallies);
+    if (!dicts)
+        return;
+    free(dicts->tallies);
+    free(dicts->traits);
     free(dicts);
 }
 

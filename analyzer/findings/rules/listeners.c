@@ -54,7 +54,7 @@ static void count_callbacks(const struct asker *asker, uint32_t node, int depth,
         if (is_callback(asker, item)) {
             ++*ret_callbacks;
             ++*ret_all;
-        } else if (fi_idom(analysis, item) == node) {
+        } else if (fi_holds_alone(analysis, node, item)) {
             uint64_t before = *ret_all;
             if (depth)
                 count_callbacks(asker, item, depth - 1, ret_callbacks, ret_all);
@@ -73,7 +73,7 @@ static const char *callback_type(const struct asker *asker, uint32_t node, int d
         uint32_t item = graph->target[e];
         if (is_callback(asker, item))
             found = fi_type_name(analysis, item);
-        else if (depth && fi_idom(analysis, item) == node)
+        else if (depth && fi_holds_alone(analysis, node, item))
             found = callback_type(asker, item, depth - 1);
     }
     return found;

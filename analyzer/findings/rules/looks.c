@@ -33,6 +33,7 @@ struct fi_looks *fi_looks_begin(const struct fi_context *context)
     looks->look = (struct fi_look){.analysis = analysis,
                                    .types = df_xcalloc(types, sizeof(*looks->look.types)),
                                    .named = context->named,
+                                   .census = context->census,
                                    .type_count = types,
                                    .reader = py_reader(analysis->py)};
     for (uint32_t i = 0; i < types; i++)

@@ -14,6 +14,7 @@ struct fi_look {
     const struct fi_analysis *analysis;
     const struct py_type **types; /* by number; of all nodes */
     const uint32_t *named;        /* as the context's */
+    const struct fi_census *census;
     uint32_t type_count;
     struct py_reader reader;
 };

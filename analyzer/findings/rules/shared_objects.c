@@ -31,8 +31,9 @@ struct knower {
 struct search {
     struct fi_context *context;
     struct group *groups;
-    uint8_t *loose;       /* per node: counted in its type's group */
-    struct df_map spaces; /* address of an immediate dominator: is it a namespace? */
+    uint8_t *is_instance;  /* per type: of a class, and no class itself */
+    uint8_t *may_be_space; /* per type: may be a namespace */
+    struct df_map spaces;  /* an immediate dominator, plus 1: is it a namespace? */
 };
 
 /* No single thing holds it: its dominator is the virtual root, or only a namespace. */
@@ -44,8 +45,10 @@ static bool is_loose(struct search *search, uint32_t node)
         return gr_root_kind_of(analysis->graph, node) == GR_ROOT_NONE;
     if (above >= analysis->graph->count)
         return false;
+    if (!search->may_be_space[gr_type(analysis->graph, above)])
+        return false;
     bool added;
-    uint64_t key = gr_address(analysis->graph, above);
+    uint64_t key = (uint64_t)above + 1;
     uint32_t known = df_map_add(&search->spaces, key, 0, &added);
     if (added) {
         known = fi_is_namespace(analysis, above);
@@ -59,15 +62,13 @@ static void collect(struct search *search)
     const struct fi_analysis *analysis = search->context->analysis;
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t node = 0; node < graph->count; node++) {
-        const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, node));
-        if (!type->python_class || type->flags & PY_TPFLAGS_TYPE || fi_is_garbage(analysis, node) ||
-            !is_loose(search, node))
+        if (!search->is_instance[gr_type(graph, node)] || !is_loose(search, node) ||
+            fi_is_garbage(analysis, node))
             continue;
         struct group *group = &search->groups[search->context->named[gr_type(graph, node)]];
         group->count++;
         group->shallow += gr_size(graph, node);
         group->retained += fi_retained(analysis, node);
-        search->loose[node] = 1;
     }
 }
 
@@ -90,7 +91,9 @@ static struct knower *find_knowers(struct search *search, uint32_t type, uint32_
     struct df_map index;
     df_map_init(&index);
     for (uint32_t node = 0; node < graph->count; node++) {
-        if (!search->loose[node] || search->context->named[gr_type(graph, node)] != type)
+        if (search->context->named[gr_type(graph, node)] != type ||
+            !search->is_instance[gr_type(graph, node)] || !is_loose(search, node) ||
+            fi_is_garbage(search->context->analysis, node))
             continue;
         uint32_t from;
         GR_EACH_REFERRER(graph, node, from)
@@ -167,7 +170,16 @@ struct df_err *fi_ask_shared_objects(struct fi_context *context, const struct fi
 {
     uint32_t types = py_type_count(context->analysis->objects);
     struct search search = {.context = context};
-    DF_TRY(df_array(context->analysis->graph->count, 1, &search.loose));
+    const struct fi_analysis *analysis = context->analysis;
+    static const char *const module[] = {"module", NULL};
+    search.is_instance = df_xcalloc(types, 1);
+    search.may_be_space = df_xcalloc(types, 1);
+    for (uint32_t i = 0; i < types; i++) {
+        const struct py_type *type = py_type_at(analysis->objects, i);
+        search.is_instance[i] = type->python_class && !(type->flags & PY_TPFLAGS_TYPE);
+        search.may_be_space[i] = (type->flags & (PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT)) ||
+                                 fi_type_is_a(analysis, type, module);
+    }
     search.groups = df_xcalloc(types, sizeof(*search.groups));
     df_map_init(&search.spaces);
     collect(&search);
@@ -181,6 +193,7 @@ struct df_err *fi_ask_shared_objects(struct fi_context *context, const struct fi
     }
     df_map_deinit(&search.spaces);
     free(search.groups);
-    free(search.loose);
+    free(search.is_instance);
+    free(search.may_be_space);
     return NULL;
 }

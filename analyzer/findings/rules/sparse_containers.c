@@ -114,6 +114,43 @@ static enum kind kind_of(const struct py_type *type)
     return strcmp(type->name, "bytearray") == 0 ? BYTEARRAYS : KINDS;
 }
 
+/* Told by its size alone: a plain list or dict that is too small for much room. A list has room
+ * when it could hold ten; a dict when its table has 32 slots, and entries for two thirds of these
+ * (Objects/dictobject.c, USABLE_FRACTION). */
+static bool is_small(const struct gr_graph *graph, uint32_t node, enum kind kind)
+{
+    enum { POINTER = 8, LEAST_LIST = 10 * POINTER, LEAST_DICT = 32 + 21 * 2 * POINTER };
+    return gr_size(graph, node) < (kind == LISTS ? LEAST_LIST : LEAST_DICT);
+}
+
+static bool is_plain(const struct py_type *type)
+{
+    return !(type->flags & PY_TPFLAGS_HEAPTYPE) &&
+           (!strcmp(type->name, "list") || !strcmp(type->name, "dict"));
+}
+
+static void add_empty(struct tally *tally, const struct gr_graph *graph, uint32_t node)
+{
+    tally->empty++;
+    tally->empty_bytes += gr_size(graph, node);
+    DF_PUSH(&tally->empties, node);
+}
+
+/* A small one: it may be empty. */
+static void look_at_small(struct search *search, uint32_t node, enum kind kind)
+{
+    const struct gr_graph *graph = search->context->analysis->graph;
+    struct py_reader *reader = &search->reader;
+    if (graph->start[node] != graph->start[node + 1])
+        return;
+    uint64_t object = gr_address(graph, node);
+    reader->fault = false;
+    uint64_t used = kind == LISTS ? (uint64_t)py_ob_size(reader, object)
+                                  : PY_PTR(reader, object, dict, ma_used);
+    if (!used && !reader->fault)
+        add_empty(&search->tallies[kind], graph, node);
+}
+
 static void look_at(struct search *search, uint32_t node, enum kind kind)
 {
     const struct fi_analysis *analysis = search->context->analysis;
@@ -134,9 +171,7 @@ static void look_at(struct search *search, uint32_t node, enum kind kind)
             tally->largest = node;
         }
     } else if (!used) {
-        tally->empty++;
-        tally->empty_bytes += gr_size(analysis->graph, node);
-        DF_PUSH(&tally->empties, node);
+        add_empty(tally, analysis->graph, node);
     }
 }
 
@@ -222,13 +257,21 @@ struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct
     const struct fi_analysis *analysis = context->analysis;
     struct search search = {.context = context, .reader = py_reader(analysis->py)};
     uint32_t types = py_type_count(analysis->objects);
+    enum { PLAIN = 128 };
     uint8_t *kinds = df_xcalloc(types, 1);
-    for (uint32_t i = 0; i < types; i++)
-        kinds[i] = (uint8_t)kind_of(py_type_at(analysis->objects, i));
+    for (uint32_t i = 0; i < types; i++) {
+        const struct py_type *type = py_type_at(analysis->objects, i);
+        kinds[i] = (uint8_t)(kind_of(type) | (is_plain(type) ? PLAIN : 0));
+    }
     for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        uint8_t kind = kinds[gr_type(analysis->graph, node)];
-        if (kind != KINDS && !fi_is_garbage(analysis, node))
-            look_at(&search, node, (enum kind)kind);
+        uint8_t of_type = kinds[gr_type(analysis->graph, node)];
+        enum kind kind = (enum kind)(of_type & ~PLAIN);
+        if (kind == KINDS || fi_is_garbage(analysis, node))
+            continue;
+        if (of_type & PLAIN && is_small(analysis->graph, node, kind))
+            look_at_small(&search, node, kind);
+        else
+            look_at(&search, node, kind);
     }
     for (int kind = 0; kind < KINDS; kind++) {
         report_room(&search, rule, (enum kind)kind);

@@ -106,11 +106,12 @@ static void find_groups(struct finder *finder)
     const struct fi_analysis *analysis = finder->analysis;
     const struct gr_graph *graph = analysis->graph;
     for (uint32_t node = 0; node < graph->count; node++) {
+        if (!gr_in_trunk(&analysis->trunk, node) || finder->common[gr_type(graph, node)])
+            continue; /* a leaf is shared by nobody */
         uint32_t above = fi_idom(analysis, node);
         if (above == AL_NONE ||
             (above != AL_ROOT && fi_retained(analysis, above) < finder->floor) ||
-            finder->common[gr_type(graph, node)] || gr_referrer_count(graph, node) < 2 ||
-            fi_is_garbage(analysis, node))
+            gr_referrer_count(graph, node) < 2 || fi_is_garbage(analysis, node))
             continue;
         if (is_shared(analysis, node))
             add_to_group(finder, node);
