@@ -15,7 +15,9 @@
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/necro_format.h"
 
-#define LEVEL 3 /* of zstd: 9 is half as fast as this, for a tenth less */
+#define LEVEL                                                                               \
+    3 /* of zstd: on memory, 1 gives 2 % more at 1.2 times the speed, 9 gives 4 % less at a \
+         seventh */
 #define MAX_THREADS 64
 
 uint64_t necro_checksum(const void *bytes, size_t size)

@@ -47,7 +47,7 @@ int cli_snapshot(const struct cli_options *options)
         return cli_fail(err);
     err = write_snapshot(options, &session);
     cli_progress_clear(&session.progress);
-    int status = err ? cli_fail(err) : CLI_DONE;
+    int status = err ? cli_fail(err) : cli_finish(options, &session);
     cli_close(&session);
     return status;
 }

@@ -112,6 +112,18 @@ class OneSnapshot(Snapshot):
         subprocess.run(["gzip", "-kf", self.snapshot], check=True)
         self.assertEqual(self.answers(self.snapshot + ".gz", ("report",)), self.answers(self.snapshot, ("report",)))
 
+    def test_of_a_cut_core(self):
+        """A part of the core is missing: the snapshot is made, and says so as the core does."""
+        cut = os.path.join(self.living.folder, "cut.core")
+        with open(self.core, "rb") as source, open(cut, "wb") as target:
+            target.write(source.read(os.path.getsize(self.core) * 9 // 10))
+        status, _, err = self.run_necropy("snapshot", cut, "-o", cut + ".s", MEMORY, "--quiet")
+        expected = self.run_necropy("threads", cut, "--quiet")
+        self.assertEqual((status, err), (expected[0], expected[2]))
+        if status != 3:
+            self.assertEqual(status, 4)
+            self.assertEqual(self.run_necropy("threads", cut + ".s", "--quiet")[1], expected[1])
+
     def test_usage(self):
         self.assertIn("-o FILE.necro", self.necropy("snapshot", self.core, status=2)[1])
         self.assertIn("standard output", self.necropy("snapshot", self.core, "-o", "-", status=2)[1])
