@@ -274,6 +274,17 @@ static void finish_references(struct py_objects *objects, struct py_batch_item *
     item->count = (uint32_t)refs->count - item->first;
 }
 
+static void walk_as_learned(struct py_objects *objects, struct py_batch_item *item,
+                            struct py_refs *refs)
+{
+    const struct py_type *type = objects->types[item->type];
+    item->first = (uint32_t)refs->count;
+    item->status = PY_OK;
+    if (type->python_class)
+        item->status = (uint8_t)py_walk_instance(objects, type, item->object, refs);
+    py_learned_push(objects, type, item->object, refs);
+}
+
 /* False: something was not as learned, which is forgotten now: to be done again. */
 static bool walk_planned(struct py_objects *objects, struct py_batch_item *items, size_t count,
                          const uint8_t *plan, struct df_visits *calls, struct py_refs *refs)
@@ -289,10 +300,7 @@ static bool walk_planned(struct py_objects *objects, struct py_batch_item *items
                               call->count))
             return false;
         if (plan[i] == PY_ALIKE) {
-            items[i].status = PY_OK;
-            if (type->python_class)
-                items[i].status = (uint8_t)py_walk_instance(objects, type, items[i].object, refs);
-            py_learned_push(objects, type, items[i].object, refs);
+            walk_as_learned(objects, &items[i], refs);
         } else {
             items[i].status = (uint8_t)finish_item(objects, &items[i], ran ? call : NULL, refs);
         }
@@ -325,10 +333,14 @@ void py_walk_batch(struct py_objects *objects, struct py_batch_item *items, size
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        if (walk_by_source(objects, &items[i], refs))
-            finish_references(objects, &items[i], refs);
-        else
+        const struct py_type *type = objects->types[items[i].type];
+        if (py_learned_likeness(objects, type, items[i].object) == PY_ALIKE)
+            walk_as_learned(objects, &items[i], refs);
+        else if (!walk_by_source(objects, &items[i], refs)) {
             walk_by_code(objects, &items[i], 1, refs);
+            continue;
+        }
+        finish_references(objects, &items[i], refs);
     }
 }
 

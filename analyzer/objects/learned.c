@@ -649,7 +649,7 @@ void py_learned_note_size(struct py_objects *objects, const struct py_type *type
 
 /* ---- in snapshots ---- */
 
-enum role { A_FIELD, A_GUARD, THE_POINTER, THE_LENGTH, A_PATTERN };
+enum role { A_FIELD, A_GUARD, THE_POINTER, THE_LENGTH, A_PATTERN, TIMES_ASKED };
 
 static void save_entry(struct py_learned_rows *rows, const struct py_type *type, enum role role,
                        const struct entry *entry)
@@ -676,6 +676,7 @@ void py_learned_save(const struct py_type *type, struct py_learned_rows *rows)
     for (size_t i = 0; patterns->keys && i <= patterns->mask; i++)
         if (patterns->keys[i])
             save_entry(rows, type, A_PATTERN, &(struct entry){.value = patterns->keys[i]});
+    save_entry(rows, type, TIMES_ASKED, &(struct entry){.value = type->learned->asked});
 }
 
 static bool add_entry(struct entry *entries, uint32_t *count, uint32_t most, struct entry entry)
@@ -709,6 +710,9 @@ bool py_learned_restore(struct py_objects *objects, const struct py_learned_row 
         if (row->value && learned->patterns.count < MAX_PATTERNS)
             df_map_set(&learned->patterns, row->value, 1);
         return row->value != 0;
+    case TIMES_ASKED:
+        learned->asked = row->value;
+        return true;
     default:
         return false;
     }
