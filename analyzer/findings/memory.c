@@ -16,6 +16,8 @@
 #include "dumpfmt/dump.h"
 #include "dumpfmt/stacks.h"
 
+#define LONG_SPAN 65536 /* bytes that are passed over at once */
+
 enum row {
     OBJECTS,
     BUFFERS,
@@ -173,8 +175,12 @@ static void count_objects(struct ledger *ledger, const struct gr_graph *graph)
     struct gr_node_cursor cursor = gr_nodes(graph);
     uint64_t address;
     for (uint32_t node; gr_next_node(&cursor, &node, &address);) {
-        if (is_swept(graph->sweep, &span, address))
+        if (is_swept(graph->sweep, &span, address)) {
+            const struct gr_span *swept = &graph->sweep->spans[span];
+            if (swept->end - address >= LONG_SPAN)
+                cursor = gr_nodes_from(graph, gr_nodes_up_to(graph, swept->end - 1));
             continue;
+        }
         if (!segment || address - segment->address >= segment->file_size)
             segment = segment_at(ledger->core, address);
         if (!segment)

@@ -9,7 +9,7 @@
 #include "analyzer/algo/csr.h"
 
 /* The number of nodes whose address is at most `address`. */
-static uint32_t nodes_up_to(const struct gr_graph *graph, uint64_t address)
+uint32_t gr_nodes_up_to(const struct gr_graph *graph, uint64_t address)
 {
     uint32_t low = 0, high = graph->count;
 
@@ -32,13 +32,13 @@ uint32_t gr_node(const struct gr_graph *graph, uint64_t address)
 
     if (!graph->addresses)
         return gr_rank(&graph->places, address);
-    after = nodes_up_to(graph, address);
+    after = gr_nodes_up_to(graph, address);
     return after && graph->addresses[after - 1] == address ? after - 1 : AL_NONE;
 }
 
 uint32_t gr_node_containing(const struct gr_graph *graph, uint64_t address)
 {
-    uint32_t after = nodes_up_to(graph, address);
+    uint32_t after = gr_nodes_up_to(graph, address);
 
     if (!after || address - gr_address(graph, after - 1) >= gr_size(graph, after - 1))
         return AL_NONE;

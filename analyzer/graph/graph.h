@@ -231,6 +231,8 @@ int32_t gr_surplus(const struct gr_graph *graph, uint32_t node);
 
 /* The node of an address, AL_NONE (UINT32_MAX) when there is none. */
 uint32_t gr_node(const struct gr_graph *graph, uint64_t address);
+/* How many nodes have addresses of at most `address`. */
+uint32_t gr_nodes_up_to(const struct gr_graph *graph, uint64_t address);
 /* The node of the object that spans address (for interior pointers), UINT32_MAX when none. An
  * object is taken to span its size in bytes, up to the next object. */
 uint32_t gr_node_containing(const struct gr_graph *graph, uint64_t address);

@@ -105,12 +105,14 @@ struct df_err *fi_ask_closure_capture(struct fi_context *context, const struct f
     DF_CLEANUP_FREE uint8_t *is_function = df_xcalloc(types, 1);
     for (uint32_t i = 0; i < types; i++)
         is_function[i] = !strcmp(py_type_at(objects, i)->name, "function");
+    DF_CLEANUP_FREE uint8_t *has_any = fi_suspects_with(context, is_function);
     for (uint32_t i = 0; i < context->suspect_count; i++) {
         const struct fi_suspect *suspect = &context->suspects[i];
         if (fi_is_explained(context, suspect))
             continue;
         struct captured captured = {.type = PY_NO_TYPE};
-        find_functions(context->analysis, is_function, suspect->node, 2, &captured);
+        if (has_any[i])
+            find_functions(context->analysis, is_function, suspect->node, 2, &captured);
         const char *name = fi_closure_variable(context, suspect);
         if (captured.functions >= LEAST &&
             (double)captured.retained >= MOSTLY * (double)suspect->semantic)

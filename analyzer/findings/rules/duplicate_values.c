@@ -249,14 +249,20 @@ static bool is_enough(const struct fi_duplicates *search, uint64_t bytes)
     return bytes >= search->look->analysis->total_bytes / SHARE && bytes >= LEAST_BYTES;
 }
 
-static bool may_tell(struct fi_duplicates *search, enum kind kind)
+/* Of the kinds that are wanted, those whose values that are not alone have bytes enough. */
+static void keep_large(const struct fi_duplicates *search, bool *wanted)
 {
     const struct gr_graph *graph = search->look->analysis->graph;
-    struct cursor cursor = {.search = search, .kind = kind};
-    uint64_t bytes = 0;
-    for (uint32_t node, at; next(&cursor, &node, &at);)
-        bytes += gr_size(graph, node);
-    return is_enough(search, bytes);
+    uint64_t bytes[KINDS] = {0};
+    uint32_t at[KINDS] = {0};
+    for (uint32_t node = 0; node < graph->count; node++) {
+        uint8_t kind = search->kind_of[gr_type(graph, node)];
+        if (kind && at[kind - 1] < search->values[kind - 1].count &&
+            search->values[kind - 1].hashes[at[kind - 1]++])
+            bytes[kind - 1] += gr_size(graph, node);
+    }
+    for (int kind = 0; kind < KINDS; kind++)
+        wanted[kind] = wanted[kind] && is_enough(search, bytes[kind]);
 }
 
 /* 1 + the group of a node of a kind that was collected; 0: it is in none. */
@@ -570,8 +576,7 @@ static struct df_err *look_for_all(struct fi_duplicates *search)
     if (!wanted[TEXTS] && !wanted[BYTES])
         return NULL;
     DF_TRY(hash_all(search, wanted));
-    for (int kind = 0; kind < KINDS; kind++)
-        wanted[kind] = wanted[kind] && may_tell(search, (enum kind)kind);
+    keep_large(search, wanted);
     for (int kind = 0; kind < KINDS; kind++) {
         if (wanted[kind] || (kind != TUPLES && wanted[TUPLES]))
             DF_TRY(collect(search, (enum kind)kind));

@@ -138,12 +138,14 @@ struct df_err *fi_ask_listeners(struct fi_context *context, const struct fi_rule
 {
     DF_CLEANUP_FREE uint8_t *of_callbacks = callback_types(context->analysis);
     struct asker asker = {.analysis = context->analysis, .is_callback = of_callbacks};
+    DF_CLEANUP_FREE uint8_t *has_any = fi_suspects_with(context, of_callbacks);
     for (uint32_t i = 0; i < context->suspect_count; i++) {
         const struct fi_suspect *suspect = &context->suspects[i];
         if (fi_is_explained(context, suspect) || suspect->itself)
             continue;
         uint64_t callbacks = 0, all = 0;
-        count_callbacks(&asker, suspect->node, 2, &callbacks, &all);
+        if (has_any[i])
+            count_callbacks(&asker, suspect->node, 2, &callbacks, &all);
         if (callbacks >= LEAST && callbacks >= MOSTLY * all)
             accuse(context, rule, &asker, suspect, callbacks);
         else if (suspect->held.count >= LEAST && named_so(suspect->path) &&

@@ -19,6 +19,7 @@
 #define LEAST_BYTES 64000
 #define MANY_EMPTY 10000
 #define SMALL 16      /* a sixteenth of the usual */
+#define SOME 32       /* containers that are fetched at a time */
 #define LEAST_SLOTS 8 /* of the smallest table (PyDict_MINSIZE, PySet_MINSIZE) */
 
 enum kind { LISTS, DICTS, SETS, BYTEARRAYS, KINDS };
@@ -114,19 +115,16 @@ static enum kind kind_of(const struct py_type *type)
     return strcmp(type->name, "bytearray") == 0 ? BYTEARRAYS : KINDS;
 }
 
-/* Told by its size alone: a plain list or dict that is too small for much room. A list has room
- * when it could hold ten; a dict when its table has 32 slots, and entries for two thirds of these
- * (Objects/dictobject.c, USABLE_FRACTION). */
-static bool is_small(const struct gr_graph *graph, uint32_t node, enum kind kind)
+/* The size below which an object of a plain type cannot have much room; 0: it is looked at. A list
+ * has room when it could hold ten; a dict when its table has 32 slots, and entries for two thirds
+ * of these (Objects/dictobject.c, USABLE_FRACTION). */
+static uint64_t least_size(const struct py_layout *layout, const struct py_type *type)
 {
     enum { POINTER = 8, LEAST_LIST = 10 * POINTER, LEAST_DICT = 32 + 21 * 2 * POINTER };
-    return gr_size(graph, node) < (kind == LISTS ? LEAST_LIST : LEAST_DICT);
-}
-
-static bool is_plain(const struct py_type *type)
-{
-    return !(type->flags & PY_TPFLAGS_HEAPTYPE) &&
-           (!strcmp(type->name, "list") || !strcmp(type->name, "dict"));
+    bool list = !strcmp(type->name, "list");
+    if ((type->flags & PY_TPFLAGS_HEAPTYPE) || (!list && strcmp(type->name, "dict") != 0))
+        return 0;
+    return (uint64_t)type->basic_size + layout->gc_head_size + (list ? LEAST_LIST : LEAST_DICT);
 }
 
 static void add_empty(struct tally *tally, const struct gr_graph *graph, uint32_t node)
@@ -136,26 +134,22 @@ static void add_empty(struct tally *tally, const struct gr_graph *graph, uint32_
     DF_PUSH(&tally->empties, node);
 }
 
-/* A small one: it may be empty. */
-static void look_at_small(struct search *search, uint32_t node, enum kind kind)
+/* A small one without references: it may be empty. */
+static void look_at_small(struct search *search, uint32_t node, uint64_t object, enum kind kind)
 {
-    const struct gr_graph *graph = search->context->analysis->graph;
     struct py_reader *reader = &search->reader;
-    if (graph->start[node] != graph->start[node + 1])
-        return;
-    uint64_t object = gr_address(graph, node);
     reader->fault = false;
     uint64_t used = kind == LISTS ? (uint64_t)py_ob_size(reader, object)
                                   : PY_PTR(reader, object, dict, ma_used);
     if (!used && !reader->fault)
-        add_empty(&search->tallies[kind], graph, node);
+        add_empty(&search->tallies[kind], search->context->analysis->graph, node);
 }
 
-static void look_at(struct search *search, uint32_t node, enum kind kind)
+static void look_at(struct search *search, uint32_t node, uint64_t object, enum kind kind)
 {
     const struct fi_analysis *analysis = search->context->analysis;
     struct tally *tally = &search->tallies[kind];
-    uint64_t size = 0, used = 0, object = gr_address(analysis->graph, node);
+    uint64_t size = 0, used = 0;
     py_buffers(analysis->objects, object, gr_type(analysis->graph, node), add_size, &size);
     search->reader.fault = false;
     uint64_t room = room_of(search, kind, object, size, &used);
@@ -252,27 +246,73 @@ static void report_empty(struct search *search, const struct fi_rule *rule, enum
         fi_pool_format(context->pool, "%s:empty %s:%s", rule->name, one[kind], place.path);
 }
 
-struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct fi_rule *rule)
+struct some { /* containers that are on their way to the processor */
+    struct {
+        uint64_t object;
+        uint32_t node;
+        enum kind kind;
+        bool small;
+    } items[SOME];
+    uint32_t count;
+};
+
+static void look_at_some(struct search *search, struct some *some)
 {
-    const struct fi_analysis *analysis = context->analysis;
-    struct search search = {.context = context, .reader = py_reader(analysis->py)};
+    for (uint32_t i = 0; i < some->count; i++) {
+        uint64_t object = some->items[i].object;
+        if (some->items[i].small)
+            look_at_small(search, some->items[i].node, object, some->items[i].kind);
+        else
+            look_at(search, some->items[i].node, object, some->items[i].kind);
+    }
+    some->count = 0;
+}
+
+static void fetch(struct search *search, struct some *some, uint32_t node, enum kind kind,
+                  bool small)
+{
+    uint64_t object = gr_address(search->context->analysis->graph, node);
+    const void *bytes = py_ptr(&search->reader, object, 1);
+    if (bytes)
+        __builtin_prefetch(bytes);
+    some->items[some->count].object = object;
+    some->items[some->count].node = node;
+    some->items[some->count].kind = kind;
+    some->items[some->count++].small = small;
+    if (some->count == SOME)
+        look_at_some(search, some);
+}
+
+static void look_at_all(struct search *search)
+{
+    const struct fi_analysis *analysis = search->context->analysis;
+    const struct gr_graph *graph = analysis->graph;
     uint32_t types = py_type_count(analysis->objects);
-    enum { PLAIN = 128 };
-    uint8_t *kinds = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint8_t *kinds = df_xcalloc(types, 1);
+    DF_CLEANUP_FREE uint64_t *least = df_xcalloc(types, sizeof(*least));
+    struct some some = {.count = 0};
     for (uint32_t i = 0; i < types; i++) {
         const struct py_type *type = py_type_at(analysis->objects, i);
-        kinds[i] = (uint8_t)(kind_of(type) | (is_plain(type) ? PLAIN : 0));
+        kinds[i] = (uint8_t)kind_of(type);
+        least[i] = least_size(search->reader.layout, type);
     }
-    for (uint32_t node = 0; node < analysis->graph->count; node++) {
-        uint8_t of_type = kinds[gr_type(analysis->graph, node)];
-        enum kind kind = (enum kind)(of_type & ~PLAIN);
-        if (kind == KINDS || fi_is_garbage(analysis, node))
+    for (uint32_t node = 0; node < graph->count; node++) {
+        uint32_t type = gr_type(graph, node);
+        if (kinds[type] == KINDS)
             continue;
-        if (of_type & PLAIN && is_small(analysis->graph, node, kind))
-            look_at_small(&search, node, kind);
-        else
-            look_at(&search, node, kind);
+        bool small = least[type] && gr_size(graph, node) < least[type];
+        if (small && graph->start[node] != graph->start[node + 1])
+            continue; /* it holds something */
+        if (!fi_is_garbage(analysis, node))
+            fetch(search, &some, node, (enum kind)kinds[type], small);
     }
+    look_at_some(search, &some);
+}
+
+struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct fi_rule *rule)
+{
+    struct search search = {.context = context, .reader = py_reader(context->analysis->py)};
+    look_at_all(&search);
     for (int kind = 0; kind < KINDS; kind++) {
         report_room(&search, rule, (enum kind)kind);
         report_empty(&search, rule, (enum kind)kind);
@@ -280,6 +320,5 @@ struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct
         free(search.tallies[kind].empties.items);
         free(search.tallies[kind].rooms.items);
     }
-    free(kinds);
     return NULL;
 }

@@ -25,12 +25,20 @@
 #define GROUP_LEAST 100  /* objects that are shared before it matters */
 #define KNOWN_SHARE 0.5  /* the suspect knows half of a group at least, */
 #define OTHERS_SHARE 0.1 /* others that are named a tenth */
+#define NO_MEMBER SIZE_MAX
+#define MOST_ASKED 50000 /* holders of objects of some types */
 
 struct group { /* objects of one type that one node dominates, but does not refer to */
     uint32_t above, type;
     uint32_t count;
     uint64_t retained, objects;
-    uint32_t first; /* member; the others follow by `next` */
+    uint32_t highest; /* member, */
+    size_t last;      /* and the last of all: a place in members; the others follow by `next` */
+};
+
+struct member {
+    uint32_t node;
+    size_t next; /* NO_MEMBER: none */
 };
 
 struct knower {
@@ -48,7 +56,14 @@ struct finder {
         size_t count, capacity;
     } groups;
     struct df_map group_of; /* (above, type) -> place in groups */
-    uint32_t *next;         /* per node: the next member of its group */
+    struct {
+        struct member *items;
+        size_t count, capacity;
+    } members;
+    struct {
+        uint32_t *items;
+        size_t count, capacity;
+    } heavy; /* nodes whose children are still to be looked at */
     struct {
         struct fi_suspect *items;
         size_t count, capacity;
@@ -92,30 +107,37 @@ static void add_to_group(struct finder *finder, uint32_t node)
     bool added;
     uint32_t at = df_map_add(&finder->group_of, key, (uint32_t)finder->groups.count, &added);
     if (added)
-        DF_PUSH(&finder->groups, (struct group){.above = above, .type = type, .first = AL_NONE});
+        DF_PUSH(&finder->groups, (struct group){.above = above, .type = type, .last = NO_MEMBER});
     struct group *group = &finder->groups.items[at];
-    finder->next[node] = group->first;
-    group->first = node;
+    DF_PUSH(&finder->members, (struct member){.node = node, .next = group->last});
+    group->last = finder->members.count - 1;
+    group->highest = group->highest > node ? group->highest : node;
     group->count++;
     group->retained += fi_retained(analysis, node);
     group->objects += fi_retained_count(analysis, node);
 }
 
-static void find_groups(struct finder *finder)
+/* What a node dominates and does not refer to; what of it is heavy is looked at next. A leaf is
+ * shared by nobody. */
+static void look_below(struct finder *finder, uint32_t above)
 {
     const struct fi_analysis *analysis = finder->analysis;
     const struct gr_graph *graph = analysis->graph;
-    for (uint32_t node = 0; node < graph->count; node++) {
-        if (!gr_in_trunk(&analysis->trunk, node) || finder->common[gr_type(graph, node)])
-            continue; /* a leaf is shared by nobody */
-        uint32_t above = fi_idom(analysis, node);
-        if (above == AL_NONE ||
-            (above != AL_ROOT && fi_retained(analysis, above) < finder->floor) ||
-            gr_referrer_count(graph, node) < 2 || fi_is_garbage(analysis, node))
-            continue;
-        if (is_shared(analysis, node))
+    struct fi_children children = fi_children(analysis, above);
+    for (uint32_t node; fi_next_child(&children, &node) && gr_in_trunk(&analysis->trunk, node);) {
+        if (fi_retained(analysis, node) >= finder->floor)
+            DF_PUSH(&finder->heavy, node);
+        if (!finder->common[gr_type(graph, node)] && gr_referrer_count(graph, node) >= 2 &&
+            !fi_is_garbage(analysis, node) && is_shared(analysis, node))
             add_to_group(finder, node);
     }
+}
+
+static void find_groups(struct finder *finder)
+{
+    DF_PUSH(&finder->heavy, finder->analysis->graph->count);
+    while (finder->heavy.count)
+        look_below(finder, finder->heavy.items[--finder->heavy.count]);
 }
 
 /* How much it says that this holder knows an object: what owns before what only looks on. */
@@ -158,18 +180,18 @@ static struct knower *find_knowers(struct finder *finder, const struct group *gr
     } knowers = {0};
     struct df_map index;
     df_map_init(&index);
-    for (uint32_t node = group->first; node != AL_NONE; node = finder->next[node]) {
+    for (size_t at = group->last; at != NO_MEMBER; at = finder->members.items[at].next) {
         uint32_t last = AL_NONE, from;
-        GR_EACH_REFERRER(graph, node, from)
+        GR_EACH_REFERRER(graph, finder->members.items[at].node, from)
         {
             if (from == last) /* a holder that refers to it twice knows it once */
                 continue;
             last = from;
             bool added;
-            uint32_t at = df_map_add(&index, (uint64_t)from + 1, (uint32_t)knowers.count, &added);
+            uint32_t row = df_map_add(&index, (uint64_t)from + 1, (uint32_t)knowers.count, &added);
             if (added)
                 DF_PUSH(&knowers, (struct knower){.node = from});
-            knowers.items[at].count++;
+            knowers.items[row].count++;
         }
     }
     df_map_deinit(&index);
@@ -302,12 +324,11 @@ static int compare_groups(const void *left, const void *right)
     const struct group *a = left, *b = right;
     if (a->retained != b->retained)
         return a->retained > b->retained ? -1 : 1;
-    return a->first < b->first ? -1 : a->first > b->first;
+    return a->highest < b->highest ? -1 : a->highest > b->highest;
 }
 
 static struct df_err *suspect_groups(struct finder *finder)
 {
-    DF_TRY(df_array(finder->analysis->graph->count, sizeof(uint32_t), &finder->next));
     find_groups(finder);
     if (finder->groups.count)
         qsort(finder->groups.items, finder->groups.count, sizeof(struct group), compare_groups);
@@ -390,7 +411,39 @@ struct df_err *fi_find_suspects(struct fi_context *context)
                finder.found.count * sizeof(struct fi_suspect));
     df_map_deinit(&finder.group_of);
     free(finder.groups.items);
-    free(finder.next);
+    free(finder.members.items);
+    free(finder.heavy.items);
     free(finder.found.items);
     return err;
+}
+
+/* Marks those suspects among a node and what dominates it. */
+static void mark_above(const struct fi_context *context, uint32_t node, uint8_t *marks)
+{
+    const struct fi_analysis *analysis = context->analysis;
+    for (int step = 0; step <= 2 && node < analysis->graph->count;
+         step++, node = fi_idom(analysis, node))
+        for (uint32_t i = 0; i < context->suspect_count; i++)
+            marks[i] |= context->suspects[i].node == node;
+}
+
+uint8_t *fi_suspects_with(const struct fi_context *context, const uint8_t *types)
+{
+    const struct gr_graph *graph = context->analysis->graph;
+    uint8_t *marks = df_xcalloc(context->suspect_count, 1);
+    DF_CLEANUP_FREE uint32_t *nodes = NULL;
+    uint32_t count = 0, holder, asked = 0;
+    struct df_err *err = fi_nodes_of(context, types, &nodes, &count);
+    for (uint32_t i = 0; i < count && !err && asked < MOST_ASKED; i++) {
+        GR_EACH_REFERRER(graph, nodes[i], holder)
+        {
+            mark_above(context, holder, marks);
+            if (++asked == MOST_ASKED)
+                break;
+        }
+    }
+    if (err || asked == MOST_ASKED) /* too many: who wants to know must look */
+        memset(marks, 1, context->suspect_count);
+    df_err_free(err);
+    return marks;
 }

@@ -35,6 +35,10 @@ struct fi_suspect {
 
 struct df_err *fi_find_suspects(struct fi_context *context); /* fills context->suspects */
 
+/* Which suspects can be said to have no objects of these types, one byte each, 0: neither do they
+ * refer to one themselves, nor what they dominate at most two deep. Malloc'ed. */
+uint8_t *fi_suspects_with(const struct fi_context *context, const uint8_t *types);
+
 /* Is the node's type, or one of its bases, one of these (NULL-terminated)? */
 bool fi_is_a(const struct fi_analysis *analysis, uint32_t node, const char *const *names);
 
