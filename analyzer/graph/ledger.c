@@ -20,6 +20,7 @@
 
 #include "analyzer/algo/csr.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 #define MOST_COUNTED (INT64_C(1) << 60)
 #define MOST_LOST 65536 /* references of an object that only the sweep found: else it is none */
@@ -252,34 +253,80 @@ static int64_t left_of(const struct ledger *ledger, uint32_t v, uint32_t referre
     return left;
 }
 
-static void balance(struct ledger *ledger, struct surplus_list *surpluses)
+#define PART 65536 /* nodes that one thread balances; whole groups of rows */
+
+struct part {
+    struct surplus_list surpluses;
+    uint64_t checked;
+};
+
+struct parts {
+    const struct ledger *ledger;
+    struct part *items;
+};
+
+static void balance_node(const struct ledger *ledger, uint32_t v, uint32_t referrers,
+                         struct part *part)
+{
+    const struct gr_graph *graph = ledger->graph;
+    int64_t left;
+
+    if (gr_references(graph, v) == INT64_MAX)
+        return;
+    left = left_of(ledger, v, referrers);
+    if (left && is_static(ledger, v))
+        return;
+    if (gr_source_of(graph, v) == GR_FROM_SWEEP && left > MOST_LOST)
+        return;
+    part->checked++;
+    if (left)
+        DF_PUSH(&part->surpluses, (struct gr_surplus){.node = v, .count = clamp(left)});
+}
+
+static void balance_part(void *context, uint32_t i)
+{
+    const struct parts *parts = context;
+    const struct gr_graph *graph = parts->ledger->graph;
+    uint64_t first = (uint64_t)i * PART;
+    uint64_t end = first + PART < graph->count ? first + PART : graph->count;
+    const uint8_t *at = graph->reverse.bytes + graph->reverse.group[first / GR_ROWS];
+
+    for (uint64_t v = first; v < end; v++)
+        balance_node(parts->ledger, (uint32_t)v, gr_next_row_count(&at), &parts->items[i]);
+}
+
+static void count_surpluses(struct gr_graph *graph)
+{
+    struct gr_counts *counts = &graph->counts;
+
+    for (uint32_t i = 0; i < graph->surplus_count; i++) {
+        bool surplus = graph->surpluses[i].count > 0;
+
+        counts->surplus += surplus;
+        counts->deficit += !surplus;
+        if (!surplus && counts->deficit_example_count < 8)
+            counts->deficit_examples[counts->deficit_example_count++] = graph->surpluses[i].node;
+    }
+}
+
+static void balance(struct ledger *ledger, uint32_t jobs)
 {
     struct gr_graph *graph = ledger->graph;
-    struct gr_counts *counts = &graph->counts;
-    const uint8_t *at = graph->reverse.bytes;
+    uint32_t count = (uint32_t)(((uint64_t)graph->count + PART - 1) / PART);
+    struct parts parts = {.ledger = ledger,
+                          .items = df_xcalloc(count ? count : 1, sizeof(*parts.items))};
+    struct surplus_list all = {0};
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        uint32_t referrers = gr_next_row_count(&at);
-        int64_t left;
-
-        if (gr_references(graph, v) == INT64_MAX)
-            continue;
-        left = left_of(ledger, v, referrers);
-        if (left && is_static(ledger, v))
-            continue;
-        if (gr_source_of(graph, v) == GR_FROM_SWEEP && left > MOST_LOST)
-            continue;
-        counts->checked++;
-        if (!left)
-            continue;
-        DF_PUSH(surpluses, (struct gr_surplus){.node = v, .count = clamp(left)});
-        counts->surplus += left > 0;
-        if (left > 0)
-            continue;
-        if (counts->deficit_example_count < 8)
-            counts->deficit_examples[counts->deficit_example_count++] = v;
-        counts->deficit++;
+    df_threads_share(jobs, count, balance_part, &parts);
+    for (uint32_t i = 0; i < count; i++) {
+        DF_APPEND(&all, parts.items[i].surpluses.items, parts.items[i].surpluses.count);
+        graph->counts.checked += parts.items[i].checked;
+        free(parts.items[i].surpluses.items);
     }
+    free(parts.items);
+    graph->surpluses = all.items;
+    graph->surplus_count = (uint32_t)all.count;
+    count_surpluses(graph);
 }
 
 /* All that an object refers to which the sweep has guessed, but for guesses. */
@@ -313,10 +360,9 @@ static bool is_reliable(const struct py *py)
            !df_core_is_cut(py->dump->core);
 }
 
-static struct df_err *add_up(struct ledger *ledger)
+static struct df_err *add_up(struct ledger *ledger, uint32_t jobs)
 {
     struct gr_graph *graph = ledger->graph;
-    struct surplus_list surpluses = {0};
 
     DF_TRY(df_array((size_t)graph->count / 64 + 1, sizeof(*ledger->touched), &ledger->touched));
     graph->counts.reliable = is_reliable(ledger->py);
@@ -326,9 +372,7 @@ static struct df_err *add_up(struct ledger *ledger)
     hold_frames(ledger);
     hold_keys(ledger);
     release_interned(ledger);
-    balance(ledger, &surpluses);
-    graph->surpluses = surpluses.items;
-    graph->surplus_count = (uint32_t)surpluses.count;
+    balance(ledger, jobs);
     return NULL;
 }
 
@@ -342,7 +386,7 @@ struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects
 
     for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
         df_map_init(maps[i]);
-    err = add_up(&ledger);
+    err = add_up(&ledger, jobs);
     if (!err)
         gr_ledger_explain(graph, objects, py, &ledger.slots, jobs);
     for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
