@@ -207,10 +207,8 @@ enum al_verdict fi_verdict_of(const struct fi_analysis *analysis, uint32_t node)
     return (enum al_verdict)analysis->verdict[node];
 }
 
-void fi_analysis_destroy(struct fi_analysis *analysis)
+static void free_arrays(struct fi_analysis *analysis)
 {
-    if (!analysis)
-        return;
     fi_tree_deinit(&analysis->tree);
     gr_trunk_deinit(&analysis->trunk);
     free(analysis->parent);
@@ -219,6 +217,14 @@ void fi_analysis_destroy(struct fi_analysis *analysis)
     free(analysis->cycle_start);
     free(analysis->cycle_member);
     free(analysis->verdict);
+}
+
+void fi_analysis_destroy(struct fi_analysis *analysis)
+{
+    if (!analysis)
+        return;
+    if (!analysis->is_mapped)
+        free_arrays(analysis);
     py_tracemalloc_close(analysis->traced);
     free(analysis);
 }

@@ -35,6 +35,7 @@ struct fi_analysis {
     uint64_t garbage_bytes; /* of the garbage and of all that would be freed with it */
     uint32_t garbage_freed; /* objects, likewise */
     uint64_t total_bytes;   /* shallow sizes of all objects */
+    bool is_mapped;         /* its arrays are a snapshot's */
     struct py_tracemalloc
         *traced; /* what tracemalloc wrote down; NULL: not asked yet (allocated.c) */
 };

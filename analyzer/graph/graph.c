@@ -182,10 +182,8 @@ const struct gr_root *gr_root_of(const struct gr_graph *graph, uint32_t node)
     return NULL;
 }
 
-void gr_graph_destroy(struct gr_graph *graph)
+static void free_arrays(struct gr_graph *graph)
 {
-    if (!graph)
-        return;
     gr_places_deinit(&graph->places);
     free(graph->addresses);
     gr_column_deinit(&graph->types);
@@ -200,15 +198,23 @@ void gr_graph_destroy(struct gr_graph *graph)
     free(graph->weak_start);
     free(graph->weak_target);
     gr_reverse_deinit(&graph->reverse);
-    free(graph->roots);
     free(graph->root_kinds);
     free(graph->root_index);
     free(graph->root_nodes);
     free(graph->root_by_node);
-    gr_texts_destroy(graph->texts);
     free(graph->surpluses);
     free(graph->natives);
+}
+
+void gr_graph_destroy(struct gr_graph *graph)
+{
+    if (!graph)
+        return;
+    free(graph->roots);
+    gr_texts_destroy(graph->texts);
     gr_sweep_destroy(graph->sweep);
+    if (!graph->is_mapped)
+        free_arrays(graph);
     free(graph);
 }
 

@@ -147,6 +147,11 @@ struct gr_graph {
     size_t native_count;
     struct gr_counts counts;
     struct gr_sweep *sweep; /* what every block of the heap is; NULL when it was not asked */
+
+    bool is_mapped;          /* its arrays, but for roots, are a snapshot's */
+    struct gr_native *words; /* of a snapshot: all native words that are objects' addresses, by
+                                node: gr_native_find_all's */
+    size_t word_count;
 };
 
 static inline uint64_t gr_address(const struct gr_graph *graph, uint32_t node)

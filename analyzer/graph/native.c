@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "analyzer/algo/csr.h"
+#include "analyzer/graph/sort.h"
 #include "dumpfmt/base/mem.h"
 
 #define RED_ZONE 128
@@ -264,14 +265,92 @@ static void keep_loss(void *context, uint64_t object, uint32_t number)
                 (struct gr_native){.node = found->node, .place = GR_NATIVE_LOST, .index = number});
 }
 
+static void keep_any(void *context, uint64_t target, const struct gr_native *word)
+{
+    struct found *found = context;
+    struct gr_native copy = *word;
+
+    copy.node = gr_node(found->graph, target);
+    if (copy.node == AL_NONE ||
+        (word->place == GR_NATIVE_DATA && gr_native_in_object(found->graph, word)))
+        return;
+    DF_PUSH(&found->words, copy);
+}
+
+static void keep_any_loss(void *context, uint64_t object, uint32_t number)
+{
+    struct found *found = context;
+    uint32_t node = gr_node(found->graph, object);
+
+    if (node != AL_NONE)
+        DF_PUSH(&found->words,
+                (struct gr_native){.node = node, .place = GR_NATIVE_LOST, .index = number});
+}
+
+/* The order of a node's words is that in which they were found. */
+static struct df_err *sort_words(struct found *found)
+{
+    DF_CLEANUP_FREE uint64_t *keys = NULL;
+    DF_CLEANUP_FREE uint32_t *order = NULL;
+    struct gr_native *sorted = df_xcalloc(found->words.count + 1, sizeof(*sorted));
+
+    DF_TRY(df_array(found->words.count, sizeof(*keys), &keys));
+    DF_TRY(df_array(found->words.count, sizeof(*order), &order));
+    for (size_t i = 0; i < found->words.count; i++)
+        keys[i] = found->words.items[i].node;
+    DF_TRY(gr_sort(keys, (uint32_t)found->words.count, order));
+    for (size_t i = 0; i < found->words.count; i++)
+        sorted[i] = found->words.items[order[i]];
+    free(found->words.items);
+    found->words.items = sorted;
+    return NULL;
+}
+
+struct gr_native *gr_native_find_all(const struct py *py, const struct gr_graph *graph,
+                                     size_t *ret_count)
+{
+    struct found found = {.graph = graph};
+    struct df_err *err = NULL;
+
+    if (graph->count)
+        gr_native_scan(py, graph->sweep, gr_address(graph, 0),
+                       gr_address(graph, graph->count - 1) + 1, keep_any, &found);
+    py_losses(py, keep_any_loss, &found);
+    err = sort_words(&found);
+    df_err_free(err); /* without memory for it the rows stay as they are: not found by node */
+    *ret_count = found.words.count;
+    return found.words.items;
+}
+
+/* Those of a node among all, by a snapshot. */
+static void find_kept(const struct gr_graph *graph, uint32_t node, struct found *found)
+{
+    size_t low = 0, high = graph->word_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (graph->words[middle].node < node)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < graph->word_count && graph->words[low].node == node; low++)
+        DF_PUSH(&found->words, graph->words[low]);
+}
+
 struct gr_native *gr_native_find(const struct py *py, const struct gr_graph *graph, uint32_t node,
                                  size_t *ret_count)
 {
     struct found found = {.graph = graph, .node = node};
     uint64_t address = gr_address(graph, node);
 
-    gr_native_scan(py, graph->sweep, address, address + 1, keep, &found);
-    py_losses(py, keep_loss, &found);
+    if (graph->is_mapped) {
+        find_kept(graph, node, &found);
+    } else {
+        gr_native_scan(py, graph->sweep, address, address + 1, keep, &found);
+        py_losses(py, keep_loss, &found);
+    }
     *ret_count = found.words.count;
     return found.words.items;
 }

@@ -20,6 +20,9 @@ typedef void (*gr_native_visitor)(void *context, uint64_t target, const struct g
 void gr_native_scan(const struct py *py, const struct gr_sweep *sweep, uint64_t low, uint64_t high,
                     gr_native_visitor visit, void *context);
 
+/* Those of all objects, by node. Malloc'ed. */
+struct gr_native *gr_native_find_all(const struct py *py, const struct gr_graph *graph,
+                                     size_t *ret_count);
 /* The words that are the address of one object, but for those in other objects. Malloc'ed. */
 struct gr_native *gr_native_find(const struct py *py, const struct gr_graph *graph, uint32_t node,
                                  size_t *ret_count);

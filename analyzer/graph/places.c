@@ -9,26 +9,21 @@
 
 #define BLOCK UINT64_C(512) /* places */
 
-static uint64_t places_of(const struct df_range *range)
+static uint64_t places_of(uint64_t start, uint64_t end)
 {
-    return (range->end - 1) / 8 - range->start / 8 + 1;
+    return (end - 1) / 8 - start / 8 + 1;
 }
 
-static struct df_err *map_blocks(struct gr_places *places)
+static void map_blocks(struct gr_places *places)
 {
-    const struct df_aspace *space = places->space;
+    for (uint32_t i = 0; i < places->range_count; i++) {
+        const struct gr_place_range *range = &places->ranges[i];
+        uint64_t block = range->first / BLOCK;
+        uint64_t end = block + (places_of(range->start, range->end) + BLOCK - 1) / BLOCK;
 
-    DF_TRY(df_array(places->words / 8, sizeof(*places->range), &places->range));
-    for (size_t i = 0; i < space->count; i++) {
-        uint64_t block = places->first[i] / BLOCK;
-
-        if (places->first[i] == GR_NO_PLACE)
-            continue;
-        for (uint64_t end = block + (places_of(&space->ranges[i]) + BLOCK - 1) / BLOCK; block < end;
-             block++)
-            places->range[block] = (uint32_t)i;
+        while (block < end)
+            places->range[block++] = i;
     }
-    return NULL;
 }
 
 struct df_err *gr_places_init(struct gr_places *places, const struct df_aspace *space)
@@ -37,19 +32,46 @@ struct df_err *gr_places_init(struct gr_places *places, const struct df_aspace *
 
     *places = (struct gr_places){.space = space};
     DF_TRY(df_array(space->count, sizeof(*places->first), &places->first));
+    DF_TRY(df_array(space->count, sizeof(*places->ranges), &places->ranges));
     for (size_t i = 0; i < space->count; i++) {
+        uint64_t start = space->ranges[i].start, end = space->ranges[i].end;
+
         places->first[i] = space->ranges[i].host ? next : GR_NO_PLACE;
-        if (space->ranges[i].host)
-            next += (places_of(&space->ranges[i]) + BLOCK - 1) & ~(BLOCK - 1);
+        if (!space->ranges[i].host)
+            continue;
+        places->ranges[places->range_count++] = (struct gr_place_range){start, end, next};
+        next += (places_of(start, end) + BLOCK - 1) & ~(BLOCK - 1);
     }
     places->words = next / 64;
     DF_TRY(df_array(places->words, sizeof(*places->bits), &places->bits));
-    return map_blocks(places);
+    DF_TRY(df_array(places->words / 8, sizeof(*places->range), &places->range));
+    map_blocks(places);
+    return NULL;
+}
+
+uint64_t gr_place_search(const struct gr_places *places, uint64_t address)
+{
+    uint32_t low = 0, high = places->range_count;
+
+    if (address & 7)
+        return GR_NO_PLACE;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (places->ranges[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == places->range_count || address < places->ranges[low].start)
+        return GR_NO_PLACE;
+    return places->ranges[low].first + (address / 8 - places->ranges[low].start / 8);
 }
 
 void gr_places_deinit(struct gr_places *places)
 {
     free(places->first);
+    free(places->ranges);
     free(places->bits);
     free(places->range);
     free(places->ranks);
@@ -162,18 +184,16 @@ uint64_t gr_places_up_to(const struct gr_places *places, uint64_t address)
     return low;
 }
 
-/* Goes on at the first range from `range` on that has bytes. */
-static void enter_range(struct gr_place_cursor *cursor, size_t range)
+static void enter_range(struct gr_place_cursor *cursor, uint32_t number)
 {
     const struct gr_places *places = cursor->places;
+    const struct gr_place_range *range = &places->ranges[number];
 
-    while (range < places->space->count && places->first[range] == GR_NO_PLACE)
-        range++;
-    cursor->range = range;
-    if (range == places->space->count)
+    cursor->range = number;
+    if (number == places->range_count)
         return;
-    cursor->word = places->first[range] / 64;
-    cursor->end = cursor->word + (places_of(&places->space->ranges[range]) + 63) / 64;
+    cursor->word = range->first / 64;
+    cursor->end = cursor->word + (places_of(range->start, range->end) + 63) / 64;
     cursor->left = places->bits[cursor->word];
 }
 
@@ -203,13 +223,14 @@ bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint6
 {
     const struct gr_places *places = cursor->places;
 
-    while (cursor->range < places->space->count) {
+    while (cursor->range < places->range_count) {
         if (cursor->left) {
             uint64_t bit = (uint64_t)__builtin_ctzll(cursor->left);
-            uint64_t place = cursor->word * 64 + bit, first = places->first[cursor->range];
+            uint64_t place = cursor->word * 64 + bit;
+            const struct gr_place_range *range = &places->ranges[cursor->range];
 
             cursor->left &= cursor->left - 1;
-            *ret_address = (places->space->ranges[cursor->range].start / 8 + (place - first)) * 8;
+            *ret_address = (range->start / 8 + (place - range->first)) * 8;
             *ret_place = place;
             return true;
         }
@@ -222,7 +243,7 @@ uint64_t gr_places_pass(struct gr_place_cursor *cursor, uint64_t least)
 {
     uint64_t passed = 0;
 
-    while (passed < least && cursor->range < cursor->places->space->count) {
+    while (passed < least && cursor->range < cursor->places->range_count) {
         passed += gr_count_bits(cursor->left);
         next_word(cursor);
     }

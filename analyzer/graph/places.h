@@ -23,12 +23,19 @@ struct gr_rank { /* of 8 words of bits */
     uint64_t within; /* of words 1 to 7, 9 bits each */
 };
 
+struct gr_place_range {
+    uint64_t start, end; /* addresses */
+    uint64_t first;      /* its first place */
+};
+
 struct gr_places {
-    const struct df_aspace *space;
-    uint64_t *first; /* per range: its first place; GR_NO_PLACE: it has no bytes */
+    const struct df_aspace *space; /* NULL in a graph that was loaded: look-ups search `ranges` */
+    uint64_t *first; /* per range of space: its first place; GR_NO_PLACE: it has no bytes */
+    struct gr_place_range *ranges; /* those with bytes, ascending */
+    uint32_t range_count;
     uint64_t *bits;
-    uint64_t words;        /* of bits, a multiple of 8 */
-    uint32_t *range;       /* per block of 8 words: whose places it has; a range begins with one */
+    uint64_t words;  /* of bits, a multiple of 8 */
+    uint32_t *range; /* per block of 8 words: which of ranges it has; each begins with a block */
     struct gr_rank *ranks; /* per block; NULL until gr_places_rank_all */
     uint32_t *hint;        /* the blocks of members 0, 64, 128, ..., and the last one's; likewise */
     uint64_t count;        /* members; likewise */
@@ -42,11 +49,16 @@ struct df_err *gr_places_bits(const struct gr_places *places, uint64_t **ret);
 /* Adds up the ranks; the set must not change any more. Returns the number of members. */
 struct df_err *gr_places_rank_all(struct gr_places *places, uint64_t *ret_count);
 
+uint64_t gr_place_search(const struct gr_places *places, uint64_t address);
+
 /* The place of an address; GR_NO_PLACE when the dump has no byte there or it is not aligned. */
 static inline uint64_t gr_place(const struct gr_places *places, uint64_t address)
 {
-    const struct df_range *range = df_aspace_range(places->space, address);
+    const struct df_range *range;
 
+    if (!places->space)
+        return gr_place_search(places, address);
+    range = df_aspace_range(places->space, address);
     if (!range || !range->host || (address & 7))
         return GR_NO_PLACE;
     return places->first[range - places->space->ranges] + (address / 8 - range->start / 8);
@@ -93,9 +105,9 @@ static inline uint64_t gr_rank_below(const struct gr_places *places, uint64_t pl
 /* The address of the first byte of a place. */
 static inline uint64_t gr_place_address(const struct gr_places *places, uint64_t place)
 {
-    uint32_t range = places->range[place / 512];
+    const struct gr_place_range *range = &places->ranges[places->range[place / 512]];
 
-    return (places->space->ranges[range].start / 8 + (place - places->first[range])) * 8;
+    return (range->start / 8 + (place - range->first)) * 8;
 }
 
 /* The address of the member of a rank, which must be below the count. */
@@ -116,7 +128,7 @@ static inline uint32_t gr_rank(const struct gr_places *places, uint64_t address)
 /* Members by address, from the first or from a place on. */
 struct gr_place_cursor {
     const struct gr_places *places;
-    size_t range;
+    uint32_t range;
     uint64_t word, end; /* of bits: the one in work, the end of the range's */
     uint64_t left;      /* bits of it that are to come */
 };

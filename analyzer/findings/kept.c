@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * kept.c: see kept.h. One description serves both directions (analyzer/graph/saved.h).
+ */
+#include "analyzer/findings/kept.h"
+
+#include "dumpfmt/base/mem.h"
+
+enum {
+    TRUNK,
+    PLACES,
+    TYPES,
+    CYCLES,
+    GARBAGE,
+    UNCOLLECTABLE,
+    INCONSISTENT,
+    FIRST_INCONSISTENT,
+    FREED,
+    FREED_BYTES,
+    TOTAL_BYTES,
+    NUMBERS
+};
+
+static void tell(const struct fi_analysis *a, uint64_t *numbers)
+{
+    numbers[TRUNK] = a->trunk.count;
+    numbers[PLACES] = a->tree.order.count;
+    numbers[TYPES] = a->type_count;
+    numbers[CYCLES] = a->cycle_count;
+    numbers[GARBAGE] = a->garbage;
+    numbers[UNCOLLECTABLE] = a->uncollectable;
+    numbers[INCONSISTENT] = a->inconsistent;
+    numbers[FIRST_INCONSISTENT] = a->first_inconsistent;
+    numbers[FREED] = a->garbage_freed;
+    numbers[FREED_BYTES] = a->garbage_bytes;
+    numbers[TOTAL_BYTES] = a->total_bytes;
+}
+
+static void take(struct fi_analysis *a, const uint64_t *numbers)
+{
+    a->trunk.count = (uint32_t)numbers[TRUNK];
+    a->tree.order.count = (uint32_t)numbers[PLACES];
+    a->type_count = (uint32_t)numbers[TYPES];
+    a->cycle_count = (uint32_t)numbers[CYCLES];
+    a->garbage = (uint32_t)numbers[GARBAGE];
+    a->uncollectable = (uint32_t)numbers[UNCOLLECTABLE];
+    a->inconsistent = (uint32_t)numbers[INCONSISTENT];
+    a->first_inconsistent = (uint32_t)numbers[FIRST_INCONSISTENT];
+    a->garbage_freed = (uint32_t)numbers[FREED];
+    a->garbage_bytes = numbers[FREED_BYTES];
+    a->total_bytes = numbers[TOTAL_BYTES];
+}
+
+static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t rows, uint64_t places)
+{
+    struct al_preorder *order = &tree->order;
+    uint64_t leaves = tree->leaf_count;
+
+    gr_save_array(saved, "tree.place", &order->place, sizeof(*order->place), rows);
+    gr_save_array(saved, "tree.node", &order->node, sizeof(*order->node), places);
+    gr_save_array(saved, "tree.span", &order->span, sizeof(*order->span), places);
+    gr_save_array(saved, "tree.above", &order->above, sizeof(*order->above), places);
+    gr_save_column(saved, "tree.retained", "tree.retainedw", &tree->retained, places);
+    gr_save_array(saved, "tree.objects", &tree->objects, sizeof(*tree->objects), places);
+    gr_save_list(saved, "tree.leaves", &tree->leaves, sizeof(*tree->leaves), &leaves);
+    tree->leaf_count = (uint32_t)leaves;
+}
+
+static void save_arrays(struct gr_saved *saved, struct fi_analysis *a)
+{
+    uint64_t words = a->graph->count / 64 + 1, rows = a->trunk.count, members = 0;
+
+    gr_save_array(saved, "trunk.bits", &a->trunk.bits, sizeof(*a->trunk.bits), words);
+    gr_save_array(saved, "trunk.before", &a->trunk.before, sizeof(*a->trunk.before), words);
+    save_tree(saved, &a->tree, rows, a->tree.order.count);
+    gr_save_array(saved, "ways.parent", &a->parent, sizeof(*a->parent), rows);
+    gr_save_array(saved, "ways.distance", &a->distance, sizeof(*a->distance), rows);
+    gr_save_array(saved, "tree.types", &a->type_retained, sizeof(*a->type_retained), a->type_count);
+    gr_save_array(saved, "cycles.start", &a->cycle_start, sizeof(*a->cycle_start),
+                  (uint64_t)a->cycle_count + 1);
+    if (!saved->err)
+        members = a->cycle_start[a->cycle_count];
+    gr_save_array(saved, "cycles.members", &a->cycle_member, sizeof(*a->cycle_member), members);
+    gr_save_array(saved, "collector.says", &a->verdict, 1, a->graph->count);
+}
+
+struct df_err *fi_analysis_save(const struct fi_analysis *analysis, struct df_necro_writer *to)
+{
+    struct gr_saved saved = {.to = to};
+    struct fi_analysis copy = *analysis; /* the description wants to write; not when it saves */
+    uint64_t numbers[NUMBERS];
+
+    tell(analysis, numbers);
+    gr_save_numbers(&saved, "analysis.nums", numbers, NUMBERS);
+    save_arrays(&saved, &copy);
+    return saved.err;
+}
+
+static struct df_err *load(struct gr_saved *saved, struct fi_analysis *a)
+{
+    uint64_t numbers[NUMBERS];
+
+    gr_save_numbers(saved, "analysis.nums", numbers, NUMBERS);
+    if (saved->err)
+        return saved->err;
+    take(a, numbers);
+    a->tree.retained.width = 4;
+    a->trunk.graph = a->graph;
+    save_arrays(saved, a);
+    return saved->err;
+}
+
+struct df_err *fi_analysis_load(struct df_necro *from, struct py *py, struct py_objects *objects,
+                                struct gr_graph *graph, struct fi_analysis **ret)
+{
+    struct gr_saved saved = {.from = from};
+    struct fi_analysis *analysis = df_xcalloc(1, sizeof(*analysis));
+    struct df_err *err;
+
+    analysis->is_mapped = true;
+    analysis->py = py;
+    analysis->objects = objects;
+    analysis->graph = graph;
+    err = load(&saved, analysis);
+    if (err) {
+        fi_analysis_destroy(analysis);
+        return err;
+    }
+    *ret = analysis;
+    return NULL;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * saved.h: a graph as sections of a snapshot (dumpfmt/necro.h), and back: arrays are mapped and
+ * used in place.
+ *
+ * One description of the arrays serves both directions: gr_save_array writes an array, or finds it,
+ * so that writer and reader cannot drift apart. Names of sections say what is in them.
+ */
+#ifndef GR_SAVED_H
+#define GR_SAVED_H
+
+#include "analyzer/graph/graph.h"
+#include "dumpfmt/necro.h"
+
+struct gr_saved { /* one of `to` and `from` is NULL */
+    struct df_necro_writer *to;
+    struct df_necro *from;
+    struct df_err *err; /* the first; nothing is done after it */
+};
+
+/* Writes `count` elements of *pointer, or lets *pointer be the section's, which must have as many.
+ * pointer: address of a pointer. What was found so must not be freed. */
+void gr_save_array(struct gr_saved *saved, const char *tag, void *pointer, size_t element,
+                   uint64_t count);
+/* The same where the number of elements is not known before: *count is written, or found. */
+void gr_save_list(struct gr_saved *saved, const char *tag, void *pointer, size_t element,
+                  uint64_t *count);
+/* A few numbers: copied. */
+void gr_save_numbers(struct gr_saved *saved, const char *tag, uint64_t *numbers, uint64_t count);
+void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_tag,
+                    struct gr_column *column, uint64_t count);
+
+/* Sections "places.*", "graph.*", "roots.*". Not with it: what the sweep found. */
+struct df_err *gr_graph_save(const struct gr_graph *graph, const struct py *py,
+                             struct df_necro_writer *to);
+/* `from` must outlive the graph. */
+struct df_err *gr_graph_load(struct df_necro *from, struct gr_graph **ret);
+/* The references of an object by the graph alone, for what has no code to tell them: in their
+ * order, without labels. False when there is no such object. */
+bool gr_references_of(const struct gr_graph *graph, uint64_t object, struct py_refs *refs);
+
+#endif
