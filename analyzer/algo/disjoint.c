@@ -18,8 +18,9 @@ struct search {
     const struct al_disjoint_input *input;
     uint32_t *capacity; /* per node: reasons for being a root, less the ways that start there */
     uint32_t *sources;  /* per node: ways that start there */
-    uint32_t *next;     /* per node: towards the targets; AL_ROOT at one, AL_NONE: not visited */
-    uint32_t *queue;    /* visited nodes */
+    uint32_t *next;  /* per node: towards the targets; AL_ROOT at one, AL_NONE: not visited. Plus 1:
+                        memory that is not visited is not touched */
+    uint32_t *queue; /* visited nodes */
     uint32_t tail;
     uint8_t *touched;   /* on some way */
     uint8_t *undoes;    /* per visited node: the step to `next` takes back flow from there */
@@ -55,29 +56,25 @@ static void add_flow(struct search *s, uint32_t from, uint32_t to, int more)
     df_map_set(&s->flow, edge_key(from, to), more > 0 ? flow + 1 : flow - 1);
 }
 
-/* Parallel edges. */
-static uint32_t edges_between(const struct al_csr *reverse, uint32_t from, uint32_t to)
-{
-    uint32_t count = 0;
-
-    for (uint32_t e = reverse->start[to]; e < reverse->start[to + 1]; e++)
-        count += reverse->target[e] == from;
-    return count;
-}
-
-static bool is_usable(const struct search *s, uint32_t from, uint32_t to)
+/* edges: how many lead from the one to the other. */
+static bool is_usable(const struct search *s, uint32_t from, uint32_t to, uint32_t edges)
 {
     const struct al_disjoint_input *input = s->input;
     uint32_t flow = flow_of(s, from, to);
 
     if (!s->late && input->late_edge && input->late_edge(input->context, from, to))
         return false;
-    return !flow || edges_between(input->reverse, from, to) > flow;
+    return edges > flow;
+}
+
+static inline uint32_t next_of(const struct search *s, uint32_t node)
+{
+    return s->next[node] - 1;
 }
 
 static void visit(struct search *s, uint32_t node, uint32_t next, bool undoes)
 {
-    s->next[node] = next;
+    s->next[node] = next + 1;
     s->undoes[node] = undoes;
     s->queue[s->tail++] = node;
 }
@@ -85,25 +82,27 @@ static void visit(struct search *s, uint32_t node, uint32_t next, bool undoes)
 static void forget_visits(struct search *s)
 {
     while (s->tail)
-        s->next[s->queue[--s->tail]] = AL_NONE;
+        s->next[s->queue[--s->tail]] = 0;
 }
 
 static void expand(struct search *s, uint32_t v)
 {
-    const struct al_csr *graph = s->input->graph, *reverse = s->input->reverse;
+    const struct al_csr *graph = s->input->graph;
+    const uint32_t *row;
+    uint32_t count = s->input->referrers(s->input->context, v, &row);
 
-    for (uint32_t e = reverse->start[v]; e < reverse->start[v + 1]; e++) {
-        uint32_t u = reverse->target[e];
-
-        if (s->next[u] == AL_NONE && is_usable(s, u, v))
-            visit(s, u, v, false);
+    for (uint32_t i = 0, end; i < count; i = end) {
+        for (end = i + 1; end < count && row[end] == row[i];)
+            end++;
+        if (next_of(s, row[i]) == AL_NONE && is_usable(s, row[i], v, end - i))
+            visit(s, row[i], v, false);
     }
     if (!s->touched[v])
         return;
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
         uint32_t w = graph->target[e];
 
-        if (s->next[w] == AL_NONE && flow_of(s, v, w))
+        if (next_of(s, w) == AL_NONE && flow_of(s, v, w))
             visit(s, w, v, true);
     }
 }
@@ -114,7 +113,7 @@ static uint32_t find_way(struct search *s)
 {
     forget_visits(s);
     for (uint32_t i = 0; i < s->input->target_count; i++)
-        if (s->next[s->input->targets[i]] == AL_NONE)
+        if (next_of(s, s->input->targets[i]) == AL_NONE)
             visit(s, s->input->targets[i], AL_ROOT, false);
     for (uint32_t head = 0; head < s->tail; head++) {
         if (s->capacity[s->queue[head]])
@@ -129,8 +128,8 @@ static void add_way(struct search *s, uint32_t root)
     s->capacity[root]--;
     s->sources[root]++;
     s->touched[root] = 1;
-    for (uint32_t v = root, w; s->next[v] != AL_ROOT; v = w) {
-        w = s->next[v];
+    for (uint32_t v = root, w; next_of(s, v) != AL_ROOT; v = w) {
+        w = next_of(s, v);
         s->touched[w] = 1;
         if (s->undoes[v])
             add_flow(s, w, v, -1);
@@ -165,8 +164,8 @@ static bool run(struct search *s)
 /* What leads from outside into what the last search visited. */
 static struct df_err *find_cut(const struct search *s, struct al_disjoint *ret)
 {
-    const struct al_csr *reverse = s->input->reverse;
-    uint32_t used = 0;
+    const uint32_t *row;
+    uint32_t used = 0, count;
 
     DF_TRY(df_array(s->count, sizeof(*ret->cut), &ret->cut));
     for (uint32_t i = 0; i < s->tail; i++) {
@@ -176,9 +175,10 @@ static struct df_err *find_cut(const struct search *s, struct al_disjoint *ret)
             ret->cut[used][0] = AL_ROOT;
             ret->cut[used][1] = v;
         }
-        for (uint32_t e = reverse->start[v]; e < reverse->start[v + 1] && used < s->count; e++)
-            if (s->next[reverse->target[e]] == AL_NONE) {
-                ret->cut[used][0] = reverse->target[e];
+        count = s->input->referrers(s->input->context, v, &row);
+        for (uint32_t e = 0; e < count && used < s->count; e++)
+            if (next_of(s, row[e]) == AL_NONE) {
+                ret->cut[used][0] = row[e];
                 ret->cut[used++][1] = v;
             }
     }
@@ -280,7 +280,6 @@ static struct df_err *work(struct search *s, struct al_disjoint *ret)
     DF_TRY(df_array(count, sizeof(uint32_t), &s->queue));
     DF_TRY(df_array(count, 1, &s->touched));
     DF_TRY(df_array(count, 1, &s->undoes));
-    memset(s->next, 0xff, (size_t)count * sizeof(uint32_t));
     ret->more = run(s);
     if (!ret->more)
         DF_TRY(find_cut(s, ret));

@@ -14,7 +14,10 @@
 #define AL_LATEST 2
 
 struct al_disjoint_input {
-    const struct al_csr *graph, *reverse; /* reverse: al_csr_reverse of graph */
+    const struct al_csr *graph;
+    /* Who refers to a node: returns how many, ascending, with multiplicity; *ret is valid until the
+     * next call. */
+    uint32_t (*referrers)(void *context, uint32_t node, const uint32_t **ret);
     const uint32_t *roots; /* nodes; one stands as often as there are reasons for it */
     const uint8_t *late;   /* per root, 0 to AL_LATEST: used only when those less late have no way
                               left; or NULL */

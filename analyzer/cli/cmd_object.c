@@ -84,8 +84,9 @@ int cli_show(const struct cli_options *options)
     uint64_t address = 0;
     struct cli_session session;
     if (!options->argument == !options->type)
-        return cli_complain(CLI_USAGE, "`show` needs either the address of an object or --type; see "
-                                       "`necropy show --help`");
+        return cli_complain(CLI_USAGE,
+                            "`show` needs either the address of an object or --type; see "
+                            "`necropy show --help`");
     if (options->argument && !cli_address(options->argument, &address))
         return cli_complain(CLI_USAGE, "`%s` is no address; give one like 0x7f00deadbeef",
                             options->argument);

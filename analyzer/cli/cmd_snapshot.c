@@ -5,6 +5,7 @@
 #include "analyzer/cli/answers.h"
 #include "analyzer/cli/commands.h"
 #include "analyzer/cli/output.h"
+#include "analyzer/findings/kept.h"
 #include "dumpfmt/snapshot.h"
 
 static struct df_err *write_sections(const struct cli_options *options,
@@ -19,6 +20,8 @@ static struct df_err *write_sections(const struct cli_options *options,
     DF_TRY(py_objects_save(session->objects, writer));
     if (options->memory_only)
         return NULL;
+    DF_TRY(gr_graph_save(session->graph, session->objects, session->py, writer));
+    DF_TRY(fi_analysis_save(session->analysis, writer));
     return cli_save_answers(writer, session->analysis, options->core, &session->progress.progress);
 }
 

@@ -35,8 +35,8 @@ enum cli_color { CLI_COLOR_AUTO, CLI_COLOR_ALWAYS, CLI_COLOR_NEVER };
 
 struct cli_options {
     const struct cli_command *command;
-    const char *core;     /* positional */
-    const char *argument; /* second positional: an address; NULL */
+    const char *core;                 /* positional */
+    const char *argument;             /* second positional: an address; NULL */
     const char *cores[CLI_MAX_CORES]; /* of a command that takes several: all of them, core first */
     uint32_t core_count;
 
@@ -55,7 +55,7 @@ struct cli_options {
     uint32_t limit; /* 0: all */
     const char *type, *address, *output, *format, *group;
     bool all, verify, full;
-    bool memory_only; /* for tests: a snapshot without answers */
+    bool memory_only;              /* for tests: a snapshot without answers */
     uint32_t max_depth, max_nodes; /* 0: default */
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyzer/findings/kept.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dump.h"
 
@@ -76,12 +77,28 @@ uint32_t cli_jobs(const struct cli_options *options)
     return options->jobs ? options->jobs : processors > 0 ? (uint32_t)processors : 1;
 }
 
+/* What a snapshot has of both. */
+static struct df_err *load(struct cli_session *session, enum depth depth)
+{
+    struct df_necro *necro = session->dump->necro;
+
+    DF_TRY(gr_graph_load(necro, session->objects, &session->graph));
+    if (!session->graph || depth == TO_GRAPH)
+        return NULL;
+    return fi_analysis_load(necro, session->py, session->objects, session->graph,
+                            &session->analysis);
+}
+
 static struct df_err *analyse(const struct cli_options *options, struct cli_session *session,
                               enum depth depth)
 {
     const struct df_progress *progress = &session->progress.progress;
     struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
+    if (session->dump->necro)
+        DF_TRY(load(session, depth));
+    if (session->graph)
+        return NULL;
     DF_TRY(gr_build(session->objects, session->py, progress, cli_jobs(options), &session->graph));
     if (depth == TO_GRAPH)
         return NULL;

@@ -24,11 +24,31 @@ struct work {
     struct {
         uint32_t *items;
         size_t count, capacity;
+    } staying; /* nodes that stay */
+    struct {
+        uint32_t *items;
+        size_t count, capacity;
     } roots;       /* nodes of the roots that are alive, a reason each */
     uint8_t *late; /* per root */
     size_t late_count, late_capacity;
+    struct {
+        uint32_t *items;
+        size_t count, capacity;
+    } row; /* of referrers */
     struct al_disjoint found;
 };
+
+static uint32_t referrers(void *context, uint32_t node, const uint32_t **ret)
+{
+    struct work *work = context;
+    uint32_t referrer;
+
+    work->row.count = 0;
+    GR_EACH_REFERRER (work->analysis->graph, node, referrer)
+        DF_PUSH(&work->row, referrer);
+    *ret = work->row.items;
+    return (uint32_t)work->row.count;
+}
 
 static bool late_edge(void *context, uint32_t from, uint32_t to)
 {
@@ -49,6 +69,34 @@ static uint8_t lateness(uint8_t kind)
     return kind == GR_ROOT_MODULE ? 0 : kind == GR_ROOT_FRAME ? 1 : AL_LATEST;
 }
 
+static void let_stay(struct work *work, uint32_t v)
+{
+    if (work->stays[v])
+        return;
+    work->stays[v] = STAYS;
+    DF_PUSH(&work->staying, v);
+}
+
+/* Namespaces that hang on one by the tree of ways. */
+static void let_namespaces_stay(struct work *work, uint32_t holder)
+{
+    const struct fi_analysis *a = work->analysis;
+
+    for (uint32_t e = a->graph->start[holder]; e < a->graph->start[holder + 1]; e++) {
+        uint32_t v = a->graph->target[e];
+
+        if (!work->stays[v] && fi_parent(a, v) == holder && fi_is_namespace(a, v))
+            let_stay(work, v);
+    }
+}
+
+static int by_number(const void *left, const void *right)
+{
+    const uint32_t *a = left, *b = right;
+
+    return *a < *b ? -1 : *a > *b;
+}
+
 /* Modules and classes that modules name, with their dicts, stay, whatever leaks: the references
  * that hold what is in them are the ones to cut, not those that hold them. The targets are not
  * among them, nor what hangs below those. */
@@ -56,25 +104,23 @@ static struct df_err *find_namespaces(struct work *work, const uint32_t *nodes, 
 {
     const struct fi_analysis *a = work->analysis;
     const struct gr_graph *graph = a->graph;
-    bool changed = true;
+    size_t first = 0;
 
     DF_TRY(df_array(graph->count, 1, &work->stays));
     for (uint32_t i = 0; i < count; i++)
         work->stays[nodes[i]] = NEVER;
-    for (uint32_t v = 0; v < graph->count; v++)
-        if (!work->stays[v] && fi_parent(a, v) == AL_ROOT &&
-            (gr_root_kind_of(graph, v) == GR_ROOT_MODULE ||
-             gr_root_kind_of(graph, v) == GR_ROOT_STATIC_TYPE))
-            work->stays[v] = STAYS;
-    for (uint32_t depth = 0; changed && depth < MAX_NESTED; depth++) {
-        changed = false;
-        for (uint32_t v = 0; v < graph->count; v++)
-            if (!work->stays[v] && fi_parent(a, v) < graph->count &&
-                work->stays[fi_parent(a, v)] == STAYS && fi_is_namespace(a, v)) {
-                work->stays[v] = STAYS;
-                changed = true;
-            }
+    for (uint32_t i = 0; i < graph->root_node_count; i++) {
+        uint32_t v = graph->root_nodes[i];
+
+        if (fi_parent(a, v) == AL_ROOT && (gr_root_kind_of(graph, v) == GR_ROOT_MODULE ||
+                                           gr_root_kind_of(graph, v) == GR_ROOT_STATIC_TYPE))
+            let_stay(work, v);
     }
+    for (uint32_t depth = 0; depth < MAX_NESTED && first < work->staying.count; depth++)
+        for (size_t end = work->staying.count; first < end; first++)
+            let_namespaces_stay(work, work->staying.items[first]);
+    if (work->staying.count)
+        qsort(work->staying.items, work->staying.count, sizeof(uint32_t), by_number);
     return NULL;
 }
 
@@ -89,9 +135,9 @@ static void find_roots(struct work *work)
 {
     const struct gr_graph *graph = work->analysis->graph;
 
-    for (uint32_t v = 0; v < graph->count; v++)
-        for (uint32_t i = 0; i <= FI_MOST_CUTS && work->stays[v] == STAYS; i++)
-            add_root(work, v, 0); /* more often than can be cut */
+    for (size_t n = 0; n < work->staying.count; n++)
+        for (uint32_t i = 0; i <= FI_MOST_CUTS; i++)
+            add_root(work, work->staying.items[n], 0); /* more often than can be cut */
     for (uint32_t i = 0; i < graph->root_count; i++)
         if (is_alive(graph->roots[i].kind) && work->stays[graph->roots[i].node] != STAYS)
             add_root(work, graph->roots[i].node, lateness(graph->roots[i].kind));
@@ -101,12 +147,9 @@ static struct df_err *search(struct work *work, const uint32_t *nodes, uint32_t 
 {
     const struct gr_graph *graph = work->analysis->graph;
     const struct al_csr forward = {graph->count, graph->start, graph->target};
-    DF_CLEANUP_FREE uint32_t *start = NULL;
-    DF_CLEANUP_FREE uint32_t *source = NULL;
-    struct al_csr reverse = {.count = graph->count};
     const struct al_disjoint_input input = {
         .graph = &forward,
-        .reverse = &reverse,
+        .referrers = referrers,
         .roots = work->roots.items,
         .late = work->late,
         .root_count = (uint32_t)work->roots.count,
@@ -117,9 +160,6 @@ static struct df_err *search(struct work *work, const uint32_t *nodes, uint32_t 
         .context = work,
     };
 
-    DF_TRY(gr_reverse_csr(&graph->reverse, &start, &source));
-    reverse.start = start;
-    reverse.target = source;
     return al_disjoint_ways(&input, &work->found);
 }
 
@@ -254,7 +294,9 @@ struct df_err *fi_cuts_make(struct fi_analysis *analysis, const uint32_t *nodes,
     al_disjoint_deinit(&work.found);
     free(work.facts);
     free(work.stays);
+    free(work.staying.items);
     free(work.roots.items);
     free(work.late);
+    free(work.row.items);
     return err;
 }

@@ -13,9 +13,9 @@ bool fi_has_edge(const struct gr_graph *graph, uint32_t holder, uint32_t held)
     uint32_t referrer;
 
     if (gr_referrer_count(graph, held) < out) {
-        GR_EACH_REFERRER(graph, held, referrer)
-        if (referrer == holder)
-            return true;
+        GR_EACH_REFERRER (graph, held, referrer)
+            if (referrer == holder)
+                return true;
         return false;
     }
     for (uint32_t e = graph->start[holder]; e < graph->start[holder + 1]; e++)

@@ -44,11 +44,11 @@ static uint32_t find_owner(struct fi_links *links, uint32_t dict)
     struct gr_referrers few = gr_referrers(graph, dict);
     uint32_t holder, tries = 0;
 
-    GR_EACH_REFERRER(graph, dict, holder)
-    if ((gr_root_kind_of(graph, holder) == GR_ROOT_MODULE ||
-         (fi_type(links->analysis, holder)->flags & PY_TPFLAGS_TYPE)) &&
-        owns(links, holder, dict))
-        return holder;
+    GR_EACH_REFERRER (graph, dict, holder)
+        if ((gr_root_kind_of(graph, holder) == GR_ROOT_MODULE ||
+             (fi_type(links->analysis, holder)->flags & PY_TPFLAGS_TYPE)) &&
+            owns(links, holder, dict))
+            return holder;
     while (tries++ < OWNER_TRIES && gr_next_referrer(&few, &holder))
         if (owns(links, holder, dict))
             return holder;
@@ -136,8 +136,7 @@ void fi_links_holders(struct fi_links *links, uint32_t set, const uint32_t *memb
     for (size_t i = 0; i < count; i++) {
         uint32_t holder;
 
-        GR_EACH_REFERRER(graph, members[i], holder)
-        {
+        GR_EACH_REFERRER (graph, members[i], holder) {
             if (links->stamp[holder] == set + 1)
                 continue;
             links->stamp[holder] = set + 1;
@@ -155,8 +154,7 @@ uint64_t fi_links_count_holders(struct fi_links *links, uint32_t set, const uint
     for (size_t i = 0; i < count; i++) {
         uint32_t holder;
 
-        GR_EACH_REFERRER(graph, members[i], holder)
-        {
+        GR_EACH_REFERRER (graph, members[i], holder) {
             if (links->stamp[holder] == set + 1 || links->set_of[holder] == set)
                 continue;
             links->stamp[holder] = set + 1;

@@ -93,25 +93,30 @@ static void want(struct grouping *g, uint32_t node)
     }
 }
 
-/* What was wanted below each holder, as rows. */
+/* What was wanted below each holder, as chains: few nodes of many are wanted. */
 struct below {
-    uint32_t *start, *node;
+    uint32_t *first; /* per node: a place in `order`, plus 1; 0: nothing */
+    uint32_t *next;  /* per place in `order`, likewise */
+    struct {
+        uint32_t *items;
+        size_t count, capacity;
+    } held; /* scratch */
 };
 
 static struct df_err *below_fill(struct below *below, const struct grouping *g)
 {
     uint32_t count = g->analysis->graph->count;
 
-    DF_TRY(df_array((size_t)count + 2, sizeof(*below->start), &below->start));
-    DF_TRY(df_array(g->wanted_count, sizeof(*below->node), &below->node));
-    for (uint32_t i = 0; i < g->wanted_count; i++)
-        if (fi_parent(g->analysis, g->order[i]) < count)
-            below->start[fi_parent(g->analysis, g->order[i]) + 2]++;
-    for (uint32_t v = 0; v < count; v++)
-        below->start[v + 2] += below->start[v + 1];
-    for (uint32_t i = 0; i < g->wanted_count; i++)
-        if (fi_parent(g->analysis, g->order[i]) < count)
-            below->node[below->start[fi_parent(g->analysis, g->order[i]) + 1]++] = g->order[i];
+    DF_TRY(df_array(count, sizeof(*below->first), &below->first));
+    DF_TRY(df_array(g->wanted_count, sizeof(*below->next), &below->next));
+    for (uint32_t i = g->wanted_count; i-- > 0;) {
+        uint32_t holder = fi_parent(g->analysis, g->order[i]);
+
+        if (holder >= count)
+            continue;
+        below->next[i] = below->first[holder];
+        below->first[holder] = i + 1;
+    }
     return NULL;
 }
 
@@ -137,14 +142,20 @@ static uint32_t shape_below(struct grouping *g, uint32_t holder, uint32_t held,
 
 /* Finds the shapes of all wanted nodes below a holder with one walk of it: the best reference to
  * each, found through a map of the targets' addresses. */
-static void shape_children(struct grouping *g, const struct below *below, uint32_t holder)
+static void shape_children(struct grouping *g, struct below *below, uint32_t holder)
 {
     const struct gr_graph *graph = g->analysis->graph;
-    uint32_t first = below->start[holder], count = below->start[holder + 1] - first;
-    const uint32_t *held = below->node + first;
-    const struct py_ref **best = df_xcalloc(count, sizeof(*best));
+    const struct py_ref **best;
+    const uint32_t *held;
     struct df_map place;
+    uint32_t count;
 
+    below->held.count = 0;
+    for (uint32_t i = below->first[holder]; i; i = below->next[i - 1])
+        DF_PUSH(&below->held, g->order[i - 1]);
+    held = below->held.items;
+    count = (uint32_t)below->held.count;
+    best = df_xcalloc(count, sizeof(*best));
     df_map_init(&place);
     df_map_reserve(&place, count);
     for (uint32_t i = 0; i < count; i++)
@@ -178,11 +189,12 @@ static struct df_err *find_shapes(struct grouping *g)
             g->shape_of[v] =
                 intern_shape(g, AL_NONE, gr_type(graph, v), root ? root->path : "<unreached>");
         }
-        if (below.start[v + 1] > below.start[v])
+        if (below.first[v])
             shape_children(g, &below, v);
     }
-    free(below.start);
-    free(below.node);
+    free(below.first);
+    free(below.next);
+    free(below.held.items);
     return err;
 }
 

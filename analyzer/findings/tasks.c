@@ -106,9 +106,9 @@ static bool is_orphan(const struct fi_analysis *analysis, const struct task *tas
     uint32_t count = gr_referrer_count(graph, node), holder;
     if (count > MAX_KNOWERS)
         return false;
-    GR_EACH_REFERRER(graph, node, holder)
-    if (!is_part_of(analysis, task, holder))
-        return false;
+    GR_EACH_REFERRER (graph, node, holder)
+        if (!is_part_of(analysis, task, holder))
+            return false;
     return gr_references(graph, node) <= (int64_t)count;
 }
 

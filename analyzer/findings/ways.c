@@ -278,8 +278,7 @@ static void find_home(struct fi_analysis *analysis, uint32_t v, const char *name
     uint32_t best = fi_parent(analysis, v), dict;
     size_t best_score = home_score(analysis, v, best, name);
 
-    GR_EACH_REFERRER(graph, v, dict)
-    {
+    GR_EACH_REFERRER (graph, v, dict) {
         size_t score;
 
         if (dict == best || fi_distance(analysis, dict) != 1)

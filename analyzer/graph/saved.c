@@ -296,15 +296,42 @@ static void save_arrays(struct gr_saved *saved, struct gr_graph *graph)
     save_words(saved, "graph.natives", &graph->natives, &graph->native_count);
 }
 
-struct df_err *gr_graph_save(const struct gr_graph *graph, const struct py *py,
-                             struct df_necro_writer *to)
+static void write_types(struct gr_saved *saved, struct py_objects *objects)
+{
+    uint64_t count = py_type_count(objects);
+    uint64_t *addresses = df_xcalloc((size_t)count + 1, sizeof(*addresses));
+
+    for (uint32_t i = 0; i < count; i++)
+        addresses[i] = py_type_at(objects, i)->address;
+    gr_save_list(saved, "graph.typelist", &addresses, sizeof(*addresses), &count);
+    free(addresses);
+}
+
+/* Types are numbered as they are met: they are met in the same order. */
+static bool meet_types(struct gr_saved *saved, struct py_objects *objects)
+{
+    const uint64_t *addresses;
+    uint64_t count;
+
+    gr_save_list(saved, "graph.typelist", &addresses, sizeof(*addresses), &count);
+    for (uint64_t i = 0; !saved->err && i < count; i++)
+        if (py_type_index(objects, addresses[i]) != i)
+            return false;
+    return true;
+}
+
+struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,
+                             const struct py *py, struct df_necro_writer *to)
 {
     struct gr_saved saved = {.to = to};
+    uint64_t version = GR_SAVED_VERSION;
     struct gr_graph copy = *graph; /* the description wants to write; it does not when it saves */
     struct gr_native *words;
     uint64_t numbers[COUNTS];
     size_t count;
 
+    gr_save_numbers(&saved, "graph.version", &version, 1);
+    write_types(&saved, objects);
     move_counts(&copy, numbers, true);
     gr_save_numbers(&saved, "graph.numbers", numbers, COUNTS);
     save_arrays(&saved, &copy);
@@ -334,12 +361,21 @@ static struct df_err *load(struct gr_saved *saved, struct gr_graph *graph)
     return read_roots(saved, graph);
 }
 
-struct df_err *gr_graph_load(struct df_necro *from, struct gr_graph **ret)
+struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
+                             struct gr_graph **ret)
 {
     struct gr_saved saved = {.from = from};
-    struct gr_graph *graph = df_xcalloc(1, sizeof(*graph));
+    struct gr_graph *graph;
     struct df_err *err;
+    uint64_t version;
 
+    *ret = NULL;
+    if (!df_necro_has(from, "graph.version"))
+        return NULL;
+    gr_save_numbers(&saved, "graph.version", &version, 1);
+    if (saved.err || version != GR_SAVED_VERSION || !meet_types(&saved, objects))
+        return saved.err;
+    graph = df_xcalloc(1, sizeof(*graph));
     graph->is_mapped = true;
     err = load(&saved, graph);
     if (err) {

@@ -29,11 +29,17 @@ void gr_save_numbers(struct gr_saved *saved, const char *tag, uint64_t *numbers,
 void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_tag,
                     struct gr_column *column, uint64_t count);
 
+/* What these sections mean: to be raised with every change of their contents, here or in the
+ * sections of an analysis (analyzer/findings/kept.h). */
+#define GR_SAVED_VERSION 1
+
 /* Sections "places.*", "graph.*", "roots.*". Not with it: what the sweep found. */
-struct df_err *gr_graph_save(const struct gr_graph *graph, const struct py *py,
-                             struct df_necro_writer *to);
-/* `from` must outlive the graph. */
-struct df_err *gr_graph_load(struct df_necro *from, struct gr_graph **ret);
+struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,
+                             const struct py *py, struct df_necro_writer *to);
+/* NULL in *ret when there is no graph in it, or one of another version of this program, whose
+ * types have other numbers now: it must be built anew then. `from` must outlive the graph. */
+struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
+                             struct gr_graph **ret);
 /* The references of an object by the graph alone, for what has no code to tell them: in their
  * order, without labels. False when there is no such object. */
 bool gr_references_of(const struct gr_graph *graph, uint64_t object, struct py_refs *refs);

@@ -23,7 +23,7 @@
 
 struct made {
     struct graphgen g;
-    struct al_csr reverse;
+    uint32_t salt;
     uint32_t *reverse_start, *reverse_target;
     uint8_t late[NODES + 2];
     uint32_t targets[3];
@@ -33,10 +33,18 @@ struct made {
 /* Some edges are late, by their ends. */
 static bool late_edge(void *context, uint32_t from, uint32_t to)
 {
-    return (from * 7 + to * 3 + *(const uint32_t *)context) % 4 == 0;
+    const struct made *m = context;
+
+    return (from * 7 + to * 3 + m->salt) % 4 == 0;
 }
 
-static uint32_t salt;
+static uint32_t referrers(void *context, uint32_t node, const uint32_t **ret)
+{
+    const struct made *m = context;
+
+    *ret = m->reverse_target + m->reverse_start[node];
+    return m->reverse_start[node + 1] - m->reverse_start[node];
+}
 
 static void make(struct made *m, uint64_t seed, uint32_t nodes)
 {
@@ -45,10 +53,10 @@ static void make(struct made *m, uint64_t seed, uint32_t nodes)
     memset(m, 0, sizeof(*m));
     graphgen_random(&m->g, seed, nodes);
     assert_null(al_csr_reverse(&m->g.csr, &m->reverse_start, &m->reverse_target));
-    m->reverse = (struct al_csr){m->g.csr.count, m->reverse_start, m->reverse_target};
     m->input = (struct al_disjoint_input){
         .graph = &m->g.csr,
-        .reverse = &m->reverse,
+        .referrers = referrers,
+        .context = m,
         .roots = m->g.roots,
         .root_count = m->g.root_count,
         .targets = m->targets,
@@ -61,9 +69,8 @@ static void make(struct made *m, uint64_t seed, uint32_t nodes)
         for (uint32_t i = 0; i < m->g.root_count; i++)
             m->late[i] = (uint8_t)graphgen_below(&state, AL_LATEST + 1);
         m->input.late = m->late;
-        salt = (uint32_t)seed;
+        m->salt = (uint32_t)seed;
         m->input.late_edge = late_edge;
-        m->input.context = &salt;
     }
 }
 
@@ -223,11 +230,11 @@ static void run_edges(struct made *m, uint32_t nodes, const uint32_t (*edge)[2],
     memset(m, 0, sizeof(*m));
     graphgen_edges(&m->g, nodes, edge, count);
     assert_null(al_csr_reverse(&m->g.csr, &m->reverse_start, &m->reverse_target));
-    m->reverse = (struct al_csr){nodes, m->reverse_start, m->reverse_target};
     m->targets[0] = target;
     m->input = (struct al_disjoint_input){
         .graph = &m->g.csr,
-        .reverse = &m->reverse,
+        .referrers = referrers,
+        .context = m,
         .roots = m->g.roots,
         .root_count = 1,
         .targets = m->targets,

@@ -214,8 +214,7 @@ static bool is_awaited(const struct fi_analysis *analysis, uint32_t node)
                                           "anext_awaitable"};
     const struct gr_graph *graph = analysis->graph;
     uint32_t holder;
-    GR_EACH_REFERRER(graph, node, holder)
-    {
+    GR_EACH_REFERRER (graph, node, holder) {
         const struct py_type *type = fi_type(analysis, holder);
         bool task;
         if (py_is_future(analysis->objects, type, &task) && task)

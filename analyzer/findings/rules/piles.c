@@ -135,8 +135,7 @@ static struct knower find_knower(const struct search *search, const uint32_t *to
     df_map_init(&index);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t from;
-        GR_EACH_REFERRER(graph, tops[i], from)
-        {
+        GR_EACH_REFERRER (graph, tops[i], from) {
             bool added;
             uint32_t at = df_map_add(&index, (uint64_t)from + 1, (uint32_t)knowers.count, &added);
             if (added)
@@ -156,9 +155,9 @@ static struct knower find_knower(const struct search *search, const uint32_t *to
 static bool has_edge(const struct gr_graph *graph, uint32_t from, uint32_t to)
 {
     uint32_t holder;
-    GR_EACH_REFERRER(graph, to, holder)
-    if (holder == from)
-        return true;
+    GR_EACH_REFERRER (graph, to, holder)
+        if (holder == from)
+            return true;
     return false;
 }
 

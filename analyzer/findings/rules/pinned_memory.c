@@ -92,8 +92,7 @@ static bool only_views_hold(const struct fi_analysis *analysis, const struct own
     if (gr_root_kind_of(graph, owner->node) != GR_ROOT_NONE)
         return false;
     uint32_t from;
-    GR_EACH_REFERRER(graph, owner->node, from)
-    {
+    GR_EACH_REFERRER (graph, owner->node, from) {
         uint64_t bytes, base;
         if (!py_array_view(analysis->objects, gr_address(graph, from), gr_type(graph, from), &bytes,
                            &base))

@@ -96,8 +96,7 @@ static struct knower *find_knowers(struct search *search, uint32_t type, uint32_
             fi_is_garbage(search->context->analysis, node))
             continue;
         uint32_t from;
-        GR_EACH_REFERRER(graph, node, from)
-        {
+        GR_EACH_REFERRER (graph, node, from) {
             bool added;
             uint32_t at = df_map_add(&index, (uint64_t)from + 1, (uint32_t)knowers.count, &added);
             if (added)

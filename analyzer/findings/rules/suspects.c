@@ -182,8 +182,7 @@ static struct knower *find_knowers(struct finder *finder, const struct group *gr
     df_map_init(&index);
     for (size_t at = group->last; at != NO_MEMBER; at = finder->members.items[at].next) {
         uint32_t last = AL_NONE, from;
-        GR_EACH_REFERRER(graph, finder->members.items[at].node, from)
-        {
+        GR_EACH_REFERRER (graph, finder->members.items[at].node, from) {
             if (from == last) /* a holder that refers to it twice knows it once */
                 continue;
             last = from;
@@ -435,8 +434,7 @@ uint8_t *fi_suspects_with(const struct fi_context *context, const uint8_t *types
     uint32_t count = 0, holder, asked = 0;
     struct df_err *err = fi_nodes_of(context, types, &nodes, &count);
     for (uint32_t i = 0; i < count && !err && asked < MOST_ASKED; i++) {
-        GR_EACH_REFERRER(graph, nodes[i], holder)
-        {
+        GR_EACH_REFERRER (graph, nodes[i], holder) {
             mark_above(context, holder, marks);
             if (++asked == MOST_ASKED)
                 break;
