@@ -19,6 +19,8 @@
 #define GRAVE_SHARE 5
 #define LEAST_INSTANCES 1000
 #define MAX_FINDINGS 2
+#define SOME 32   /* holders that are fetched at a time */
+#define BEFORE 32 /* bytes in front of an instance, among them the pointer to its dict */
 
 struct tally {                                         /* of a class, by its named number */
     uint64_t dicts, own, bytes, own_bytes, attributes; /* bytes: of dicts; own: sharing nothing */
@@ -34,21 +36,6 @@ struct fi_instance_dicts {
 
 enum { DICT = 1, OWNER = 2 }; /* traits: its objects are dicts; may have one for their attributes */
 
-/* The instance of a Python class whose attributes the dict has: its only holder; AL_NONE. */
-static uint32_t owner_of(struct fi_instance_dicts *search, uint32_t dict)
-{
-    const struct gr_graph *graph = search->look->analysis->graph;
-    uint32_t owner = gr_only_referrer(graph, dict);
-    if (owner == AL_NONE)
-        return AL_NONE;
-    uint32_t type = gr_type(graph, owner);
-    return search->traits[type] & OWNER &&
-                   py_instance_dict(&search->reader, search->look->types[type],
-                                    gr_address(graph, owner)) == gr_address(graph, dict)
-               ? owner
-               : AL_NONE;
-}
-
 static uint8_t traits_of(const struct py_type *type)
 {
     uint64_t unlike = PY_TPFLAGS_TYPE | PY_TPFLAGS_DICT | PY_TPFLAGS_LIST | PY_TPFLAGS_TUPLE |
@@ -58,7 +45,7 @@ static uint8_t traits_of(const struct py_type *type)
            (type->python_class && has_dict && !(type->flags & unlike) ? OWNER : 0);
 }
 
-static void look_at(struct fi_instance_dicts *search, uint32_t dict, uint32_t owner)
+static void count_one(struct fi_instance_dicts *search, uint32_t dict, uint32_t owner)
 {
     const struct gr_graph *graph = search->look->analysis->graph;
     struct tally *tally = &search->tallies[search->look->named[gr_type(graph, owner)]];
@@ -78,6 +65,46 @@ static void look_at(struct fi_instance_dicts *search, uint32_t dict, uint32_t ow
     } else if (!tally->own) {
         tally->example = owner;
     }
+}
+
+struct some { /* dicts whose only holders are on their way to the processor */
+    struct {
+        uint64_t instance;
+        uint32_t dict, owner;
+    } items[SOME];
+    uint32_t count;
+};
+
+/* Those that are the attributes of an instance, and not one of these. */
+static void look_at_some(struct fi_instance_dicts *search, struct some *some)
+{
+    const struct gr_graph *graph = search->look->analysis->graph;
+    for (uint32_t i = 0; i < some->count; i++) {
+        uint32_t dict = some->items[i].dict, owner = some->items[i].owner;
+        const struct py_type *type = search->look->types[gr_type(graph, owner)];
+        uint64_t own = py_instance_dict(&search->reader, type, some->items[i].instance);
+        if (own && own == gr_address(graph, dict))
+            count_one(search, dict, owner);
+    }
+    some->count = 0;
+}
+
+/* A dict that only an instance of a Python class holds may be its attributes. */
+static void look_at(struct fi_instance_dicts *search, uint32_t dict, struct some *some)
+{
+    const struct gr_graph *graph = search->look->analysis->graph;
+    uint32_t owner = gr_only_referrer(graph, dict);
+    if (owner == AL_NONE || !(search->traits[gr_type(graph, owner)] & OWNER))
+        return;
+    uint64_t instance = gr_address(graph, owner);
+    const uint8_t *bytes = py_ptr(&search->reader, instance - BEFORE, BEFORE);
+    if (bytes)
+        __builtin_prefetch(bytes);
+    some->items[some->count].instance = instance;
+    some->items[some->count].dict = dict;
+    some->items[some->count++].owner = owner;
+    if (some->count == SOME)
+        look_at_some(search, some);
 }
 
 /* What slots would need instead: a word for each attribute. */
@@ -137,6 +164,7 @@ struct df_err *fi_look_at_instance_dicts(const struct fi_look *look, struct fi_i
 {
     const struct gr_graph *graph = look->analysis->graph;
     struct fi_instance_dicts *search = df_xcalloc(1, sizeof(*search));
+    struct some some = {.count = 0};
     *ret = search;
     search->look = look;
     search->reader = look->reader;
@@ -147,10 +175,9 @@ struct df_err *fi_look_at_instance_dicts(const struct fi_look *look, struct fi_i
     for (uint32_t node = 0; node < graph->count; node++) {
         if (!(search->traits[gr_type(graph, node)] & DICT) || fi_is_garbage(look->analysis, node))
             continue;
-        uint32_t owner = owner_of(search, node);
-        if (owner != AL_NONE)
-            look_at(search, node, owner);
+        look_at(search, node, &some);
     }
+    look_at_some(search, &some);
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * looks.h: the long part of some questions, done by another thread beside all else that makes the
- * verdict; with one thread, when it is asked for.
+ * verdict, or by the one that would have to wait for that; with one thread, when it is asked for.
  *
  * Such a look reads the graph, the analysis, and the dump's bytes by a reader of its own. Of
  * py_objects it has the types that there were: all else of it is for whoever makes the verdict.
