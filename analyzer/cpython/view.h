@@ -25,16 +25,18 @@ struct py_reader {
     bool fault;                     /* something could not be read since this was cleared */
 };
 
-/* As df_ptr. */
+/* As df_ptr. Only of a core is the range remembered, whose bytes are all there from the start: of a
+ * snapshot each read asks for them (aspace.h). */
 static inline const void *py_ptr(struct py_reader *reader, uint64_t address, uint64_t size)
 {
     const struct df_range *near = reader->near;
-    if (!near || address - near->start >= near->end - near->start || near->end - address < size) {
-        near = df_aspace_range(reader->space, address);
-        if (!near || !near->host || near->end - address < size)
-            return NULL;
+    if (near && address - near->start < near->end - near->start && near->end - address >= size)
+        return near->host + (address - near->start);
+    near = df_aspace_range(reader->space, address);
+    if (!near || !near->host || near->end - address < size)
+        return NULL;
+    if (!reader->space->backing)
         reader->near = near;
-    }
     return df_range_ptr(reader->space, near, address, size);
 }
 

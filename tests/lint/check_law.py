@@ -25,7 +25,7 @@ LONGEST = 900  # lines of a .c file
 TERMINAL = re.compile(r"(?<![\w.>])(exit|_Exit|printf|puts|perror|vprintf|getenv_s)\s*\(|\b(stdout|stderr)\b")
 # Bytes of a snapshot are not there before they are asked for: dumpfmt/aspace.h.
 UNASKED = re.compile(r"(?<!chunk->)(?<!chunk\.)(?<!\]\.)\bhost\s*(\+|\[)|\]\.host\s*(\+|\[)")
-ASKS = ("dumpfmt/aspace.h", "dumpfmt/aspace.c", "dumpfmt/necro_memory.c")
+ASKS = ("dumpfmt/aspace.h", "dumpfmt/aspace.c", "dumpfmt/necro_memory.c", "analyzer/cpython/view.h")
 VERSION = re.compile(r"layout(\.|->)version\b|PY_VERSION_HEX|hexversion\s*[<>=]")
 
 
