@@ -18,11 +18,11 @@ struct al_preorder {
     uint32_t *above; /* the place of its immediate dominator, AL_NONE: the virtual root */
 };
 
-/* idom, order, reached: as al_dominators gives them. Children stand by retained, largest first,
- * then by number. Memory: 12 bytes a node beside the result. */
-struct df_err *al_preorder_make(uint32_t count, const uint32_t *idom, const uint32_t *order,
-                                uint32_t reached, const uint64_t *retained,
-                                struct al_preorder *ret);
+/* idom, order, reached: as al_dominators gives them; both arrays are freed as soon as they are not
+ * needed any more, and set to NULL. Children stand by retained, largest first, then by number.
+ * Memory: 12 bytes a node beside these and half of the result. */
+struct df_err *al_preorder_make(uint32_t count, uint32_t **idom, uint32_t **order, uint32_t reached,
+                                const uint64_t *retained, struct al_preorder *ret);
 void al_preorder_deinit(struct al_preorder *tree);
 
 /* The retained size of each class of nodes: the sum over its members that have no member of the

@@ -2,12 +2,15 @@
  * main.c: parse, run, exit. Only this folder prints to the terminal and ends the process.
  */
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "analyzer/cli/options.h"
 #include "dumpfmt/base/mem.h"
+
+#define LARGE_BLOCK (1 << 20)
 
 static void out_of_memory(void)
 {
@@ -26,10 +29,20 @@ static void occupy_standard_streams(void)
             _exit(CLI_INPUT);
 }
 
+/* What is large is given back as soon as it is freed. glibc's malloc moves the limit above which it
+ * does so up to 32 MB by itself: phases then keep what others before them used. */
+static void give_memory_back(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int main(int argc, char **argv)
 {
     struct cli_options options;
     int status;
+    give_memory_back();
     occupy_standard_streams();
     df_set_oom_handler(out_of_memory);
     signal(SIGPIPE, SIG_IGN); /* a pipe that closed is a failed write, not our death */

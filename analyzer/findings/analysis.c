@@ -22,14 +22,22 @@ struct work { /* what is needed only while the analysis is made */
     const struct gr_trunk_graph *rows;
     const struct df_progress *progress;
     const struct fi_type_fact *facts;
+    struct fi_dominators dominators;
 };
 
 static struct df_err *find_dominators(struct work *work)
 {
+    df_progress(work->progress, "finding dominators", 0, 0);
+    return fi_dominators_find(work->analysis->graph, work->rows, &work->dominators);
+}
+
+/* What follows from dominators alone: when all that needs the references of rows is done. */
+static struct df_err *make_tree(struct work *work)
+{
     struct fi_analysis *a = work->analysis;
 
-    df_progress(work->progress, "finding dominators", 0, 0);
-    DF_TRY(fi_tree_make(&a->trunk, work->rows, &a->tree));
+    df_progress(work->progress, "adding up what is retained", 0, 0);
+    DF_TRY(fi_tree_make(&a->trunk, &work->dominators, &a->tree));
     DF_TRY(df_array(a->type_count, sizeof(*a->type_retained), &a->type_retained));
     return fi_class_retained(a, NULL, a->type_count, a->type_retained);
 }
@@ -109,6 +117,9 @@ static struct df_err *run(struct work *work, uint32_t jobs)
     if (!err)
         err = find_all(work, jobs);
     gr_trunk_graph_deinit(&rows);
+    if (!err)
+        err = make_tree(work);
+    fi_dominators_deinit(&work->dominators);
     return err;
 }
 
@@ -199,7 +210,9 @@ uint32_t fi_distance(const struct fi_analysis *analysis, uint32_t node)
 {
     uint32_t holder, row = row_on_way(analysis, node, &holder);
 
-    return analysis->distance[row] + (holder != AL_NONE && analysis->distance[row] != AL_NONE);
+    uint32_t distance = (uint32_t)gr_column_get(&analysis->distances, row);
+
+    return distance + (holder != AL_NONE && distance != AL_NONE);
 }
 
 enum al_verdict fi_verdict_of(const struct fi_analysis *analysis, uint32_t node)
@@ -212,7 +225,7 @@ static void free_arrays(struct fi_analysis *analysis)
     fi_tree_deinit(&analysis->tree);
     gr_trunk_deinit(&analysis->trunk);
     free(analysis->parent);
-    free(analysis->distance);
+    gr_column_deinit(&analysis->distances);
     free(analysis->type_retained);
     free(analysis->cycle_start);
     free(analysis->cycle_member);

@@ -21,12 +21,12 @@ struct fi_analysis {
     struct gr_graph *graph;     /* borrowed */
     uint32_t jobs;              /* threads that may be used */
 
-    struct gr_trunk trunk;       /* the nodes that are more than leaves: rows */
-    struct fi_tree tree;         /* dominators, retained sizes */
-    uint32_t *parent, *distance; /* per row: tree of short natural paths from the roots (ways.c);
-                                    parents are nodes */
-    uint64_t *type_retained;     /* per type number, */
-    uint32_t type_count;         /* of those that there were: more may be met later */
+    struct gr_trunk trunk;      /* the nodes that are more than leaves: rows */
+    struct fi_tree tree;        /* dominators, retained sizes */
+    uint32_t *parent;           /* per row: tree of short natural paths from the roots (ways.c), */
+    struct gr_column distances; /* nodes, and how far they are from a root; AL_NONE: unreached */
+    uint64_t *type_retained;    /* per type number, */
+    uint32_t type_count;        /* of those that there were: more may be met later */
 
     uint32_t *cycle_start, *cycle_member; /* cyclic strongly connected components */
     uint32_t cycle_count;

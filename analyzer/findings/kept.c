@@ -17,6 +17,8 @@ enum {
     FREED,
     FREED_BYTES,
     TOTAL_BYTES,
+    OBJECTS_WIDTH,
+    DISTANCE_WIDTH,
     NUMBERS
 };
 
@@ -33,6 +35,8 @@ static void tell(const struct fi_analysis *a, uint64_t *numbers)
     numbers[FREED] = a->garbage_freed;
     numbers[FREED_BYTES] = a->garbage_bytes;
     numbers[TOTAL_BYTES] = a->total_bytes;
+    numbers[OBJECTS_WIDTH] = a->tree.objects.width;
+    numbers[DISTANCE_WIDTH] = a->distances.width;
 }
 
 static void take(struct fi_analysis *a, const uint64_t *numbers)
@@ -48,6 +52,8 @@ static void take(struct fi_analysis *a, const uint64_t *numbers)
     a->garbage_freed = (uint32_t)numbers[FREED];
     a->garbage_bytes = numbers[FREED_BYTES];
     a->total_bytes = numbers[TOTAL_BYTES];
+    a->tree.objects.width = (uint8_t)numbers[OBJECTS_WIDTH];
+    a->distances.width = (uint8_t)numbers[DISTANCE_WIDTH];
 }
 
 static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t rows, uint64_t places)
@@ -60,7 +66,7 @@ static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t row
     gr_save_array(saved, "tree.span", &order->span, sizeof(*order->span), places);
     gr_save_array(saved, "tree.above", &order->above, sizeof(*order->above), places);
     gr_save_column(saved, "tree.retained", "tree.retainedw", &tree->retained, places);
-    gr_save_array(saved, "tree.objects", &tree->objects, sizeof(*tree->objects), places);
+    gr_save_column(saved, "tree.objects", "tree.objectsw", &tree->objects, places);
     gr_save_list(saved, "tree.leaves", &tree->leaves, sizeof(*tree->leaves), &leaves);
     tree->leaf_count = (uint32_t)leaves;
 }
@@ -73,7 +79,7 @@ static void save_arrays(struct gr_saved *saved, struct fi_analysis *a)
     gr_save_array(saved, "trunk.before", &a->trunk.before, sizeof(*a->trunk.before), words);
     save_tree(saved, &a->tree, rows, a->tree.order.count);
     gr_save_array(saved, "ways.parent", &a->parent, sizeof(*a->parent), rows);
-    gr_save_array(saved, "ways.distance", &a->distance, sizeof(*a->distance), rows);
+    gr_save_column(saved, "ways.distance", "ways.distancew", &a->distances, rows);
     gr_save_array(saved, "tree.types", &a->type_retained, sizeof(*a->type_retained), a->type_count);
     gr_save_array(saved, "cycles.start", &a->cycle_start, sizeof(*a->cycle_start),
                   (uint64_t)a->cycle_count + 1);

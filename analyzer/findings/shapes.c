@@ -632,7 +632,8 @@ static struct df_err *find_ways(struct maker *m)
     struct fi_analysis *a = &m->analysis;
     uint32_t types;
 
-    a->parent = a->distance = NULL; /* those of the analysis stay as they are */
+    a->parent = NULL; /* those of the analysis stay as they are */
+    a->distances = (struct gr_column){0};
     DF_TRY(fi_type_facts(a->py, a->objects, a->graph, &facts, &types));
     DF_TRY(fi_ways_steady(a, facts));
     fi_ways_home(a);
@@ -710,7 +711,7 @@ struct df_err *fi_profile_shapes(struct fi_analysis *analysis, struct fi_profile
     df_map_deinit(&m.label_by_hash);
     df_map_deinit(&m.label_by_ref);
     free(m.analysis.parent);
-    free(m.analysis.distance);
+    gr_column_deinit(&m.analysis.distances);
     free(m.shapes.items);
     free(m.labels.items);
     free(m.queue.items);

@@ -17,15 +17,13 @@
 #endif
 
 /* What a node and its leaves are together; the largest of these, AL_NONE when there is none. */
-static uint32_t weigh(const struct gr_trunk *trunk, uint32_t node, uint64_t *bytes,
-                      uint32_t *objects)
+static uint32_t weigh(const struct gr_trunk *trunk, uint32_t node, uint64_t *bytes)
 {
     const struct gr_graph *graph = trunk->graph;
     uint32_t largest = AL_NONE;
     uint64_t most = 0;
 
     *bytes = gr_size(graph, node);
-    *objects = 1;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++) {
         uint32_t target = graph->target[e];
         uint64_t size;
@@ -33,7 +31,6 @@ static uint32_t weigh(const struct gr_trunk *trunk, uint32_t node, uint64_t *byt
         if (gr_in_trunk(trunk, target))
             continue;
         size = gr_size(graph, target);
-        ++*objects;
         if (__builtin_add_overflow(*bytes, size, bytes))
             *bytes = UINT64_MAX;
         if (largest == AL_NONE || size > most || (size == most && target < largest)) {
@@ -49,8 +46,7 @@ struct leaf_list {
     size_t count, capacity;
 };
 
-static void weigh_all(const struct gr_trunk *trunk, uint64_t *bytes, uint32_t *objects,
-                      struct leaf_list *leaves)
+static void weigh_all(const struct gr_trunk *trunk, uint64_t *bytes, struct leaf_list *leaves)
 {
     const struct gr_graph *graph = trunk->graph;
     uint32_t row = 0;
@@ -60,91 +56,107 @@ static void weigh_all(const struct gr_trunk *trunk, uint64_t *bytes, uint32_t *o
 
         if (!gr_in_trunk(trunk, v))
             continue;
-        leaf = weigh(trunk, v, &bytes[row], &objects[row]);
-        row++;
+        leaf = weigh(trunk, v, &bytes[row++]);
         if (graph->start[v + 1] - graph->start[v] >= FI_MANY_REFERENCES)
             DF_PUSH(leaves, (struct fi_tree_leaf){v, leaf});
     }
 }
 
-/* From rows to places and nodes. */
-static struct df_err *rearrange(const struct gr_trunk *trunk, const uint64_t *bytes,
-                                const uint32_t *objects, struct fi_tree *tree)
+static struct df_err *lay_out(const struct gr_trunk *trunk, struct fi_dominators *dominators,
+                              struct fi_tree *tree)
 {
-    struct al_preorder *order = &tree->order;
+    DF_CLEANUP_FREE uint64_t *bytes = NULL;
     struct gr_wide_list wide = {0};
-    uint32_t row = 0;
+    struct leaf_list leaves = {0};
+    uint32_t count = trunk->count, reached = dominators->reached;
 
-    DF_TRY(gr_column_init(&tree->retained, order->count, 4));
-    DF_TRY(df_array(order->count, sizeof(*tree->objects), &tree->objects));
-    for (uint32_t place = 0; place < order->count; place++) {
-        gr_column_put(&tree->retained, &wide, place, bytes[order->node[place]]);
-        tree->objects[place] = objects[order->node[place]];
-    }
+    DF_TRY(df_array(count, sizeof(*bytes), &bytes));
+    weigh_all(trunk, bytes, &leaves);
+    tree->leaves = leaves.items;
+    tree->leaf_count = (uint32_t)leaves.count;
+    al_retained(count, dominators->idom, dominators->order, reached, bytes, NULL);
+    DF_TRY(al_preorder_make(count, &dominators->idom, &dominators->order, reached, bytes,
+                            &tree->order));
+    DF_TRY(gr_column_init(&tree->retained, reached, 4));
+    for (uint32_t place = 0; place < reached; place++)
+        gr_column_put(&tree->retained, &wide, place, bytes[tree->order.node[place]]);
     gr_column_join(&tree->retained, &wide);
-    for (uint32_t v = 0; v < trunk->graph->count; v++)
-        if (gr_in_trunk(trunk, v) && order->place[row++] != AL_NONE)
-            order->node[order->place[row - 1]] = v;
     return NULL;
 }
 
-struct df_err *fi_tree_lay_out(const struct gr_trunk *trunk, const uint32_t *idom,
-                               const uint32_t *order, uint32_t reached, struct fi_tree *ret)
+/* The tree has rows; it is to have nodes. */
+static void name_nodes(const struct gr_trunk *trunk, struct al_preorder *order)
 {
-    DF_CLEANUP_FREE uint64_t *bytes = NULL;
-    DF_CLEANUP_FREE uint32_t *objects = NULL;
-    struct leaf_list leaves = {0};
+    uint32_t row = 0;
 
-    DF_TRY(df_array(trunk->count, sizeof(*bytes), &bytes));
-    DF_TRY(df_array(trunk->count, sizeof(*objects), &objects));
-    weigh_all(trunk, bytes, objects, &leaves);
-    ret->leaves = leaves.items;
-    ret->leaf_count = (uint32_t)leaves.count;
-    al_retained(trunk->count, idom, order, reached, bytes, objects);
-    DF_TRY(al_preorder_make(trunk->count, idom, order, reached, bytes, &ret->order));
-    return rearrange(trunk, bytes, objects, ret);
+    for (uint32_t v = 0; v < trunk->graph->count; v++)
+        if (gr_in_trunk(trunk, v) && order->place[row++] != AL_NONE)
+            order->node[order->place[row - 1]] = v;
 }
 
-static struct df_err *find_dominators(const struct gr_trunk_graph *graph, uint32_t root_count,
-                                      uint32_t *idom, uint32_t *order, uint32_t *ret_reached)
+static struct df_err *count_objects(const struct gr_trunk *trunk, struct fi_tree *tree)
+{
+    DF_CLEANUP_FREE uint32_t *objects = NULL;
+    const struct gr_graph *graph = trunk->graph;
+    const struct al_preorder *order = &tree->order;
+
+    DF_TRY(df_array(order->count, sizeof(*objects), &objects));
+    for (uint32_t place = order->count; place-- > 0;) {
+        uint32_t v = order->node[place];
+
+        objects[place]++;
+        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
+            objects[place] += !gr_in_trunk(trunk, graph->target[e]);
+        if (order->above[place] != AL_NONE)
+            objects[order->above[place]] += objects[place];
+    }
+    return gr_column_pack(&tree->objects, objects, order->count);
+}
+
+struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *dominators,
+                            struct fi_tree *ret)
+{
+    DF_TRY(lay_out(trunk, dominators, ret));
+    name_nodes(trunk, &ret->order);
+    return count_objects(trunk, ret);
+}
+
+void fi_dominators_deinit(struct fi_dominators *dominators)
+{
+    free(DF_TAKE(dominators->idom));
+    free(DF_TAKE(dominators->order));
+}
+
+struct df_err *fi_dominators_find(const struct gr_graph *graph, const struct gr_trunk_graph *rows,
+                                  struct fi_dominators *ret)
 {
     DF_CLEANUP_FREE uint32_t *start = NULL;
     DF_CLEANUP_FREE uint32_t *source = NULL;
-    struct al_csr reverse = {.count = graph->csr.count};
+    struct al_csr reverse = {.count = rows->csr.count};
 
-    DF_TRY(al_csr_reverse(&graph->csr, &start, &source));
+    DF_TRY(al_csr_reverse(&rows->csr, &start, &source));
     reverse.start = start;
     reverse.target = source;
-    DF_TRY(
-        al_dominators(&graph->csr, &reverse, graph->roots, root_count, idom, order, ret_reached));
+    DF_TRY(df_array(rows->csr.count, sizeof(*ret->idom), &ret->idom));
+    DF_TRY(df_array(rows->csr.count, sizeof(*ret->order), &ret->order));
+    DF_TRY(al_dominators(&rows->csr, &reverse, rows->roots, graph->root_node_count, ret->idom,
+                         ret->order, &ret->reached));
 #ifdef FI_SELF_CHECK
     bool ok;
     uint32_t row;
 
-    DF_TRY(al_dominators_check(&graph->csr, graph->roots, root_count, idom, &ok, &row));
+    DF_TRY(
+        al_dominators_check(&rows->csr, rows->roots, graph->root_node_count, ret->idom, &ok, &row));
     assert(ok);
 #endif
     return NULL;
-}
-
-struct df_err *fi_tree_make(const struct gr_trunk *trunk, const struct gr_trunk_graph *graph,
-                            struct fi_tree *ret)
-{
-    DF_CLEANUP_FREE uint32_t *idom = NULL;
-    DF_CLEANUP_FREE uint32_t *order = NULL;
-    uint32_t reached;
-
-    DF_TRY(df_array(trunk->count, sizeof(*idom), &idom));
-    DF_TRY(df_array(trunk->count, sizeof(*order), &order));
-    DF_TRY(find_dominators(graph, trunk->graph->root_node_count, idom, order, &reached));
-    return fi_tree_lay_out(trunk, idom, order, reached, ret);
 }
 
 void fi_tree_deinit(struct fi_tree *tree)
 {
     al_preorder_deinit(&tree->order);
     gr_column_deinit(&tree->retained);
-    free(tree->objects);
+    gr_column_deinit(&tree->objects);
     free(tree->leaves);
     *tree = (struct fi_tree){0};
 }
@@ -193,7 +205,7 @@ uint32_t fi_retained_count(const struct fi_analysis *analysis, uint32_t node)
     if (!gr_in_trunk(&analysis->trunk, node))
         return 1;
     place = place_of(analysis, node);
-    return place == AL_NONE ? 0 : analysis->tree.objects[place];
+    return place == AL_NONE ? 0 : (uint32_t)gr_column_get(&analysis->tree.objects, place);
 }
 
 struct fi_children fi_children(const struct fi_analysis *analysis, uint32_t node)
@@ -252,11 +264,10 @@ static uint32_t largest_leaf(const struct fi_analysis *analysis, uint32_t node)
 {
     const struct gr_graph *graph = analysis->graph;
     uint64_t bytes;
-    uint32_t objects;
 
     if (graph->start[node + 1] - graph->start[node] >= FI_MANY_REFERENCES)
         return kept_leaf(&analysis->tree, node);
-    return weigh(&analysis->trunk, node, &bytes, &objects);
+    return weigh(&analysis->trunk, node, &bytes);
 }
 
 uint32_t fi_biggest_child(const struct fi_analysis *analysis, uint32_t node)

@@ -2,7 +2,7 @@
  * tree.h: the dominator tree over all nodes, kept for the trunk (analyzer/graph/trunk.h): what it
  * says of leaves follows from the graph. Private to this folder: analysis.h has the questions.
  *
- * Memory: 24 bytes a row of the trunk.
+ * Memory: 22 bytes a row of the trunk.
  */
 #ifndef FI_TREE_H
 #define FI_TREE_H
@@ -17,18 +17,24 @@ struct fi_tree_leaf { /* of a node with many references: the largest leaf that i
 struct fi_tree {
     struct al_preorder order;    /* rows of the trunk by place; `node` is the graph's, by place */
     struct gr_column retained;   /* per place: bytes; */
-    uint32_t *objects;           /* number of objects */
+    struct gr_column objects;    /* number of objects */
     struct fi_tree_leaf *leaves; /* ascending nodes: all with at least FI_MANY_REFERENCES */
     uint32_t leaf_count;
 };
 
 #define FI_MANY_REFERENCES 64
 
-struct df_err *fi_tree_make(const struct gr_trunk *trunk, const struct gr_trunk_graph *graph,
+struct fi_dominators { /* by row, as al_dominators gives them */
+    uint32_t *idom, *order;
+    uint32_t reached;
+};
+
+struct df_err *fi_dominators_find(const struct gr_graph *graph, const struct gr_trunk_graph *rows,
+                                  struct fi_dominators *ret);
+void fi_dominators_deinit(struct fi_dominators *dominators);
+/* The dominators are freed on the way. */
+struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *dominators,
                             struct fi_tree *ret);
-/* The last step of it, for tests: idom, order and own sizes by row, consumed. */
-struct df_err *fi_tree_lay_out(const struct gr_trunk *trunk, const uint32_t *idom,
-                               const uint32_t *order, uint32_t reached, struct fi_tree *ret);
 void fi_tree_deinit(struct fi_tree *tree);
 
 #endif

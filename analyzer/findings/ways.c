@@ -198,17 +198,17 @@ static struct df_err *search(struct fi_analysis *analysis, const struct gr_trunk
 {
     DF_CLEANUP_FREE uint32_t *queue = NULL;
     struct search s = {.graph = analysis->graph, .rows = rows, .facts = facts};
-    uint32_t count = rows->csr.count, *parent, *distance;
+    DF_CLEANUP_FREE uint32_t *distance = NULL;
+    uint32_t count = rows->csr.count, *parent;
 
     DF_TRY(df_array(count, sizeof(*queue), &queue));
     DF_TRY(df_array(count, sizeof(*parent), &analysis->parent));
-    DF_TRY(df_array(count, sizeof(*distance), &analysis->distance));
     s.queue = queue;
     s.parent = parent = analysis->parent;
-    distance = analysis->distance;
     memset(parent, 0xff, (size_t)count * sizeof(*parent));
-    memset(distance, 0xff, (size_t)count * sizeof(*distance));
     run(&s);
+    DF_TRY(df_array(count, sizeof(*distance), &distance));
+    memset(distance, 0xff, (size_t)count * sizeof(*distance));
     for (uint32_t i = 0; i < s.tail; i++) {
         uint32_t row = queue[i];
 
@@ -217,7 +217,7 @@ static struct df_err *search(struct fi_analysis *analysis, const struct gr_trunk
     for (uint32_t row = 0; row < count; row++)
         if (parent[row] < count)
             parent[row] = rows->node[parent[row]];
-    return NULL;
+    return gr_column_pack(&analysis->distances, distance, count);
 }
 
 struct df_err *fi_ways(struct fi_analysis *analysis, const struct gr_trunk_graph *rows,

@@ -38,6 +38,32 @@ static bool put_narrow(struct gr_column *column, uint32_t node, uint64_t value)
     return value < most;
 }
 
+static uint8_t best_width(const uint32_t *values, uint32_t count)
+{
+    uint64_t wide[2] = {0}, one, two;
+
+    for (uint32_t i = 0; i < count; i++) {
+        wide[0] += values[i] >= UINT8_MAX;
+        wide[1] += values[i] >= UINT16_MAX;
+    }
+    one = count + wide[0] * sizeof(struct gr_wide);
+    two = 2 * (uint64_t)count + wide[1] * sizeof(struct gr_wide);
+    if (one <= two && one <= 4 * (uint64_t)count)
+        return 1;
+    return two <= 4 * (uint64_t)count ? 2 : 4;
+}
+
+struct df_err *gr_column_pack(struct gr_column *column, const uint32_t *values, uint32_t count)
+{
+    struct gr_wide_list wide = {0};
+
+    DF_TRY(gr_column_init(column, count, best_width(values, count)));
+    for (uint32_t i = 0; i < count; i++)
+        gr_column_put(column, &wide, i, values[i]);
+    gr_column_join(column, &wide);
+    return NULL;
+}
+
 void gr_column_put(struct gr_column *column, struct gr_wide_list *wide, uint32_t node,
                    uint64_t value)
 {

@@ -12,7 +12,9 @@ void treemade(struct fi_analysis *analysis, const uint32_t *idom)
 {
     struct gr_graph *graph = analysis->graph;
     struct gr_trunk *trunk = &analysis->trunk;
-    uint32_t *order = df_xcalloc((size_t)graph->count + 1, sizeof(*order)), reached = 0;
+    struct fi_dominators dominators = {
+        .idom = df_xcalloc((size_t)graph->count + 1, sizeof(*dominators.idom)),
+        .order = df_xcalloc((size_t)graph->count + 1, sizeof(*dominators.order))};
 
     if (!graph->start)
         graph->start = df_xcalloc((size_t)graph->count + 1, sizeof(*graph->start));
@@ -22,12 +24,13 @@ void treemade(struct fi_analysis *analysis, const uint32_t *idom)
     for (uint32_t v = 0; v < graph->count; v++) {
         trunk->bits[v / 64] |= UINT64_C(1) << v % 64;
         trunk->before[v / 64] = v - v % 64;
+        dominators.idom[v] = idom[v];
         if (idom[v] != AL_NONE)
-            order[reached++] = v;
+            dominators.order[dominators.reached++] = v;
     }
-    struct df_err *err = fi_tree_lay_out(trunk, idom, order, reached, &analysis->tree);
+    struct df_err *err = fi_tree_make(trunk, &dominators, &analysis->tree);
 
-    free(order);
+    fi_dominators_deinit(&dominators);
     if (!err)
         return;
     fprintf(stderr, "treemade: %s\n", df_err_text(err));
