@@ -190,7 +190,7 @@ static void free_arrays(struct gr_graph *graph)
     gr_column_deinit(&graph->sizes);
     gr_column_deinit(&graph->references);
     free(graph->flags);
-    free(graph->sources);
+    free(graph->origins);
     free(graph->start);
     free(graph->target);
     free(graph->kinds);
@@ -198,7 +198,6 @@ static void free_arrays(struct gr_graph *graph)
     free(graph->weak_start);
     free(graph->weak_target);
     gr_reverse_deinit(&graph->reverse);
-    free(graph->root_kinds);
     free(graph->root_index);
     free(graph->root_nodes);
     free(graph->root_by_node);

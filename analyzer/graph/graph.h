@@ -8,8 +8,8 @@
  * from py_objects when a person wants to see them.
  *
  * Memory: 1/64 of the dump's bytes and a little (places: also the addresses); per node 2 (type) + 2
- * (size) + 1 (count) + 3 (flags, source, root) + 4 (start) + some 1.3 (referrers); per edge 4 and
- * some 2 (referrers).
+ * (size) + 1 (count) + 2 (flags, source and root) + 4 (start) + some 1.3 (referrers); per edge 4
+ * and some 2 (referrers).
  */
 #ifndef GR_GRAPH_H
 #define GR_GRAPH_H
@@ -29,6 +29,8 @@ enum gr_source { /* how we know an object */
                  GR_FROM_GUESS, /* "conservative" */
                  GR_SOURCES
 };
+
+#define GR_SOURCE_BITS 3
 
 enum { /* node flags */
        GR_TRACKED = 1,
@@ -117,7 +119,9 @@ struct gr_graph {
     struct gr_column types;      /* py_type numbers */
     struct gr_column sizes;      /* sys.getsizeof */
     struct gr_column references; /* reference counts of those that are not immortal */
-    uint8_t *flags, *sources;
+    uint8_t *flags;
+    uint8_t *origins; /* enum gr_source, and above GR_SOURCE_BITS enum gr_root_kind: of the
+                         strongest reason why it is a root */
 
     uint32_t *start, *target; /* edges that keep alive */
     uint32_t edge_count;
@@ -132,7 +136,6 @@ struct gr_graph {
                               static types; then what of frames and of the interpreter's state these
                               do not reach; surplus, garbage, the rest */
     uint32_t root_count;
-    uint8_t *root_kinds;  /* per node: strongest kind, GR_ROOT_NONE when it is no root */
     uint32_t *root_index; /* of nodes that are roots: first row in roots; parallel to root_nodes */
     uint32_t *root_nodes; /* distinct root nodes, in the order of roots; root_node_count of them */
     uint32_t root_node_count;
@@ -190,12 +193,12 @@ static inline int64_t gr_references(const struct gr_graph *graph, uint32_t node)
 
 static inline enum gr_source gr_source_of(const struct gr_graph *graph, uint32_t node)
 {
-    return (enum gr_source)graph->sources[node];
+    return (enum gr_source)(graph->origins[node] & ((1 << GR_SOURCE_BITS) - 1));
 }
 
 static inline enum gr_root_kind gr_root_kind_of(const struct gr_graph *graph, uint32_t node)
 {
-    return (enum gr_root_kind)graph->root_kinds[node];
+    return (enum gr_root_kind)(graph->origins[node] >> GR_SOURCE_BITS);
 }
 
 /* Of an edge that keeps alive. */

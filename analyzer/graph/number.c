@@ -32,8 +32,7 @@ static struct df_err *allocate_nodes(struct gr_graph *graph, uint32_t count, uin
     DF_TRY(gr_column_init(&graph->sizes, count, 2));
     DF_TRY(gr_column_init(&graph->references, count, 1));
     DF_TRY(df_array(count, sizeof(*graph->flags), &graph->flags));
-    DF_TRY(df_array(count, sizeof(*graph->sources), &graph->sources));
-    DF_TRY(df_array(count, sizeof(*graph->root_kinds), &graph->root_kinds));
+    DF_TRY(df_array(count, sizeof(*graph->origins), &graph->origins));
     return df_array((size_t)count + 1, sizeof(*graph->start), &graph->start);
 }
 

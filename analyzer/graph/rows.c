@@ -52,8 +52,8 @@ static void fill_node(struct gr_rows *rows, const struct gr_subject *object)
     uint32_t v = object->node;
     int64_t references = py_refcount(&rows->reader, object->address);
 
-    graph->sources[v] = (uint8_t)gr_discovered_by(rows->discovery, object->address, object->place);
-    lists->objects_by_source[graph->sources[v]]++;
+    graph->origins[v] = (uint8_t)gr_discovered_by(rows->discovery, object->address, object->place);
+    lists->objects_by_source[gr_source_of(graph, v)]++;
     gr_column_put(&graph->types, &lists->wide_types, v, object->type);
     gr_column_put(&graph->references, &lists->wide_references, v,
                   references == INT64_MAX ? 0 : (uint64_t)references);

@@ -219,7 +219,8 @@ static void look_through(struct salvage *salvage, const struct df_range *range)
     const uint8_t *bytes = df_ptr(salvage->reader.space, range->start, range->end - range->start);
     uint64_t next_report = range->start;
     uint64_t at = (range->start + step - 1) & ~(step - 1);
-    while (bytes && range->end - range->start >= least && at <= range->end - least && !discovery->too_many) {
+    while (bytes && range->end - range->start >= least && at <= range->end - least &&
+           !discovery->too_many) {
         uint64_t type, size = step;
         memcpy(&type, bytes + (at - range->start) + place, 8);
         if (is_type(salvage, type) && !in_stack(salvage, range, at)) {

@@ -144,8 +144,7 @@ static void save_nodes(struct gr_saved *saved, struct gr_graph *graph)
     gr_save_column(saved, "graph.sizes", "graph.sizesw", &graph->sizes, count);
     gr_save_column(saved, "graph.counts", "graph.countsw", &graph->references, count);
     gr_save_array(saved, "graph.flags", &graph->flags, 1, count);
-    gr_save_array(saved, "graph.sources", &graph->sources, 1, count);
-    gr_save_array(saved, "graph.rootkinds", &graph->root_kinds, 1, count);
+    gr_save_array(saved, "graph.origins", &graph->origins, 1, count);
 }
 
 /* An array of structs with gaps: cleaned before it is written. */

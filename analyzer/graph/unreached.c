@@ -203,7 +203,7 @@ static void install_nodes(struct gr_graph *graph)
 
         if (gr_root_kind_of(graph, root->node) != GR_ROOT_NONE)
             continue;
-        graph->root_kinds[root->node] = root->kind;
+        graph->origins[root->node] |= (uint8_t)(root->kind << GR_SOURCE_BITS);
         graph->root_nodes[graph->root_node_count] = root->node;
         graph->root_index[graph->root_node_count++] = i;
     }

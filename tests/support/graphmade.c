@@ -68,8 +68,7 @@ struct gr_graph *graphmade(uint32_t count, const struct graphmade_node *nodes,
     must(gr_column_init(&graph->sizes, count, 2));
     must(gr_column_init(&graph->references, count, 1));
     graph->flags = df_xcalloc((size_t)count + 1, 1);
-    graph->sources = df_xcalloc((size_t)count + 1, 1);
-    graph->root_kinds = df_xcalloc((size_t)count + 1, 1);
+    graph->origins = df_xcalloc((size_t)count + 1, 1);
     for (uint32_t v = 0; v < count; v++) {
         graph->addresses[v] = 0x1000 + 0x100 * (uint64_t)v;
         gr_column_set(&graph->sizes, v, 10 + v);

@@ -74,7 +74,7 @@ static void add_up(struct book *book)
     for (uint32_t v = 0; v < book->count; v++) {
         book->graph->addresses[v] = book->address[v];
         gr_column_set(&book->graph->types, v, py_object_type(objects, book->address[v]));
-        book->graph->sources[v] = GR_FROM_REFERENT;
+        book->graph->origins[v] = GR_FROM_REFERENT;
         assert_int_not_equal(gr_type(book->graph, v), PY_NO_TYPE);
     }
     assert_ok(gr_ledger_make(book->graph, objects, &pb->py, 2));

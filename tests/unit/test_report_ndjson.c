@@ -30,7 +30,7 @@ static void objects_are_lines(void **state)
                              .sizes = {.items = size, .width = 1},
                              .references = {.items = references, .width = 1},
                              .flags = flags,
-                             .sources = source,
+                             .origins = source,
                              .start = start,
                              .target = target,
                              .kinds = kinds,
