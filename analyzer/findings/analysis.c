@@ -32,14 +32,13 @@ static struct df_err *find_dominators(struct work *work)
 }
 
 /* What follows from dominators alone: when all that needs the references of rows is done. */
-static struct df_err *make_tree(struct work *work)
+static struct df_err *make_tree(struct work *work, uint32_t jobs)
 {
     struct fi_analysis *a = work->analysis;
 
     df_progress(work->progress, "adding up what is retained", 0, 0);
-    DF_TRY(fi_tree_make(&a->trunk, &work->dominators, &a->tree));
-    DF_TRY(df_array(a->type_count, sizeof(*a->type_retained), &a->type_retained));
-    return fi_class_retained(a, NULL, a->type_count, a->type_retained);
+    return fi_tree_make(&a->trunk, &work->dominators, a->type_count, jobs, &a->tree,
+                        &a->type_retained);
 }
 
 static struct df_err *find_cycles(struct work *work)
@@ -118,7 +117,7 @@ static struct df_err *run(struct work *work, uint32_t jobs)
         err = find_all(work, jobs);
     gr_trunk_graph_deinit(&rows);
     if (!err)
-        err = make_tree(work);
+        err = make_tree(work, jobs);
     fi_dominators_deinit(&work->dominators);
     return err;
 }

@@ -10,6 +10,7 @@
 #include "analyzer/algo/dominators.h"
 #include "analyzer/findings/analysis.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 /* The linear proofs of our own results run where time does not matter. */
 #if defined(__SANITIZE_ADDRESS__) || defined(NECROPY_CHECKS)
@@ -46,32 +47,58 @@ struct leaf_list {
     size_t count, capacity;
 };
 
-static void weigh_all(const struct gr_trunk *trunk, uint64_t *bytes, struct leaf_list *leaves)
+#define PART 262144 /* nodes that are weighed at a time; a multiple of 64 */
+
+struct weighing { /* divided among threads */
+    const struct gr_trunk *trunk;
+    uint64_t *bytes;
+    struct leaf_list *leaves; /* per part */
+};
+
+static void weigh_part(void *context, uint32_t part)
 {
-    const struct gr_graph *graph = trunk->graph;
-    uint32_t row = 0;
+    struct weighing *w = context;
+    const struct gr_graph *graph = w->trunk->graph;
+    uint64_t first = (uint64_t)part * PART, end = first + PART;
+    uint32_t row = w->trunk->before[first / 64];
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        uint32_t leaf;
+    for (uint64_t at = first; at < end && at < graph->count; at++) {
+        uint32_t v = (uint32_t)at, leaf;
 
-        if (!gr_in_trunk(trunk, v))
+        if (!gr_in_trunk(w->trunk, v))
             continue;
-        leaf = weigh(trunk, v, &bytes[row++]);
+        leaf = weigh(w->trunk, v, &w->bytes[row++]);
         if (graph->start[v + 1] - graph->start[v] >= FI_MANY_REFERENCES)
-            DF_PUSH(leaves, (struct fi_tree_leaf){v, leaf});
+            DF_PUSH(&w->leaves[part], (struct fi_tree_leaf){v, leaf});
     }
 }
 
+static struct leaf_list weigh_all(const struct gr_trunk *trunk, uint32_t jobs, uint64_t *bytes)
+{
+    uint32_t parts = trunk->graph->count / PART + 1;
+    struct weighing weighing = {trunk, bytes, df_xcalloc(parts, sizeof(*weighing.leaves))};
+    struct leaf_list all = {0};
+
+    df_threads_share(jobs, parts, weigh_part, &weighing);
+    for (uint32_t part = 0; part < parts; part++) {
+        for (size_t i = 0; i < weighing.leaves[part].count; i++)
+            DF_PUSH(&all, weighing.leaves[part].items[i]);
+        free(weighing.leaves[part].items);
+    }
+    free(weighing.leaves);
+    return all;
+}
+
 static struct df_err *lay_out(const struct gr_trunk *trunk, struct fi_dominators *dominators,
-                              struct fi_tree *tree)
+                              uint32_t jobs, struct fi_tree *tree)
 {
     DF_CLEANUP_FREE uint64_t *bytes = NULL;
     struct gr_wide_list wide = {0};
-    struct leaf_list leaves = {0};
+    struct leaf_list leaves;
     uint32_t count = trunk->count, reached = dominators->reached;
 
     DF_TRY(df_array(count, sizeof(*bytes), &bytes));
-    weigh_all(trunk, bytes, &leaves);
+    leaves = weigh_all(trunk, jobs, bytes);
     tree->leaves = leaves.items;
     tree->leaf_count = (uint32_t)leaves.count;
     al_retained(count, dominators->idom, dominators->order, reached, bytes, NULL);
@@ -113,12 +140,71 @@ static struct df_err *count_objects(const struct gr_trunk *trunk, struct fi_tree
     return gr_column_pack(&tree->objects, objects, order->count);
 }
 
-struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *dominators,
-                            struct fi_tree *ret)
+static struct df_err *sum_classes(const struct gr_trunk *trunk, const struct fi_tree *tree,
+                                  const uint32_t *class_of, uint32_t class_count,
+                                  uint64_t *retained)
 {
-    DF_TRY(lay_out(trunk, dominators, ret));
+    DF_CLEANUP_FREE uint32_t *end = NULL;
+    const struct gr_graph *graph = trunk->graph;
+    const struct al_preorder *order = &tree->order;
+    struct al_classes classes = {.count = class_count, .sum = retained};
+
+    DF_TRY(df_array(class_count, sizeof(*end), &end));
+    classes.end = end;
+    memset(retained, 0, (size_t)class_count * sizeof(*retained));
+    for (uint32_t place = 0; place < order->count; place++) {
+        uint32_t v = order->node[place];
+
+        al_class_meet(&classes, class_of ? class_of[v] : gr_type(graph, v), place,
+                      order->span[place], gr_column_get(&tree->retained, place));
+        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
+            uint32_t w = graph->target[e];
+
+            if (!gr_in_trunk(trunk, w))
+                al_class_meet(&classes, class_of ? class_of[w] : gr_type(graph, w), place, 0,
+                              gr_size(graph, w));
+        }
+    }
+    return NULL;
+}
+
+struct counting {
+    const struct gr_trunk *trunk;
+    struct fi_tree *tree;
+    struct df_err *err;
+};
+
+static void count_beside(void *context)
+{
+    struct counting *counting = context;
+
+    counting->err = count_objects(counting->trunk, counting->tree);
+}
+
+static struct df_err *sum_types(const struct gr_trunk *trunk, const struct fi_tree *tree,
+                                uint32_t type_count, uint64_t **ret)
+{
+    DF_TRY(df_array(type_count, sizeof(**ret), ret));
+    return sum_classes(trunk, tree, NULL, type_count, *ret);
+}
+
+struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *dominators,
+                            uint32_t type_count, uint32_t jobs, struct fi_tree *ret,
+                            uint64_t **ret_types)
+{
+    struct counting counting = {.trunk = trunk, .tree = ret};
+    struct df_beside beside;
+    struct df_err *err;
+
+    DF_TRY(lay_out(trunk, dominators, jobs, ret));
     name_nodes(trunk, &ret->order);
-    return count_objects(trunk, ret);
+    df_beside_begin(&beside, jobs, count_beside, &counting);
+    err = sum_types(trunk, ret, type_count, ret_types);
+    df_beside_end(&beside);
+    if (!err)
+        return counting.err;
+    df_err_free(counting.err);
+    return err;
 }
 
 void fi_dominators_deinit(struct fi_dominators *dominators)
@@ -334,26 +420,5 @@ bool fi_next_walked(struct fi_walk *walk, uint32_t *ret)
 struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint32_t *class_of,
                                  uint32_t class_count, uint64_t *retained)
 {
-    DF_CLEANUP_FREE uint32_t *end = NULL;
-    const struct gr_graph *graph = analysis->graph;
-    const struct al_preorder *order = &analysis->tree.order;
-    struct al_classes classes = {.count = class_count, .sum = retained};
-
-    DF_TRY(df_array(class_count, sizeof(*end), &end));
-    classes.end = end;
-    memset(retained, 0, (size_t)class_count * sizeof(*retained));
-    for (uint32_t place = 0; place < order->count; place++) {
-        uint32_t v = order->node[place];
-
-        al_class_meet(&classes, class_of ? class_of[v] : gr_type(graph, v), place,
-                      order->span[place], gr_column_get(&analysis->tree.retained, place));
-        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
-            uint32_t w = graph->target[e];
-
-            if (!gr_in_trunk(&analysis->trunk, w))
-                al_class_meet(&classes, class_of ? class_of[w] : gr_type(graph, w), place, 0,
-                              gr_size(graph, w));
-        }
-    }
-    return NULL;
+    return sum_classes(&analysis->trunk, &analysis->tree, class_of, class_count, retained);
 }

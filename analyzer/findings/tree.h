@@ -32,9 +32,11 @@ struct fi_dominators { /* by row, as al_dominators gives them */
 struct df_err *fi_dominators_find(const struct gr_graph *graph, const struct gr_trunk_graph *rows,
                                   struct fi_dominators *ret);
 void fi_dominators_deinit(struct fi_dominators *dominators);
-/* The dominators are freed on the way. */
+/* The tree, and what the objects of each type retain together (malloc'ed). The dominators are freed
+ * on the way. */
 struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *dominators,
-                            struct fi_tree *ret);
+                            uint32_t type_count, uint32_t jobs, struct fi_tree *ret,
+                            uint64_t **ret_types);
 void fi_tree_deinit(struct fi_tree *tree);
 
 #endif

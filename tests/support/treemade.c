@@ -28,7 +28,8 @@ void treemade(struct fi_analysis *analysis, const uint32_t *idom)
         if (idom[v] != AL_NONE)
             dominators.order[dominators.reached++] = v;
     }
-    struct df_err *err = fi_tree_make(trunk, &dominators, &analysis->tree);
+    struct df_err *err =
+        fi_tree_make(trunk, &dominators, 1, 1, &analysis->tree, &analysis->type_retained);
 
     fi_dominators_deinit(&dominators);
     if (!err)
@@ -40,5 +41,6 @@ void treemade(struct fi_analysis *analysis, const uint32_t *idom)
 void treemade_end(struct fi_analysis *analysis)
 {
     fi_tree_deinit(&analysis->tree);
+    free(analysis->type_retained);
     gr_trunk_deinit(&analysis->trunk);
 }
