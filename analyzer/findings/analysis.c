@@ -227,7 +227,6 @@ static void free_arrays(struct fi_analysis *analysis)
     gr_column_deinit(&analysis->distances);
     free(analysis->type_retained);
     free(analysis->cycle_start);
-    free(analysis->cycle_member);
     free(analysis->verdict);
 }
 
@@ -237,6 +236,7 @@ void fi_analysis_destroy(struct fi_analysis *analysis)
         return;
     if (!analysis->is_mapped)
         free_arrays(analysis);
+    free(analysis->cycle_member);
     py_tracemalloc_close(analysis->traced);
     free(analysis);
 }

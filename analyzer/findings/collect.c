@@ -31,13 +31,12 @@ static bool may_be_tracked(const struct work *work, uint32_t v)
            (!work->facts[gr_type(graph, v)].tuple || work->candidate[v]);
 }
 
-static bool leaves(const struct work *work, uint32_t v, uint32_t *cursor)
+static bool leaves(const struct work *work, uint32_t v)
 {
     const struct gr_graph *graph = work->graph;
 
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-        if (gr_next_edge_kind(graph, e, cursor) == PY_REF_REFERENT &&
-            may_be_tracked(work, graph->target[e]))
+        if (gr_edge_kind(graph, e) == PY_REF_REFERENT && may_be_tracked(work, graph->target[e]))
             return false;
     return true;
 }
@@ -46,11 +45,10 @@ static bool leaves(const struct work *work, uint32_t v, uint32_t *cursor)
 static void leave_atomic(struct work *work)
 {
     const struct gr_graph *graph = work->graph;
-    uint32_t cursor = 0;
 
     for (uint32_t v = 0; v < graph->count; v++)
         if (work->candidate[v] && work->facts[gr_type(graph, v)].atomic &&
-            gr_references(graph, v) > 0 && leaves(work, v, &cursor))
+            gr_references(graph, v) > 0 && leaves(work, v))
             work->candidate[v] = 0;
 }
 
@@ -143,7 +141,7 @@ static void judge_leaves(struct work *work)
 {
     const struct gr_graph *graph = work->graph;
     uint8_t *verdict = work->candidate;
-    uint32_t row = 0, cursor = 0;
+    uint32_t row = 0;
 
     for (uint32_t v = 0; v < graph->count; v++) {
         enum al_verdict own;
@@ -153,7 +151,7 @@ static void judge_leaves(struct work *work)
         own = verdict[v] = work->verdict[row++];
         for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
             uint32_t w = graph->target[e];
-            bool plain = gr_next_edge_kind(graph, e, &cursor) == PY_REF_REFERENT;
+            bool plain = gr_edge_kind(graph, e) == PY_REF_REFERENT;
 
             if (!gr_in_trunk(work->trunk, w))
                 verdict[w] = verdict[w] ? judge_leaf(work, w, plain && own != AL_NOT_CANDIDATE, own)

@@ -71,6 +71,31 @@ static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t row
     tree->leaf_count = (uint32_t)leaves;
 }
 
+/* Members of a cycle ascend: their differences are small, and packed they take a tenth. */
+static void save_members(struct gr_saved *saved, struct fi_analysis *a, uint64_t count)
+{
+    DF_CLEANUP_FREE uint32_t *own = NULL;
+    const uint32_t *found;
+    uint64_t there = 0;
+
+    if (saved->err)
+        return;
+    own = df_xcalloc((size_t)count + 1, sizeof(*own));
+    if (saved->to) {
+        for (uint64_t i = 0; i < count; i++)
+            own[i] = a->cycle_member[i] - (i ? a->cycle_member[i - 1] : 0);
+        saved->err =
+            df_necro_add(saved->to, "cycles.members", DF_NECRO_PACKED, own, sizeof(*own), count);
+        return;
+    }
+    saved->err = df_necro_section(saved->from, "cycles.members", sizeof(*own), &found, &there);
+    if (!saved->err && there != count)
+        saved->err = df_err_new(DF_ERR_INPUT, "this snapshot is damaged: its cycles make no sense");
+    for (uint64_t i = 0; !saved->err && i < count; i++)
+        own[i] = found[i] + (i ? own[i - 1] : 0);
+    a->cycle_member = DF_TAKE(own);
+}
+
 static void save_arrays(struct gr_saved *saved, struct fi_analysis *a)
 {
     uint64_t words = a->graph->count / 64 + 1, rows = a->trunk.count, members = 0;
@@ -85,7 +110,7 @@ static void save_arrays(struct gr_saved *saved, struct fi_analysis *a)
                   (uint64_t)a->cycle_count + 1);
     if (!saved->err)
         members = a->cycle_start[a->cycle_count];
-    gr_save_array(saved, "cycles.members", &a->cycle_member, sizeof(*a->cycle_member), members);
+    save_members(saved, a, members);
     gr_save_array(saved, "collector.says", &a->verdict, 1, a->graph->count);
 }
 

@@ -97,13 +97,6 @@ static uint32_t find_row(const void *rows, uint32_t count, size_t size, uint32_t
     return low < count && found == key ? low : count;
 }
 
-enum py_ref_kind gr_edge_kind(const struct gr_graph *graph, uint32_t edge)
-{
-    uint32_t row = find_row(graph->kinds, graph->kind_count, sizeof(*graph->kinds), edge);
-
-    return row < graph->kind_count ? (enum py_ref_kind)graph->kinds[row].kind : PY_REF_REFERENT;
-}
-
 uint32_t gr_only_referrer(const struct gr_graph *graph, uint32_t node)
 {
     struct gr_referrers referrers = gr_referrers(graph, node);
@@ -193,7 +186,7 @@ static void free_arrays(struct gr_graph *graph)
     free(graph->origins);
     free(graph->start);
     free(graph->target);
-    free(graph->kinds);
+    free(graph->edge_kinds);
     free(graph->weak_holder);
     free(graph->weak_start);
     free(graph->weak_target);
@@ -233,14 +226,16 @@ static bool nodes_are_valid(const struct gr_graph *graph, uint32_t type_count)
 static bool edges_are_valid(const struct gr_graph *graph)
 {
     struct al_csr csr = {.count = graph->count, .start = graph->start, .target = graph->target};
+    uint32_t unusual = 0;
 
     if (graph->start[graph->count] != graph->edge_count || !al_csr_is_valid(&csr))
         return false;
-    for (uint32_t i = 0; i < graph->kind_count; i++)
-        if (graph->kinds[i].kind >= PY_REF_WEAK || graph->kinds[i].edge >= graph->edge_count ||
-            (i && graph->kinds[i - 1].edge >= graph->kinds[i].edge))
+    for (uint32_t e = 0; e < graph->edge_count; e++) {
+        if (gr_edge_kind(graph, e) >= PY_REF_WEAK)
             return false;
-    return true;
+        unusual += gr_edge_kind(graph, e) != PY_REF_REFERENT;
+    }
+    return unusual == graph->unusual_count;
 }
 
 static bool weak_are_valid(const struct gr_graph *graph)

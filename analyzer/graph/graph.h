@@ -125,8 +125,8 @@ struct gr_graph {
 
     uint32_t *start, *target; /* edges that keep alive */
     uint32_t edge_count;
-    struct gr_edge_kind *kinds; /* of those that are no PY_REF_REFERENT, ascending */
-    uint32_t kind_count;
+    uint8_t *edge_kinds; /* enum py_ref_kind, below PY_REF_WEAK: two bits each, the first lowest */
+    uint32_t unusual_count;                           /* of those that are no PY_REF_REFERENT */
     uint32_t *weak_holder, *weak_start, *weak_target; /* nodes that have weak references, ascending;
                                                          and their rows: weak_holder_count + 1 */
     uint32_t weak_holder_count, weak_count;
@@ -202,17 +202,9 @@ static inline enum gr_root_kind gr_root_kind_of(const struct gr_graph *graph, ui
 }
 
 /* Of an edge that keeps alive. */
-enum py_ref_kind gr_edge_kind(const struct gr_graph *graph, uint32_t edge);
-
-/* The same, for one who asks in ascending order of edges; *cursor is 0 before the first. */
-static inline enum py_ref_kind gr_next_edge_kind(const struct gr_graph *graph, uint32_t edge,
-                                                 uint32_t *cursor)
+static inline enum py_ref_kind gr_edge_kind(const struct gr_graph *graph, uint32_t edge)
 {
-    while (*cursor < graph->kind_count && graph->kinds[*cursor].edge < edge)
-        ++*cursor;
-    return *cursor < graph->kind_count && graph->kinds[*cursor].edge == edge
-               ? (enum py_ref_kind)graph->kinds[*cursor].kind
-               : PY_REF_REFERENT;
+    return (enum py_ref_kind)(graph->edge_kinds[edge / 4] >> 2 * (edge % 4) & 3);
 }
 
 /* Who keeps it alive; see referrers.h. */

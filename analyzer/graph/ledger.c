@@ -344,9 +344,9 @@ static void find_unsure(struct ledger *ledger)
 {
     const struct gr_graph *graph = ledger->graph;
 
-    for (uint32_t i = 0; i < graph->kind_count; i++)
-        if (graph->kinds[i].kind == PY_REF_GUESS)
-            count(ledger, &ledger->unsure, graph->target[graph->kinds[i].edge], 1);
+    for (uint32_t e = 0; graph->unusual_count && e < graph->edge_count; e++)
+        if (gr_edge_kind(graph, e) == PY_REF_GUESS)
+            count(ledger, &ledger->unsure, graph->target[e], 1);
     for (uint32_t v = 0; graph->objects_by_source[GR_FROM_SWEEP] && v < graph->count; v++)
         if (gr_source_of(graph, v) == GR_FROM_SWEEP)
             note_lost(ledger, v);

@@ -144,7 +144,7 @@ static void add_uncounted(struct numbering *n)
 }
 
 /* The lists become the graph's. */
-static void install(struct numbering *n)
+static struct df_err *install(struct numbering *n)
 {
     struct gr_graph *graph = n->graph;
     struct gr_row_lists *lists = &n->lists;
@@ -158,14 +158,20 @@ static void install(struct numbering *n)
     graph->weak_holder = DF_TAKE(lists->weak_holder.items);
     graph->weak_start = DF_TAKE(lists->weak_start.items);
     graph->weak_target = DF_TAKE(lists->weak_target.items);
-    graph->kind_count = (uint32_t)lists->kinds.count;
-    graph->kinds = DF_TAKE(lists->kinds.items);
     graph->edge_count = (uint32_t)lists->target.count;
+    graph->unusual_count = (uint32_t)lists->kinds.count;
+    DF_TRY(df_array((size_t)graph->edge_count / 4 + 1, 1, &graph->edge_kinds));
+    for (size_t i = 0; i < lists->kinds.count; i++) {
+        const struct gr_edge_kind *kind = &lists->kinds.items[i];
+
+        graph->edge_kinds[kind->edge / 4] |= (uint8_t)(kind->kind << 2 * (kind->edge % 4));
+    }
     graph->target = DF_TAKE(lists->target.items);
     memcpy(graph->references_by_kind, lists->references_by_kind, sizeof(lists->references_by_kind));
     graph->references_by_kind[PY_REF_WEAK] = graph->weak_count;
     memcpy(graph->objects_by_source, lists->objects_by_source, sizeof(lists->objects_by_source));
     DF_APPEND(&n->discovery->native, lists->native.items, lists->native.count);
+    return NULL;
 }
 
 static struct df_err *finish(struct numbering *n)
@@ -174,7 +180,7 @@ static struct df_err *finish(struct numbering *n)
         return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion references, "
                                               "more than this program can number");
     ask(n);
-    install(n);
+    DF_TRY(install(n));
     add_uncounted(n);
     return NULL;
 }

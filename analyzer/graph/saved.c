@@ -100,7 +100,7 @@ static void save_places(struct gr_saved *saved, struct gr_places *places)
 }
 
 /* All single numbers of a graph, in a fixed order. */
-enum { COUNTS = 12 + PY_REF_KINDS + GR_SOURCES };
+enum { COUNTS = 13 + PY_REF_KINDS + GR_SOURCES };
 
 static void move(uint64_t *numbers, uint32_t *at, bool out, uint64_t value, void *field,
                  size_t size)
@@ -123,6 +123,7 @@ static void move_counts(struct gr_graph *graph, uint64_t *numbers, bool out)
     MOVE(graph->types.width);
     MOVE(graph->root_node_count);
     MOVE(graph->weak_count);
+    MOVE(graph->unusual_count);
     MOVE(graph->counts.reliable);
     MOVE(graph->counts.checked);
     MOVE(graph->counts.surplus);
@@ -147,25 +148,6 @@ static void save_nodes(struct gr_saved *saved, struct gr_graph *graph)
     gr_save_array(saved, "graph.origins", &graph->origins, 1, count);
 }
 
-/* An array of structs with gaps: cleaned before it is written. */
-static void save_kinds(struct gr_saved *saved, struct gr_graph *graph)
-{
-    DF_CLEANUP_FREE struct gr_edge_kind *clean = NULL;
-    uint64_t count = graph->kind_count;
-
-    if (saved->from) {
-        gr_save_list(saved, "graph.edgekinds", &graph->kinds, sizeof(*graph->kinds), &count);
-        graph->kind_count = (uint32_t)count;
-        return;
-    }
-    clean = df_xcalloc((size_t)count + 1, sizeof(*clean));
-    for (uint32_t i = 0; i < graph->kind_count; i++) {
-        clean[i].edge = graph->kinds[i].edge;
-        clean[i].kind = graph->kinds[i].kind;
-    }
-    gr_save_list(saved, "graph.edgekinds", &clean, sizeof(*clean), &count);
-}
-
 static void save_edges(struct gr_saved *saved, struct gr_graph *graph)
 {
     uint64_t holders = graph->weak_holder_count, surpluses = graph->surplus_count;
@@ -173,7 +155,7 @@ static void save_edges(struct gr_saved *saved, struct gr_graph *graph)
 
     gr_save_array(saved, "graph.start", &graph->start, sizeof(*graph->start), count + 1);
     gr_save_array(saved, "graph.target", &graph->target, sizeof(*graph->target), graph->edge_count);
-    save_kinds(saved, graph);
+    gr_save_array(saved, "graph.edgekinds", &graph->edge_kinds, 1, graph->edge_count / 4 + 1);
     gr_save_list(saved, "graph.weak", &graph->weak_holder, sizeof(*graph->weak_holder), &holders);
     graph->weak_holder_count = (uint32_t)holders;
     gr_save_array(saved, "graph.weakstart", &graph->weak_start, sizeof(*graph->weak_start),

@@ -31,7 +31,7 @@ void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_ta
 
 /* What these sections mean: to be raised with every change of their contents, here or in the
  * sections of an analysis (analyzer/findings/kept.h). */
-#define GR_SAVED_VERSION 3
+#define GR_SAVED_VERSION 4
 
 /* Sections "places.*", "graph.*", "roots.*". Not with it: what the sweep found. */
 struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,

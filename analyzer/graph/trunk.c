@@ -39,7 +39,7 @@ void gr_trunk_deinit(struct gr_trunk *trunk)
 }
 
 static uint32_t fill_row(const struct gr_trunk *trunk, uint32_t node, struct gr_trunk_graph *ret,
-                         uint32_t used, uint32_t *cursor)
+                         uint32_t used)
 {
     const struct gr_graph *graph = trunk->graph;
 
@@ -48,7 +48,7 @@ static uint32_t fill_row(const struct gr_trunk *trunk, uint32_t node, struct gr_
 
         if (!gr_in_trunk(trunk, target))
             continue;
-        if (graph->kind_count && gr_next_edge_kind(graph, e, cursor) != PY_REF_REFERENT)
+        if (gr_edge_kind(graph, e) != PY_REF_REFERENT)
             ret->unusual[ret->unusual_count++] = used;
         ret->target[used++] = gr_trunk_row(trunk, target);
     }
@@ -57,13 +57,13 @@ static uint32_t fill_row(const struct gr_trunk *trunk, uint32_t node, struct gr_
 
 static void fill(const struct gr_trunk *trunk, struct gr_trunk_graph *ret)
 {
-    uint32_t row = 0, used = 0, cursor = 0;
+    uint32_t row = 0, used = 0;
 
     for (uint32_t v = 0; v < trunk->graph->count; v++) {
         if (!gr_in_trunk(trunk, v))
             continue;
         ret->node[row] = v;
-        used = fill_row(trunk, v, ret, used, &cursor);
+        used = fill_row(trunk, v, ret, used);
         ret->start[++row] = used;
     }
     /* Pages that were not written to were never taken; the rest of the last one is kept. */
@@ -77,7 +77,7 @@ struct df_err *gr_trunk_graph_make(const struct gr_trunk *trunk, struct gr_trunk
     DF_TRY(df_array(trunk->count, sizeof(*ret->node), &ret->node));
     DF_TRY(df_array((size_t)trunk->count + 1, sizeof(*ret->start), &ret->start));
     DF_TRY(df_array(graph->edge_count, sizeof(*ret->target), &ret->target));
-    DF_TRY(df_array(graph->kind_count, sizeof(*ret->unusual), &ret->unusual));
+    DF_TRY(df_array(graph->unusual_count, sizeof(*ret->unusual), &ret->unusual));
     DF_TRY(df_array(graph->root_node_count, sizeof(*ret->roots), &ret->roots));
     fill(trunk, ret);
     for (uint32_t i = 0; i < graph->root_node_count; i++)

@@ -23,14 +23,14 @@ static void fill_edges(struct gr_graph *graph, const struct graphmade_edge *edge
 {
     graph->start = df_xcalloc((size_t)graph->count + 1, sizeof(*graph->start));
     graph->target = df_xcalloc(edge_count + 1, sizeof(*graph->target));
-    graph->kinds = df_xcalloc(edge_count + 1, sizeof(*graph->kinds));
+    graph->edge_kinds = df_xcalloc(edge_count / 4 + 1, 1);
     for (uint32_t v = 0; v < graph->count; v++) {
         for (size_t e = 0; e < edge_count; e++) {
             if (edges[e].from != v || edges[e].kind == PY_REF_WEAK)
                 continue;
-            if (edges[e].kind != PY_REF_REFERENT)
-                graph->kinds[graph->kind_count++] =
-                    (struct gr_edge_kind){graph->edge_count, edges[e].kind};
+            graph->unusual_count += edges[e].kind != PY_REF_REFERENT;
+            graph->edge_kinds[graph->edge_count / 4] |=
+                (uint8_t)(edges[e].kind << 2 * (graph->edge_count % 4));
             graph->target[graph->edge_count++] = edges[e].to;
         }
         graph->start[v + 1] = graph->edge_count;

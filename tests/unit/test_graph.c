@@ -70,9 +70,9 @@ static void test_invariants(void **state)
     graph->target[0] = 3;
     assert_false(gr_graph_is_valid(graph, 2));
     graph->target[0] = 1;
-    graph->kinds[0].kind = PY_REF_WEAK;
+    graph->edge_kinds[0] = PY_REF_WEAK << 2;
     assert_false(gr_graph_is_valid(graph, 2));
-    graph->kinds[0].kind = PY_REF_OWNED;
+    graph->edge_kinds[0] = PY_REF_OWNED << 2;
     assert_true(gr_graph_is_valid(graph, 2));
     graph->addresses[1] = gr_address(graph, 0);
     assert_false(gr_graph_is_valid(graph, 2));

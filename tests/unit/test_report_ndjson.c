@@ -21,7 +21,7 @@ static void objects_are_lines(void **state)
             source[] = {GR_FROM_GC_LIST, GR_FROM_REFERENT, GR_FROM_STATIC};
     uint32_t start[] = {0, 4, 4, 4}, target[] = {1, 1, 2, 2}, weak_holder[] = {1},
              weak_start[] = {0, 1}, weak_target[] = {0};
-    struct gr_edge_kind kinds[] = {{2, PY_REF_OWNED}, {3, PY_REF_GUESS}};
+    uint8_t kinds[] = {PY_REF_OWNED << 4 | PY_REF_GUESS << 6};
     struct gr_root roots[] = {{0, GR_ROOT_MODULE, (char *)"shop", UINT32_MAX, UINT32_MAX}};
     uint32_t root_index[] = {0}, root_nodes[] = {0};
     struct gr_graph graph = {.count = 3,
@@ -33,8 +33,8 @@ static void objects_are_lines(void **state)
                              .origins = source,
                              .start = start,
                              .target = target,
-                             .kinds = kinds,
-                             .kind_count = 2,
+                             .edge_kinds = kinds,
+                             .unusual_count = 2,
                              .edge_count = 4,
                              .weak_holder = weak_holder,
                              .weak_holder_count = 1,
