@@ -78,12 +78,18 @@ uint32_t cli_jobs(const struct cli_options *options)
 }
 
 /* What a snapshot has of both. */
-static struct df_err *load(struct cli_session *session, enum depth depth)
+static struct df_err *load(struct cli_session *session, enum depth depth, uint32_t jobs)
 {
+    struct py_objects_source source;
     struct df_necro *necro = session->dump->necro;
 
+    fi_check_sections(necro, jobs);
     DF_TRY(gr_graph_load(necro, session->objects, &session->graph));
-    if (!session->graph || depth == TO_GRAPH)
+    if (!session->graph)
+        return NULL;
+    source = gr_objects_source(session->graph);
+    py_objects_set_source(session->objects, &source);
+    if (depth == TO_GRAPH)
         return NULL;
     return fi_analysis_load(necro, session->py, session->objects, session->graph,
                             &session->analysis);
@@ -96,7 +102,7 @@ static struct df_err *analyse(const struct cli_options *options, struct cli_sess
     struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
     if (session->dump->necro)
-        DF_TRY(load(session, depth));
+        DF_TRY(load(session, depth, cli_jobs(options)));
     if (session->graph)
         return NULL;
     DF_TRY(gr_build(session->objects, session->py, progress, cli_jobs(options), &session->graph));

@@ -4,6 +4,7 @@
 #include "analyzer/findings/kept.h"
 
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 enum {
     TRUNK,
@@ -124,6 +125,30 @@ struct df_err *fi_analysis_save(const struct fi_analysis *analysis, struct df_ne
     gr_save_numbers(&saved, "analysis.nums", numbers, NUMBERS);
     save_arrays(&saved, &copy);
     return saved.err;
+}
+
+static const struct {
+    const char *tag;
+    size_t element;
+} large[] = {
+    {"graph.target", 4}, {"graph.start", 4},   {"graph.referrer", 1}, {"graph.types", 2},
+    {"graph.sizes", 2},  {"tree.place", 4},    {"tree.node", 4},      {"tree.span", 4},
+    {"tree.above", 4},   {"tree.retained", 4}, {"ways.parent", 4},    {"places.bits", 8},
+    {"graph.counts", 1}, {"graph.flags", 1},   {"graph.origins", 1},  {"collector.says", 1},
+};
+
+static void check_section(void *context, uint32_t i)
+{
+    const void *found;
+    uint64_t count;
+
+    df_err_free(df_necro_section(context, large[i].tag, large[i].element, &found, &count));
+}
+
+void fi_check_sections(struct df_necro *from, uint32_t jobs)
+{
+    if (jobs > 1 && df_necro_has(from, large[0].tag))
+        df_threads_share(jobs, sizeof(large) / sizeof(*large), check_section, from);
 }
 
 static struct df_err *load(struct gr_saved *saved, struct fi_analysis *a)

@@ -368,8 +368,10 @@ struct df_err *fi_verdict_load(const void *bytes, size_t size,
                                const struct fi_verdict_options *options, struct fi_verdict **ret)
 {
     if (options->verify)
-        return df_err_new(DF_ERR_USAGE, "a snapshot has no code that could be run to compare with: "
-                                        "give --verify with the core that it was made from");
+        return df_err_new(
+            DF_ERR_USAGE,
+            "the answers of a snapshot were made without comparing: "
+            "ask `necropy verify`, which takes it too, or give --verify with the core");
     struct fi_pool *pool = fi_pool_create();
     struct fi_verdict *made = fi_pool_array(pool, 1, sizeof(*made));
     struct df_err *err = fi_decode(KIND, verdict, bytes, size, pool, sizeof(*made), made);

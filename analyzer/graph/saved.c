@@ -367,19 +367,30 @@ struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
     return NULL;
 }
 
-bool gr_references_of(const struct gr_graph *graph, uint64_t object, struct py_refs *refs)
+static bool references_of(void *context, uint64_t object, struct py_refs *refs)
 {
-    uint32_t node = gr_node(graph, object), weak;
-    const uint32_t *targets;
+    const struct gr_graph *graph = context;
+    uint32_t node = gr_node(graph, object);
 
     if (node == AL_NONE)
         return false;
     for (uint32_t e = graph->start[node]; e < graph->start[node + 1]; e++)
         DF_PUSH(refs, (struct py_ref){.target = gr_address(graph, graph->target[e]),
                                       .kind = (uint8_t)gr_edge_kind(graph, e)});
-    targets = gr_weak(graph, node, &weak);
-    for (uint32_t i = 0; i < weak; i++)
-        DF_PUSH(refs,
-                (struct py_ref){.target = gr_address(graph, targets[i]), .kind = PY_REF_WEAK});
     return true;
+}
+
+static bool size_of(void *context, uint64_t object, uint64_t *ret)
+{
+    const struct gr_graph *graph = context;
+    uint32_t node = gr_node(graph, object);
+
+    if (node != AL_NONE)
+        *ret = gr_size(graph, node);
+    return node != AL_NONE;
+}
+
+struct py_objects_source gr_objects_source(struct gr_graph *graph)
+{
+    return (struct py_objects_source){graph, references_of, size_of};
 }

@@ -40,8 +40,8 @@ struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *ob
  * types have other numbers now: it must be built anew then. `from` must outlive the graph. */
 struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
                              struct gr_graph **ret);
-/* The references of an object by the graph alone, for what has no code to tell them: in their
- * order, without labels. False when there is no such object. */
-bool gr_references_of(const struct gr_graph *graph, uint64_t object, struct py_refs *refs);
+/* What the graph knows of objects of which only their own code tells, so that none need be run; for
+ * as long as the graph is there. */
+struct py_objects_source gr_objects_source(struct gr_graph *graph);
 
 #endif
