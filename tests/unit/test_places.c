@@ -88,6 +88,12 @@ static void test_random(void **state)
             assert_int_equal(gr_rank(&places, address), at++);
         }
         assert_int_equal(at, count);
+        for (at = 0; at < count; at++) {
+            assert_true(gr_places_select(&places, at) == members[at]);
+            assert_true(gr_place_search(&places, members[at]) == gr_place(&places, members[at]));
+            assert_int_equal(gr_places_up_to(&places, members[at]), at + 1);
+            assert_int_equal(gr_places_up_to(&places, members[at] - 1), at);
+        }
         for (int i = 0; i < MEMBERS; i++) {
             address = random_address();
             bool member = bsearch(&address, members, count, sizeof(*members), compare) != NULL;

@@ -227,7 +227,7 @@ static void no_code_to_verify_with(void **state)
 
     assert_fails(fi_verdict_load(saved.bytes, saved.size,
                                  &(struct fi_verdict_options){.verify = true}, &loaded),
-                 DF_ERR_USAGE, "no code");
+                 DF_ERR_USAGE, "without comparing");
     assert_null(loaded);
     free(saved.bytes);
 }
