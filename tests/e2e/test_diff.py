@@ -162,7 +162,8 @@ class Diff(support.Case):
         text = self.necropy("diff", *cores, "--limit", "3")[0]
         self.assertRegex(text, r"`shop\.handlers\.SEEN` grew by 2 000 `Entry` \(1\.\d+ MB\), \d+ % of all growth\.\s+"
                                r"It\s+grew\s+in\s+each\s+of\s+2\s+steps\.")
-        self.assertRegex(text, r"1 000 → 2 000 → 3 000  shop\.handlers\.SEEN\[\*\] +shop\.handlers\.Entry +in each step")
+        # Types are shortened when a longer path takes the room: which pages are there is random.
+        self.assertRegex(text, r"1 000 → 2 000 → 3 000  shop\.handlers\.SEEN\[\*\] +shop\.\S+\.Entry +in each step")
         self.assertLessEqual(max(map(len, text.splitlines())), 120)
         many = self.necropy("diff", cores[0], cores[0], cores[0], cores[1], cores[2], "--limit", "1")[0]
         self.assertIn("1 000 → … → 3 000  shop.handlers.SEEN[*]", many)
