@@ -54,7 +54,7 @@ static void put_core(struct df_facts_writer *facts, const struct df_dump *dump)
 }
 
 static struct df_err *save_identity(const struct df_dump *dump,
-                                    const struct df_snapshot_options *options,
+                                    const struct df_snapshot_options *options, bool redacted,
                                     struct df_necro_writer *writer)
 {
     const struct df_module *executable = dump->modules->executable;
@@ -64,10 +64,11 @@ static struct df_err *save_identity(const struct df_dump *dump,
     df_facts_put_number(&facts, "core_size", dump->core->file->size);
     df_facts_format(&facts, "pid", "%d", dump->core->pid);
     if (executable) {
-        df_facts_put(&facts, "executable", executable->path);
+        df_facts_put(&facts, "executable",
+                     redacted ? base_name(executable->path) : executable->path);
         put_build_id(&facts, &executable->build_id);
     }
-    df_facts_put_number(&facts, "redacted", options->redacted);
+    df_facts_put_number(&facts, "redacted", redacted);
     df_facts_put_number(&facts, "objects", options->objects);
     return df_facts_save(&facts, writer, "identity");
 }
@@ -77,9 +78,11 @@ struct df_err *df_snapshot_save(const struct df_dump *dump,
                                 struct df_necro_writer *writer)
 {
     const struct df_memory_filter standard = {.wants = df_snapshot_wants};
-    DF_TRY(save_identity(dump, options, writer));
-    DF_TRY(df_core_save(dump->core, options->redacted, writer));
-    DF_TRY(df_modules_save(dump, writer));
+    struct df_identity known;
+    bool redacted = options->redacted || (df_snapshot_identity(dump, &known) && known.redacted);
+    DF_TRY(save_identity(dump, options, redacted, writer));
+    DF_TRY(df_core_save(dump, redacted, writer));
+    DF_TRY(df_modules_save(dump, redacted, writer));
     DF_TRY(df_frames_save(dump, writer));
     return df_memory_save(dump->space, options->filter ? options->filter : &standard, writer);
 }

@@ -19,7 +19,8 @@
 
 struct df_snapshot_options {
     const struct df_memory_filter *filter; /* NULL: df_snapshot_wants */
-    bool redacted;                         /* no text of the dead process is in it */
+    bool redacted;                         /* no text of the dead process is in it: what of memory
+                                              is kept, the filter must see to */
     uint64_t objects;                      /* how many things were found in it; 0: nobody looked */
 };
 

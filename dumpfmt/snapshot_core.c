@@ -48,15 +48,24 @@ static struct df_err *save_segments(const struct df_core *core, struct df_necro_
                         core->segment_count);
 }
 
-static struct df_err *save_mappings(const struct df_core *core, struct df_necro_writer *writer)
+static const char *told_path(const struct df_dump *dump, const struct df_mapping *mapping)
 {
+    return df_told_name(df_module_at(dump->modules, mapping->start));
+}
+
+static struct df_err *save_mappings(const struct df_dump *dump, bool redacted,
+                                    struct df_necro_writer *writer)
+{
+    const struct df_core *core = dump->core;
     struct df_text_list texts = {0};
     struct mapping_row *rows = df_xcalloc((size_t)core->mapping_count + 1, sizeof(*rows));
     for (uint32_t i = 0; i < core->mapping_count; i++) {
         const struct df_mapping *from = &core->mappings[i], *last = i ? from - 1 : NULL;
-        bool same = last && !strcmp(last->path, from->path);
-        rows[i] = (struct mapping_row){from->start, from->end, from->file_offset,
-                                       same ? rows[i - 1].path : df_text_add(&texts, from->path)};
+        bool same = last && !redacted && !strcmp(last->path, from->path);
+        rows[i] = (struct mapping_row){
+            from->start, from->end, from->file_offset,
+            same ? rows[i - 1].path
+                 : df_text_add(&texts, redacted ? told_path(dump, from) : from->path)};
     }
     struct df_err *err = df_necro_add(writer, "core.mappings", DF_NECRO_PACKED, rows, sizeof(*rows),
                                       core->mapping_count);
@@ -67,8 +76,18 @@ static struct df_err *save_mappings(const struct df_core *core, struct df_necro_
     return err;
 }
 
-static struct df_err *save_lwps(const struct df_core *core, struct df_necro_writer *writer)
+/* Registers hold whatever the process worked with: addresses stay. */
+static void keep_addresses(const struct df_aspace *space, struct lwp_row *row)
 {
+    for (size_t i = 0; i < DF_MAX_REGISTERS; i++)
+        if (!df_aspace_range(space, row->registers[i]))
+            row->registers[i] = 0;
+}
+
+static struct df_err *save_lwps(const struct df_dump *dump, bool redacted,
+                                struct df_necro_writer *writer)
+{
+    const struct df_core *core = dump->core;
     DF_CLEANUP_FREE struct lwp_row *rows = NULL;
     DF_TRY(df_array(core->lwp_count, sizeof(*rows), &rows));
     for (uint32_t i = 0; i < core->lwp_count; i++) {
@@ -76,19 +95,30 @@ static struct df_err *save_lwps(const struct df_core *core, struct df_necro_writ
         rows[i] = (struct lwp_row){
             from->tid, from->signal, from->register_count, 0, from->pc, from->sp, from->tls, {0}};
         memcpy(rows[i].registers, from->registers, sizeof(rows[i].registers));
+        if (redacted)
+            keep_addresses(dump->space, &rows[i]);
     }
     return df_necro_add(writer, "core.lwps", DF_NECRO_PACKED, rows, sizeof(*rows), core->lwp_count);
 }
 
-static struct df_err *save_facts(const struct df_core *core, bool redacted,
+/* The process may have given itself any name (PR_SET_NAME). */
+static bool is_own_name(const struct df_dump *dump)
+{
+    const struct df_module *executable = dump->modules->executable;
+    const char *program = dump->core->program;
+    return program && executable && !strncmp(executable->name, program, strlen(program));
+}
+
+static struct df_err *save_facts(const struct df_dump *dump, bool redacted,
                                  struct df_necro_writer *writer)
 {
+    const struct df_core *core = dump->core;
     struct df_facts_writer facts = {0};
     df_facts_put(&facts, "machine", core->machine == DF_AARCH64 ? "aarch64" : "x86_64");
     df_facts_put_number(&facts, "file_size", core->file->size);
     df_facts_format(&facts, "pid", "%d", core->pid);
     df_facts_put(&facts, "command", redacted ? NULL : core->command);
-    df_facts_put(&facts, "program", core->program);
+    df_facts_put(&facts, "program", redacted && !is_own_name(dump) ? NULL : core->program);
     df_facts_format(&facts, "signal", "%d", core->signal);
     df_facts_format(&facts, "signal_code", "%d", core->signal_code);
     df_facts_put_number(&facts, "signal_address", core->signal_address);
@@ -106,13 +136,14 @@ static struct df_err *save_facts(const struct df_core *core, bool redacted,
     return df_facts_save(&facts, writer, "core.facts");
 }
 
-struct df_err *df_core_save(const struct df_core *core, bool redacted,
+struct df_err *df_core_save(const struct df_dump *dump, bool redacted,
                             struct df_necro_writer *writer)
 {
-    DF_TRY(save_facts(core, redacted, writer));
+    const struct df_core *core = dump->core;
+    DF_TRY(save_facts(dump, redacted, writer));
     DF_TRY(save_segments(core, writer));
-    DF_TRY(save_mappings(core, writer));
-    DF_TRY(save_lwps(core, writer));
+    DF_TRY(save_mappings(dump, redacted, writer));
+    DF_TRY(save_lwps(dump, redacted, writer));
     return df_necro_add(writer, "core.auxv", DF_NECRO_PACKED, core->auxv, sizeof(*core->auxv),
                         core->auxv_count);
 }

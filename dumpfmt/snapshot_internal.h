@@ -20,8 +20,8 @@ struct df_snapshot {
 struct df_err *df_snapshot_open(struct df_file *file, struct df_dump *dump);
 void df_snapshot_close(struct df_snapshot *snapshot); /* NULL is allowed */
 
-/* redacted: without the command line. */
-struct df_err *df_core_save(const struct df_core *core, bool redacted,
+/* redacted: without the command line; of mapped files the name of those that are modules. */
+struct df_err *df_core_save(const struct df_dump *dump, bool redacted,
                             struct df_necro_writer *writer);
 /* path: what the core is called from now on. `facts` must outlive it. */
 struct df_err *df_core_restore(struct df_necro *necro, const struct df_facts *facts,
@@ -29,7 +29,12 @@ struct df_err *df_core_restore(struct df_necro *necro, const struct df_facts *fa
 
 struct df_err *df_frames_save(const struct df_dump *dump, struct df_necro_writer *writer);
 
-struct df_err *df_modules_save(const struct df_dump *dump, struct df_necro_writer *writer);
+/* What a redacted snapshot calls a mapped file: by its name without folders where it is part of the
+ * program; a file of data may have any name. module: NULL is allowed. */
+const char *df_told_name(const struct df_module *module);
+/* redacted: as they are told. */
+struct df_err *df_modules_save(const struct df_dump *dump, bool redacted,
+                               struct df_necro_writer *writer);
 struct df_err *df_modules_restore(struct df_necro *necro, enum df_machine machine,
                                   struct df_modules **ret);
 /* A module's symbols, sorted, in an array of its own (symbols.c asks). */

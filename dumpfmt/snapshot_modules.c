@@ -54,6 +54,7 @@ struct slot_row { /* a word that the dynamic linker fills with a function's addr
 
 struct saving {
     const struct df_dump *dump;
+    bool redacted;
     struct df_text_list texts, names;
     struct {
         struct load_row *items;
@@ -93,6 +94,12 @@ static void add_slot(void *context, uint64_t slot, const char *name, bool jump_s
             (struct slot_row){slot, (uint32_t)df_text_add(&saving->names, name), jump_slot});
 }
 
+const char *df_told_name(const struct df_module *module)
+{
+    bool program = module && module->load_count && module->state != DF_MODULE_NOT_ELF;
+    return program ? module->name : "[mapped file]";
+}
+
 static struct module_row row_of(struct saving *saving, const struct df_module *module)
 {
     const struct df_dump *dump = saving->dump;
@@ -101,8 +108,8 @@ static struct module_row row_of(struct saving *saving, const struct df_module *m
         .start = module->start,
         .end = module->end,
         .bias = module->bias,
-        .path = df_text_add(&saving->texts, module->path),
-        .name = df_text_add(&saving->texts, module->name),
+        .path = df_text_add(&saving->texts, saving->redacted ? df_told_name(module) : module->path),
+        .name = df_text_add(&saving->texts, saving->redacted ? df_told_name(module) : module->name),
         .first_symbol = saving->symbols.count,
         .first_slot = saving->slots.count,
         .tls_offset = tls.offset,
@@ -156,9 +163,10 @@ static struct df_err *save_lists(struct saving *saving, const struct module_row 
     return save_places(saving->dump->modules, writer);
 }
 
-struct df_err *df_modules_save(const struct df_dump *dump, struct df_necro_writer *writer)
+struct df_err *df_modules_save(const struct df_dump *dump, bool redacted,
+                               struct df_necro_writer *writer)
 {
-    struct saving saving = {.dump = dump};
+    struct saving saving = {.dump = dump, .redacted = redacted};
     df_modules_load_symbols(dump->modules);
     struct module_row *rows = df_xcalloc((size_t)dump->modules->count + 1, sizeof(*rows));
     for (uint32_t i = 0; i < dump->modules->count; i++)

@@ -135,9 +135,10 @@ static struct df_err *add(struct df_necro_writer *writer, const char *tag, void 
 
 /* A snapshot of a snapshot has the answers of the first, as they were saved. */
 static struct df_err *save_verdict(struct df_necro_writer *writer, struct fi_analysis *analysis,
-                                   const char *core, const struct df_progress *progress)
+                                   const char *core, const char *called,
+                                   const struct df_progress *progress)
 {
-    struct fi_verdict_options options = fi_saved_options(core, progress);
+    struct fi_verdict_options options = fi_saved_options(called, progress);
     struct fi_verdict *verdict = NULL;
     void *bytes;
     size_t size;
@@ -152,7 +153,8 @@ static struct df_err *save_verdict(struct df_necro_writer *writer, struct fi_ana
 }
 
 static struct df_err *save_profile(struct df_necro_writer *writer, struct fi_analysis *analysis,
-                                   const char *core, const struct df_progress *progress)
+                                   const char *core, const char *called,
+                                   const struct df_progress *progress)
 {
     struct fi_profile *profile;
     void *bytes;
@@ -160,7 +162,7 @@ static struct df_err *save_profile(struct df_necro_writer *writer, struct fi_ana
 
     DF_TRY(cli_saved_profile(core, &profile));
     if (!profile)
-        DF_TRY(fi_profile_make(analysis, core, progress, &profile));
+        DF_TRY(fi_profile_make(analysis, called, progress, &profile));
     struct df_err *err = fi_profile_save(profile, &bytes, &size);
     fi_profile_free(profile);
     return err ? err : add(writer, PROFILE, bytes, size);
@@ -183,9 +185,12 @@ static struct df_err *save_traces(struct df_necro_writer *writer, struct fi_anal
 }
 
 struct df_err *cli_save_answers(struct df_necro_writer *writer, struct fi_analysis *analysis,
-                                const char *core, const struct df_progress *progress)
+                                const char *core, const char *called,
+                                const struct df_progress *progress)
 {
-    DF_TRY(save_verdict(writer, analysis, core, progress));
-    DF_TRY(save_profile(writer, analysis, core, progress));
+    DF_TRY(save_verdict(writer, analysis, core, called, progress));
+    DF_TRY(save_profile(writer, analysis, core, called, progress));
+    if (analysis->py->redacted)
+        return NULL; /* tracemalloc's tables are numbers, which are not kept */
     return save_traces(writer, analysis, core, progress);
 }

@@ -19,8 +19,9 @@ struct df_err *cli_saved_profile(const char *core, struct fi_profile **ret);
 struct df_err *cli_saved_traces(const char *core, struct fi_traces **ret);
 
 /* Makes all of them and adds them to a snapshot, as sections "verdict", "profile", "allocations".
- */
+ * core: the file that is open; called: what they call it. */
 struct df_err *cli_save_answers(struct df_necro_writer *writer, struct fi_analysis *analysis,
-                                const char *core, const struct df_progress *progress);
+                                const char *core, const char *called,
+                                const struct df_progress *progress);
 
 #endif

@@ -89,6 +89,11 @@ static struct df_err *find_allocations(struct cli_session *session,
     if (*traces)
         return make_of(*traces, wanted->group, job);
     DF_TRY(options->type ? cli_open(options, session) : cli_open_python(options, session));
+    if (session->py->redacted)
+        return df_err_new(DF_ERR_INPUT,
+                          "%s is redacted: what tracemalloc wrote down is not in it; ask the core, "
+                          "or a snapshot taken without --redact",
+                          options->core);
     return make(session, wanted, job);
 }
 

@@ -40,9 +40,11 @@ const struct cli_command cli_commands[] = {
      "a picture of what holds the objects", PICTURE_HELP},
     {"refs", "CORE (--type T | --address A)", cli_picture, "taodnj",
      "a picture of what the objects hold", PICTURE_HELP},
-    {"snapshot", "CORE -o FILE.necro", cli_snapshot, "oM",
+    {"snapshot", "CORE -o FILE.necro", cli_snapshot, "oRM",
      "the core as a small file that every command takes instead",
-     "It needs neither the core nor any file of its machine."},
+     "It needs neither the core nor any file of its machine. With --redact it keeps no value of "
+     "the\n"
+     "process (texts, numbers, keys), only types, sizes, references and names of code."},
     {"export", "CORE --format ndjson", cli_export, "fo", "the graph for other tools",
      "ndjson: one object a line, with its references by kind."},
     {"verify", "CORE", cli_verify, "Ajl",

@@ -33,6 +33,8 @@ static const struct row {
     {'g', "group", "GROUP", false, "by what to add up: lineno, filename or traceback"},
     {'F', "full", NULL, false, "texts in full, however long"},
     {'a', "address", "A", false, "the object at an address"},
+    {'R', "redact", NULL, false,
+     "keep no data of the process, only its shape and its code's names"},
     {'M', "memory-only", NULL, false, NULL}, /* for tests */
     {'f', "format", "FORMAT", false, "what to write: ndjson"},
     {'o', "output", "FILE", true, "write to FILE instead of standard output"},
@@ -232,6 +234,8 @@ static bool set(struct cli_options *options, int letter, const char *value)
         return options->all = true;
     case 'F':
         return options->full = true;
+    case 'R':
+        return options->redact = true;
     case 'M':
         return options->memory_only = true;
     case 'v':

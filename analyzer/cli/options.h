@@ -56,6 +56,8 @@ struct cli_options {
     const char *type, *address, *output, *format, *group;
     bool all, verify, full;
     bool memory_only;              /* for tests: a snapshot without answers */
+    bool redact;                   /* a snapshot without data */
+    const char *called;            /* how its answers call the core; NULL: as it is given */
     uint32_t max_depth, max_nodes; /* 0: default */
 };
 

@@ -65,6 +65,7 @@ struct py {
     const char *layout_source; /* "dwarf", ... */
     char *layout_note;         /* which known layout serves, and what did not fit; NULL */
     bool no_debug_info;        /* as the options said */
+    bool redacted;             /* it is a snapshot that keeps no data (view.h) */
     char *cache_directory;     /* likewise; NULL: no cache */
     struct df_ctypes *types;   /* of `module`; NULL when there are none */
     struct py_interpreter *interpreters; /* main interpreter first */
@@ -93,8 +94,10 @@ struct df_err *py_snapshot_save(const struct py *py, struct df_necro_writer *wri
 
 static inline struct py_reader py_reader(const struct py *py)
 {
-    return (struct py_reader){
-        .space = py->dump->space, .layout = &py->layout, .counts = &py->counts};
+    return (struct py_reader){.space = py->dump->space,
+                              .layout = &py->layout,
+                              .counts = &py->counts,
+                              .redacted = py->redacted};
 }
 
 /* Where the runtime keeps the thread state that runs now, for the thread with this thread pointer:
@@ -104,8 +107,8 @@ bool py_current_thread_slot(const struct py *py, uint64_t tls, uint64_t *ret);
 /* The same for the interpreter that the thread runs in (3.15+). */
 bool py_current_interpreter_slot(const struct py *py, uint64_t tls, uint64_t *ret);
 
-/* One structure's size or one field's offset, where it is from, and which other sources of trust say
- * otherwise. */
+/* One structure's size or one field's offset, where it is from, and which other sources of trust
+ * say otherwise. */
 struct py_layout_other {
     enum py_source source;
     uint32_t value;
@@ -127,10 +130,10 @@ void py_layout_visit(const struct py *py,
 bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context, uint64_t object),
                 void *context);
 
-/* Collector lists whose heads lie on native stacks: what a collection that ran when the process died
- * had taken out of the generations (deduce_unreachable and what follows it, Python/gc.c). `wanted`
- * is asked with the first object of each that may be one, `visit` gets the heads of those that
- * are. */
+/* Collector lists whose heads lie on native stacks: what a collection that ran when the process
+ * died had taken out of the generations (deduce_unreachable and what follows it, Python/gc.c).
+ * `wanted` is asked with the first object of each that may be one, `visit` gets the heads of those
+ * that are. */
 void py_gc_stack_lists(const struct py *py, bool (*wanted)(void *context, uint64_t first),
                        void (*visit)(void *context, uint64_t head), void *context);
 
@@ -147,8 +150,8 @@ void py_gc_objects(const struct py *py, bool (*visit)(void *context, uint64_t ob
 /* Calls visit with each object that a thread's stack refers to without counting it (free-threaded
  * builds, 3.14+), as often as it does. Not sure: what may be left over on the stack of a frame that
  * runs, and need not be an object any more. */
-void py_deferred_refs(const struct py *py,
-                      void (*visit)(void *context, uint64_t object, bool sure), void *context);
+void py_deferred_refs(const struct py *py, void (*visit)(void *context, uint64_t object, bool sure),
+                      void *context);
 
 /* Name of the i-th slot (local, cell or free variable) of a code object, malloc'ed UTF-8; NULL when
  * unreadable. *ret_cell: the slot holds a cell object whose content is the variable. */
@@ -186,8 +189,8 @@ void py_state_words(const struct py *py,
                     void (*visit)(void *context, uint64_t slot, uint64_t object), void *context);
 /* References that this version of CPython takes and never gives back (losses.c): one of `object`;
  * py_loss_text says of a number what it is, a noun phrase. */
-void py_losses(const struct py *py,
-               void (*visit)(void *context, uint64_t object, uint32_t number), void *context);
+void py_losses(const struct py *py, void (*visit)(void *context, uint64_t object, uint32_t number),
+               void *context);
 const char *py_loss_text(uint32_t number);
 /* The dict of interned strings of an interpreter (an index), which counts neither keys nor values;
  * 0 when it has none or it cannot be told. */

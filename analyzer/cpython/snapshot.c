@@ -289,6 +289,8 @@ struct df_err *py_snapshot_restore(struct py *py)
     struct df_necro *necro = py->dump->necro;
     struct df_modules *modules = py->dump->modules;
     struct df_facts *facts;
+    struct df_identity identity;
+    py->redacted = df_snapshot_identity(py->dump, &identity) && identity.redacted;
     if (!df_necro_has(necro, FACTS))
         return df_err_new(DF_ERR_INPUT, "%s: is a snapshot without CPython in it",
                           py->dump->core->file->path);

@@ -5,6 +5,8 @@
  * other compact text the middle one; a str subclass and a legacy string (up to 3.11) point to their
  * text. A legacy string that nobody made ready has kind 0 and only a wchar_t copy: no text for us.
  */
+#include <inttypes.h>
+
 #include "analyzer/cpython/view.h"
 #include "dumpfmt/base/mem.h"
 
@@ -79,15 +81,26 @@ static const uint8_t *compact_bytes(struct py_reader *reader, uint64_t object, u
 const uint8_t *py_str_bytes(struct py_reader *reader, uint64_t object, uint64_t limit,
                             uint64_t *ret_size)
 {
-    const uint8_t *bytes = compact_bytes(reader, object, limit, ret_size);
     uint64_t data, length;
     uint32_t kind;
+    if (py_str_is_gone(reader, object, &length))
+        return NULL;
+    const uint8_t *bytes = compact_bytes(reader, object, limit, ret_size);
     if (bytes)
         return bytes;
     if (!py_str_data(reader, object, &data, &length, &kind) || length > limit / kind)
         return NULL;
     *ret_size = length * kind;
     return df_ptr(reader->space, data, *ret_size);
+}
+
+bool py_str_is_gone(struct py_reader *reader, uint64_t object, uint64_t *ret_length)
+{
+    uint64_t data;
+    uint32_t kind;
+    return reader->redacted && py_str_data(reader, object, &data, ret_length, &kind) &&
+           *ret_length && !py_byte(reader, data) && (kind < 2 || !py_byte(reader, data + 1)) &&
+           (kind < 4 || !py_byte(reader, data + 2));
 }
 
 size_t py_put_utf8(char *text, uint32_t point)
@@ -143,6 +156,8 @@ char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cu
     if (!object || !(py_flags_of(reader, object) & PY_TPFLAGS_UNICODE) ||
         !py_str_data(reader, object, &data, &length, &kind))
         return NULL;
+    if (py_str_is_gone(reader, object, &length))
+        return df_xasprintf("<str of %" PRIu64 ">", length);
     uint64_t want = length < max ? length : max;
     uint8_t units[CHUNK * 4];
     size_t used = 0, capacity = 0;

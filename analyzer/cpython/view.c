@@ -80,6 +80,14 @@ static bool int_digits(struct py_reader *reader, uint64_t object, uint64_t *ret_
     return true;
 }
 
+/* No int has a highest digit of 0. */
+static bool is_gone(struct py_reader *reader, uint64_t digits, uint64_t count, unsigned bytes)
+{
+    return reader->redacted && count &&
+           !(bytes == 2 ? py_half(reader, digits + (count - 1) * 2) & 0xffff
+                        : py_half(reader, digits + (count - 1) * 4));
+}
+
 bool py_int_digits(struct py_reader *reader, uint64_t object, struct py_digits *ret)
 {
     bool before = reader->fault;
@@ -93,7 +101,8 @@ bool py_int_digits(struct py_reader *reader, uint64_t object, struct py_digits *
     ret->bits = ret->bytes == 2 ? 15 : 30;
     bool fine = int_digits(reader, object, &ret->count, &ret->negative) && !reader->fault &&
                 ret->count <= PY_MAX_TUPLE &&
-                py_readable(reader, ret->address, ret->count * ret->bytes);
+                py_readable(reader, ret->address, ret->count * ret->bytes) &&
+                !is_gone(reader, ret->address, ret->count, ret->bytes);
     reader->fault = before;
     return fine;
 }
@@ -109,7 +118,8 @@ bool py_int(struct py_reader *reader, uint64_t object, int64_t *ret)
     uint64_t digits = PY_AT(reader->layout, object, long, ob_digit);
     bool narrow = reader->layout->size[PY_F_long_ob_digit] == 2; /* PYLONG_BITS_IN_DIGIT 15 */
     unsigned bits = narrow ? 15 : 30;
-    bool fits = int_digits(reader, object, &count, &negative) && count <= 64 / bits + 1;
+    bool fits = int_digits(reader, object, &count, &negative) && count <= 64 / bits + 1 &&
+                !is_gone(reader, digits, count, narrow ? 2 : 4);
     for (uint64_t i = count; fits && i-- > 0;) {
         uint32_t digit = py_half(reader, digits + i * (narrow ? 2 : 4));
         digit &= (1u << bits) - 1;

@@ -23,6 +23,8 @@ struct py_reader {
     const struct py_counts *counts; /* NULL: none */
     const struct df_range *near;    /* where the last read was: most likely the next one is too */
     bool fault;                     /* something could not be read since this was cleared */
+    bool redacted; /* the dump is a snapshot without data: a text that begins with a 0 is gone, and
+                      so is an int whose highest digit is 0 */
 };
 
 /* As df_ptr. Only of a core is the range remembered, whose bytes are all there from the start: of a
@@ -125,8 +127,11 @@ static inline uint64_t py_flags_of(struct py_reader *reader, uint64_t object)
 bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size);
 
 /* The text of a str object as malloc'ed UTF-8 (lone surrogates become U+FFFD), at most max code
- * points (longer: cut, *ret_cut set when not NULL); NULL when it is no readable string. */
+ * points (longer: cut, *ret_cut set when not NULL); NULL when it is no readable string. One that a
+ * redacted dump has not is "<str of 12>". */
 char *py_str(struct py_reader *reader, uint64_t object, size_t max, bool *ret_cut);
+/* Whether a str's text was there and is not kept in this dump; *ret_length: its code points. */
+bool py_str_is_gone(struct py_reader *reader, uint64_t object, uint64_t *ret_length);
 /* Writes a code point as UTF-8 (what is none as U+FFFD) to where there is room for 4 bytes; returns
  * how many it took. */
 size_t py_put_utf8(char *text, uint32_t point);
@@ -143,7 +148,8 @@ const uint8_t *py_str_bytes(struct py_reader *reader, uint64_t object, uint64_t 
 /* A code point as repr sees it: printed, or escaped (printable.c). */
 bool py_printable(const struct py_layout *layout, uint32_t code_point);
 /* The digits of an int of any size: where they are, how many, how many bits each has (15 or 30, in
- * 2 or 4 bytes), and the sign. False when it is none, or its digits cannot be read. */
+ * 2 or 4 bytes), and the sign. False when it is none, or its digits cannot be read or are not kept
+ * in this dump. */
 struct py_digits {
     uint64_t address, count;
     uint32_t bits, bytes;

@@ -180,7 +180,25 @@ struct text {
     size_t count, capacity;
 };
 
-static void write_roots(struct gr_saved *saved, const struct gr_graph *graph)
+/* What stands in quotes is what the process itself gave a name (seeds.c: <thread "name">). */
+static void put_path(struct text *text, const char *path, bool redacted)
+{
+    const char *end = strrchr(path, '"');
+
+    for (const char *c = path;; c++) {
+        DF_PUSH(text, *c);
+        if (!*c)
+            return;
+        if (*c != '"' || !redacted || end <= c)
+            continue;
+        for (const char *dots = "…"; *dots; dots++)
+            DF_PUSH(text, *dots);
+        c = end - 1;
+        redacted = false;
+    }
+}
+
+static void write_roots(struct gr_saved *saved, const struct gr_graph *graph, bool redacted)
 {
     struct root_row *rows = df_xcalloc((size_t)graph->root_count + 1, sizeof(*rows));
     uint64_t count = graph->root_count, length;
@@ -190,11 +208,7 @@ static void write_roots(struct gr_saved *saved, const struct gr_graph *graph)
         const struct gr_root *root = &graph->roots[i];
 
         rows[i] = (struct root_row){text.count, root->node, root->kind, root->thread, root->frame};
-        for (const char *c = root->path;; c++) {
-            DF_PUSH(&text, *c);
-            if (!*c)
-                break;
-        }
+        put_path(&text, root->path, redacted);
     }
     length = text.count;
     gr_save_list(saved, "roots.rows", &rows, sizeof(*rows), &count);
@@ -302,7 +316,7 @@ static bool meet_types(struct gr_saved *saved, struct py_objects *objects)
 }
 
 struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,
-                             const struct py *py, struct df_necro_writer *to)
+                             const struct py *py, bool redacted, struct df_necro_writer *to)
 {
     struct gr_saved saved = {.to = to};
     uint64_t version = GR_SAVED_VERSION;
@@ -316,7 +330,9 @@ struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *ob
     move_counts(&copy, numbers, true);
     gr_save_numbers(&saved, "graph.numbers", numbers, COUNTS);
     save_arrays(&saved, &copy);
-    write_roots(&saved, graph);
+    write_roots(&saved, graph, redacted);
+    if (redacted && graph->sweep)
+        gr_sweep_save(&saved, graph->sweep);
     words = gr_native_find_all(py, graph, &count);
     save_words(&saved, "graph.words", &words, &count);
     free(words);
@@ -337,6 +353,7 @@ static struct df_err *load(struct gr_saved *saved, struct gr_graph *graph)
         return df_err_new(DF_ERR_INPUT, "this snapshot is damaged: its types make no sense");
     save_arrays(saved, graph);
     save_words(saved, "graph.words", &graph->words, &graph->word_count);
+    graph->sweep = gr_sweep_load(saved);
     if (saved->err)
         return DF_TAKE(saved->err);
     return read_roots(saved, graph);

@@ -33,9 +33,10 @@ void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_ta
  * sections of an analysis (analyzer/findings/kept.h). */
 #define GR_SAVED_VERSION 4
 
-/* Sections "places.*", "graph.*", "roots.*". Not with it: what the sweep found. */
+/* Sections "places.*", "graph.*", "roots.*". Redacted: names of threads, which are data, are "…";
+ * and what the sweep found is with it, since such memory cannot be swept again. */
 struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,
-                             const struct py *py, struct df_necro_writer *to);
+                             const struct py *py, bool redacted, struct df_necro_writer *to);
 /* NULL in *ret when there is no graph in it, or one of another version of this program, whose
  * types have other numbers now: it must be built anew then. `from` must outlive the graph. */
 struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
@@ -43,5 +44,9 @@ struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
 /* What the graph knows of objects of which only their own code tells, so that none need be run; for
  * as long as the graph is there. */
 struct py_objects_source gr_objects_source(struct gr_graph *graph);
+
+/* saved_sweep.c. NULL when there is none; an error is in `saved`. */
+void gr_sweep_save(struct gr_saved *saved, const struct gr_sweep *sweep);
+struct gr_sweep *gr_sweep_load(struct gr_saved *saved);
 
 #endif

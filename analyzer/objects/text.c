@@ -356,6 +356,20 @@ void py_rest(struct py_writer *w, uint64_t index, uint64_t count)
                       index ? " more" : "");
 }
 
+/* Writers of data: in a redacted dump there is none. */
+static bool writes_data(py_text_writer write)
+{
+    static const py_text_writer writers[] = {
+        py_text_float,     py_text_complex,  py_text_bytes,   py_text_bytearray, py_text_array,
+        py_text_range,     py_text_counter,  py_text_date,    py_text_datetime,  py_text_time,
+        py_text_timedelta, py_text_timezone, py_text_decimal, py_text_uuid,      py_text_path,
+        py_text_ndarray,   py_text_zoneinfo, py_text_lru,     py_text_fraction};
+    for (size_t i = 0; i < sizeof(writers) / sizeof(*writers); i++)
+        if (writers[i] == write)
+            return true;
+    return false;
+}
+
 static void put_named(struct py_writer *w, const struct py_type *type, uint64_t object)
 {
     bool named = type->own_repr && (type->text->flags & PY_TEXT_NAMED);
@@ -363,7 +377,10 @@ static void put_named(struct py_writer *w, const struct py_type *type, uint64_t 
         py_put_escaped(w, type->name);
         py_put(w, "(");
     }
-    type->text->write(w, type, object);
+    if (w->reader->redacted && writes_data(type->text->write))
+        py_text_gone(w, type, object);
+    else
+        type->text->write(w, type, object);
     if (named)
         py_put(w, ")");
 }

@@ -95,6 +95,9 @@ void py_text_memoryview(struct py_writer *, const struct py_type *, uint64_t);
 void py_text_array(struct py_writer *, const struct py_type *, uint64_t);
 void py_text_pattern(struct py_writer *, const struct py_type *, uint64_t);
 
+/* What a redacted dump says of an object whose data is gone: "<str of 12>", "<float>". */
+void py_text_gone(struct py_writer *, const struct py_type *, uint64_t);
+
 /* text_containers.c */
 void py_text_list(struct py_writer *, const struct py_type *, uint64_t);
 void py_text_tuple(struct py_writer *, const struct py_type *, uint64_t);

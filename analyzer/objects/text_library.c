@@ -284,7 +284,7 @@ void py_text_thread(struct py_writer *w, const struct py_type *type, uint64_t ob
         py_put(w, ", daemon");
     if (ident && py_int(w->reader, ident, &number))
         py_put_format(w, ", ident %" PRId64, number);
-    else
+    else if (!w->reader->redacted)
         py_put(w, ", not started");
     py_put(w, ">");
 }

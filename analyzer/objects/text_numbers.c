@@ -122,7 +122,7 @@ void py_text_int(struct py_writer *w, const struct py_type *type, uint64_t objec
         return;
     }
     if (!py_int_digits(w->reader, object, &digits)) {
-        py_put(w, "<int, unreadable>");
+        py_put(w, w->reader->redacted ? "<int>" : "<int, unreadable>");
         return;
     }
     long double log = log10_of(w, &digits);

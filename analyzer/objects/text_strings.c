@@ -101,8 +101,9 @@ static void put_run(struct py_writer *w, struct run run, point_visitor visit)
 void py_text_str(struct py_writer *w, const struct py_type *type, uint64_t object)
 {
     struct run run;
-    (void)type;
-    if (py_str_data(w->reader, object, &run.address, &run.length, &run.width))
+    if (py_str_is_gone(w->reader, object, &run.length))
+        py_text_gone(w, type, object);
+    else if (py_str_data(w->reader, object, &run.address, &run.length, &run.width))
         put_run(w, run, put_character);
     else
         py_put(w, "<str, unreadable>");
@@ -208,6 +209,26 @@ void py_text_array(struct py_writer *w, const struct py_type *type, uint64_t obj
         py_put(w, "]");
     }
     py_put(w, ")");
+}
+
+static int64_t length_of(struct py_writer *w, uint64_t object, uint64_t flags)
+{
+    uint64_t length;
+    if (py_str_is_gone(w->reader, object, &length))
+        return (int64_t)length;
+    return flags & PY_TPFLAGS_BYTES ? py_ob_size(w->reader, object) : -1;
+}
+
+void py_text_gone(struct py_writer *w, const struct py_type *type, uint64_t object)
+{
+    bool sized = type->text->write == py_text_bytearray || type->text->write == py_text_array;
+    int64_t length = sized ? py_ob_size(w->reader, object)
+                           : length_of(w, object, py_flags_of(w->reader, object));
+    py_put(w, "<");
+    py_put_escaped(w, type->name);
+    if (length >= 0)
+        py_put_format(w, " of %" PRId64, length);
+    py_put(w, ">");
 }
 
 /* pattern_repr (Modules/_sre/sre.c): the pattern's repr, cut at 200 characters, and its flags, but

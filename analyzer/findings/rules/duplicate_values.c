@@ -115,7 +115,7 @@ static const uint8_t *content(struct fi_duplicates *search, uint64_t object, enu
         bytes = py_str_bytes(reader, object, limit, ret_size);
     } else {
         *ret_size = (uint64_t)py_ob_size(reader, object);
-        if (!reader->fault && *ret_size <= limit)
+        if (!reader->fault && *ret_size <= limit && !reader->redacted)
             bytes = py_ptr(reader, PY_AT(reader->layout, object, bytes, ob_sval), *ret_size);
     }
     search->budget -= bytes ? *ret_size : 0;
