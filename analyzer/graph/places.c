@@ -75,6 +75,7 @@ void gr_places_deinit(struct gr_places *places)
     free(places->bits);
     free(places->range);
     free(places->ranks);
+    free(places->filled);
     free(places->hint);
     *places = (struct gr_places){0};
 }
@@ -102,12 +103,14 @@ static struct gr_rank rank_of(const uint64_t *bits, uint64_t before, uint64_t *r
     return rank;
 }
 
-/* The blocks where counting to every 64th member ends, and that of the last member. */
+/* Which of the filled blocks every 64th member is in, and the last one. There may be much of the
+ * dump between two of them. */
 static struct df_err *keep_hints(struct gr_places *places)
 {
-    uint64_t next = 0, last = 0;
+    uint64_t next = 0, used = 0;
 
     DF_TRY(df_array(places->count / 64 + 2, sizeof(*places->hint), &places->hint));
+    DF_TRY(df_array(places->filled_count, sizeof(*places->filled), &places->filled));
     for (uint64_t block = 0; block < places->words / 8; block++) {
         const uint64_t *bits = places->bits + block * 8;
         uint64_t end;
@@ -115,10 +118,11 @@ static struct df_err *keep_hints(struct gr_places *places)
         if (is_empty(bits))
             continue;
         rank_of(bits, places->ranks[block].before, &end);
-        for (last = block; next < end; next += 64)
-            places->hint[next / 64] = (uint32_t)block;
+        for (; next < end; next += 64)
+            places->hint[next / 64] = (uint32_t)used;
+        places->filled[used++] = (uint32_t)block;
     }
-    places->hint[(next + 63) / 64] = (uint32_t)last;
+    places->hint[(next + 63) / 64] = (uint32_t)(used ? used - 1 : 0);
     return NULL;
 }
 
@@ -130,17 +134,18 @@ struct df_err *gr_places_rank_all(struct gr_places *places, uint64_t *ret_count)
     for (uint64_t block = 0; block < places->words / 8; block++) {
         const uint64_t *bits = places->bits + block * 8;
 
-        if (!is_empty(bits)) /* else nobody asks, and no memory is touched */
-            places->ranks[block] = rank_of(bits, count, &count);
+        if (is_empty(bits)) /* nobody asks, and no memory is touched */
+            continue;
+        places->ranks[block] = rank_of(bits, count, &count);
+        places->filled_count++;
     }
     *ret_count = places->count = count;
     return keep_hints(places);
 }
 
-/* Its members are numbered from here on; empty blocks say 0. */
-static uint64_t before(const struct gr_places *places, uint64_t block)
+static uint64_t before(const struct gr_places *places, uint64_t filled)
 {
-    return places->ranks[block].before;
+    return places->ranks[places->filled[filled]].before;
 }
 
 static uint64_t select_in_block(const struct gr_places *places, uint64_t block, uint64_t rank)
@@ -161,12 +166,11 @@ static uint64_t select_in_block(const struct gr_places *places, uint64_t block, 
 
 uint64_t gr_places_select(const struct gr_places *places, uint64_t rank)
 {
-    uint64_t block = places->hint[rank / 64], last = places->hint[rank / 64 + 1];
+    uint32_t at = places->hint[rank / 64], last = places->hint[rank / 64 + 1];
 
-    for (uint64_t next = block + 1; next <= last && before(places, next) <= rank; next++)
-        if (before(places, next))
-            block = next;
-    return gr_place_address(places, select_in_block(places, block, rank));
+    while (at < last && before(places, at + 1) <= rank) /* at most 64 steps, mostly one or two */
+        at++;
+    return gr_place_address(places, select_in_block(places, places->filled[at], rank));
 }
 
 uint64_t gr_places_up_to(const struct gr_places *places, uint64_t address)

@@ -37,8 +37,10 @@ struct gr_places {
     uint64_t words;  /* of bits, a multiple of 8 */
     uint32_t *range; /* per block of 8 words: which of ranges it has; each begins with a block */
     struct gr_rank *ranks; /* per block; NULL until gr_places_rank_all */
-    uint32_t *hint;        /* the blocks of members 0, 64, 128, ..., and the last one's; likewise */
-    uint64_t count;        /* members; likewise */
+    uint32_t *filled;      /* blocks that have members, ascending: filled_count of them; likewise */
+    uint32_t *hint; /* which of these members 0, 64, 128, ... are in, and the last one; likewise */
+    uint64_t filled_count;
+    uint64_t count; /* members; likewise */
 };
 
 /* An empty set. `space` is borrowed. */

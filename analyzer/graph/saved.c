@@ -84,18 +84,20 @@ void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_ta
 
 static void save_places(struct gr_saved *saved, struct gr_places *places)
 {
-    uint64_t numbers[] = {places->range_count, places->words, places->count};
+    uint64_t numbers[] = {places->range_count, places->words, places->count, places->filled_count};
 
-    gr_save_numbers(saved, "places.numbers", numbers, 3);
+    gr_save_numbers(saved, "places.numbers", numbers, 4);
     if (saved->err)
         return;
     places->range_count = (uint32_t)numbers[0];
     places->words = numbers[1];
     places->count = numbers[2];
+    places->filled_count = numbers[3];
     gr_save_array(saved, "places.ranges", &places->ranges, sizeof(*places->ranges), numbers[0]);
     gr_save_array(saved, "places.blocks", &places->range, sizeof(*places->range), numbers[1] / 8);
     gr_save_array(saved, "places.bits", &places->bits, sizeof(*places->bits), numbers[1]);
     gr_save_array(saved, "places.ranks", &places->ranks, sizeof(*places->ranks), numbers[1] / 8);
+    gr_save_array(saved, "places.filled", &places->filled, sizeof(*places->filled), numbers[3]);
     gr_save_array(saved, "places.hints", &places->hint, sizeof(*places->hint), numbers[2] / 64 + 2);
 }
 

@@ -31,7 +31,7 @@ void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_ta
 
 /* What these sections mean: to be raised with every change of their contents, here or in the
  * sections of an analysis (analyzer/findings/kept.h). */
-#define GR_SAVED_VERSION 4
+#define GR_SAVED_VERSION 6
 
 /* Sections "places.*", "graph.*", "roots.*". Redacted: names of threads, which are data, are "…";
  * and what the sweep found is with it, since such memory cannot be swept again. */
