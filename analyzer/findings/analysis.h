@@ -78,6 +78,10 @@ struct fi_walk fi_walk_down(const struct fi_analysis *analysis);
 struct fi_walk fi_walk_up(const struct fi_analysis *analysis);
 bool fi_next_walked(struct fi_walk *walk, uint32_t *ret);
 
+/* The bytes that some distinct nodes retain together: members that another one dominates are not
+ * counted again. Work for them alone, not for the heap. */
+struct df_err *fi_set_retained(const struct fi_analysis *analysis, const uint32_t *nodes,
+                               uint32_t count, uint64_t *ret);
 /* The bytes that each class of nodes retains together: of its members, those above no other one
  * count. class_of: per node, NULL: their types; members of classes >= class_count are in none.
  * retained: class_count.

@@ -457,13 +457,13 @@ static void finish_node(struct painter *p, uint32_t number, uint64_t retained,
 /* The bytes that each group retains together, whatever its members hold of each other. */
 static struct df_err *measure_groups(struct painter *p, uint64_t *retained)
 {
-    const struct fi_analysis *a = p->analysis;
-    uint32_t count = (uint32_t)p->groups.count;
+    for (size_t i = 0; i < p->groups.count; i++) {
+        const __typeof__(p->groups.items->members) *members = &p->groups.items[i].members;
 
-    for (uint32_t v = 0; v < a->graph->count; v++)
-        if (p->group_of[v] == AL_NONE)
-            p->group_of[v] = count;
-    return fi_class_retained(a, p->group_of, count, retained);
+        DF_TRY(
+            fi_set_retained(p->analysis, members->items, (uint32_t)members->count, &retained[i]));
+    }
+    return NULL;
 }
 
 static const char *make_title(struct painter *p, const uint32_t *nodes, uint32_t count)

@@ -422,3 +422,51 @@ struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint3
 {
     return sum_classes(&analysis->trunk, &analysis->tree, class_of, class_count, retained);
 }
+
+struct run { /* what a node dominates: places; none of its own for a leaf, at its owner's */
+    uint32_t place, span;
+    uint64_t retained;
+};
+
+/* A leaf stands behind its owner. */
+static int by_place(const void *left, const void *right)
+{
+    const struct run *a = left, *b = right;
+
+    if (a->place != b->place)
+        return a->place < b->place ? -1 : 1;
+    return a->span > b->span ? -1 : a->span < b->span;
+}
+
+static struct run run_of(const struct fi_analysis *analysis, uint32_t node)
+{
+    uint32_t owner = node, place;
+
+    if (!gr_in_trunk(&analysis->trunk, node))
+        owner = gr_only_referrer(analysis->graph, node);
+    place = place_of(analysis, owner);
+    if (place == AL_NONE)
+        return (struct run){0};
+    if (owner != node)
+        return (struct run){place, 0, gr_size(analysis->graph, node)};
+    return (struct run){place, analysis->tree.order.span[place],
+                        gr_column_get(&analysis->tree.retained, place)};
+}
+
+struct df_err *fi_set_retained(const struct fi_analysis *analysis, const uint32_t *nodes,
+                               uint32_t count, uint64_t *ret)
+{
+    DF_CLEANUP_FREE struct run *runs = NULL;
+    uint32_t end = 0;
+    struct al_classes classes = {.count = 1, .end = &end, .sum = ret};
+
+    *ret = 0;
+    DF_TRY(df_array(count, sizeof(*runs), &runs));
+    for (uint32_t i = 0; i < count; i++)
+        runs[i] = run_of(analysis, nodes[i]);
+    if (count)
+        qsort(runs, count, sizeof(*runs), by_place);
+    for (uint32_t i = 0; i < count; i++)
+        al_class_meet(&classes, 0, runs[i].place, runs[i].span, runs[i].retained);
+    return NULL;
+}

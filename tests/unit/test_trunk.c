@@ -145,6 +145,34 @@ static void check_classes(const struct heap *heap)
     assert_memory_equal(a->type_retained, sum, sizeof(sum));
 }
 
+/* A random set: the sum over members that no other one dominates. */
+static void check_sets(const struct heap *heap, uint64_t seed)
+{
+    const struct fi_analysis *a = heap->analysis;
+    uint32_t nodes[NODES], count = 0;
+    bool member[NODES] = {false};
+    uint64_t sum = 0, told, random = seed + 7;
+
+    for (uint32_t v = 0; v < NODES; v++)
+        if (graphgen_below(&random, 3) == 0)
+            member[nodes[count++] = v] = true;
+    for (uint32_t i = 0; i < count; i++) {
+        bool topmost = true;
+
+        for (uint32_t above = fi_idom(a, nodes[i]); above < NODES; above = fi_idom(a, above))
+            topmost &= !member[above];
+        sum += topmost ? fi_retained(a, nodes[i]) : 0;
+    }
+    for (uint32_t i = 0; i + 1 < count; i += 2) { /* in no order */
+        uint32_t swap = nodes[i];
+
+        nodes[i] = nodes[count - 1 - i];
+        nodes[count - 1 - i] = swap;
+    }
+    assert_null(fi_set_retained(a, nodes, count, &told));
+    assert_int_equal(told, sum);
+}
+
 /* Each parent refers to its child, one step nearer to a root. */
 static void check_ways(const struct heap *heap)
 {
@@ -215,6 +243,7 @@ static void test_random_heaps(void **state)
         check_tree(&heap);
         check_walks(&heap);
         check_classes(&heap);
+        check_sets(&heap, seed);
         check_ways(&heap);
         check_verdicts(&heap);
         leaves += heap.leaves;
