@@ -102,7 +102,7 @@ static void save_places(struct gr_saved *saved, struct gr_places *places)
 }
 
 /* All single numbers of a graph, in a fixed order. */
-enum { COUNTS = 13 + PY_REF_KINDS + GR_SOURCES };
+enum { COUNTS = 22 + PY_REF_KINDS + GR_SOURCES };
 
 static void move(uint64_t *numbers, uint32_t *at, bool out, uint64_t value, void *field,
                  size_t size)
@@ -133,6 +133,9 @@ static void move_counts(struct gr_graph *graph, uint64_t *numbers, bool out)
     MOVE(graph->counts.lost);
     MOVE(graph->counts.imports);
     MOVE(graph->counts.deficit);
+    MOVE(graph->counts.deficit_example_count);
+    for (uint32_t i = 0; i < 8; i++)
+        MOVE(graph->counts.deficit_examples[i]);
     for (uint32_t i = 0; i < PY_REF_KINDS; i++)
         MOVE(graph->references_by_kind[i]);
     for (uint32_t i = 0; i < GR_SOURCES; i++)
@@ -317,6 +320,49 @@ static bool meet_types(struct gr_saved *saved, struct py_objects *objects)
     return true;
 }
 
+struct ledger_row { /* a struct py_ledger_row: its reason begins at this byte of the texts */
+    uint64_t reason, count, example;
+};
+
+/* What could not be read of the core while the graph was made: a snapshot must not hide it. */
+static void write_ledger(struct gr_saved *saved, const struct py_objects *objects)
+{
+    const struct py_ledger_row *known;
+    uint64_t count = py_ledger(objects, &known), length;
+    struct ledger_row *rows = df_xcalloc((size_t)count + 1, sizeof(*rows));
+    struct text text = {0};
+
+    for (uint64_t i = 0; i < count; i++) {
+        rows[i] = (struct ledger_row){text.count, known[i].count, known[i].example};
+        put_path(&text, known[i].reason, false);
+    }
+    length = text.count;
+    gr_save_list(saved, "ledger.rows", &rows, sizeof(*rows), &count);
+    gr_save_list(saved, "ledger.reasons", &text.items, 1, &length);
+    free(rows);
+    free(text.items);
+}
+
+static struct df_err *read_ledger(struct gr_saved *saved, struct py_objects *objects)
+{
+    const struct ledger_row *rows = NULL;
+    const char *text = NULL;
+    uint64_t count = 0, length = 0;
+
+    gr_save_list(saved, "ledger.rows", &rows, sizeof(*rows), &count);
+    gr_save_list(saved, "ledger.reasons", &text, 1, &length);
+    if (saved->err)
+        return DF_TAKE(saved->err);
+    for (uint64_t i = 0; i < count; i++) {
+        if (rows[i].reason >= length || text[length - 1])
+            return df_necro_senseless(saved->from, "ledger.rows");
+        py_ledger_add_row(objects, &(struct py_ledger_row){.reason = text + rows[i].reason,
+                                                           .count = rows[i].count,
+                                                           .example = rows[i].example});
+    }
+    return NULL;
+}
+
 struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,
                              const struct py *py, bool redacted, struct df_necro_writer *to)
 {
@@ -333,8 +379,9 @@ struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *ob
     gr_save_numbers(&saved, "graph.numbers", numbers, COUNTS);
     save_arrays(&saved, &copy);
     write_roots(&saved, graph, redacted);
-    if (redacted && graph->sweep)
+    if (graph->sweep)
         gr_sweep_save(&saved, graph->sweep);
+    write_ledger(&saved, objects);
     words = gr_native_find_all(py, graph, &count);
     save_words(&saved, "graph.words", &words, &count);
     free(words);
@@ -378,6 +425,11 @@ struct df_err *gr_graph_load(struct df_necro *from, struct py_objects *objects,
     graph = df_xcalloc(1, sizeof(*graph));
     graph->is_mapped = true;
     err = load(&saved, graph);
+    if (err) {
+        gr_graph_destroy(graph);
+        return err;
+    }
+    err = read_ledger(&saved, objects);
     if (err) {
         gr_graph_destroy(graph);
         return err;

@@ -31,10 +31,10 @@ void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_ta
 
 /* What these sections mean: to be raised with every change of their contents, here or in the
  * sections of an analysis (analyzer/findings/kept.h). */
-#define GR_SAVED_VERSION 6
+#define GR_SAVED_VERSION 7
 
-/* Sections "places.*", "graph.*", "roots.*". Redacted: names of threads, which are data, are "…";
- * and what the sweep found is with it, since such memory cannot be swept again. */
+/* Sections "places.*", "graph.*", "roots.*", "sweep.*", "ledger.*": also what could not be read
+ * while the graph was made. Redacted: names of threads, which are data, are "…". */
 struct df_err *gr_graph_save(const struct gr_graph *graph, struct py_objects *objects,
                              const struct py *py, bool redacted, struct df_necro_writer *to);
 /* NULL in *ret when there is no graph in it, or one of another version of this program, whose

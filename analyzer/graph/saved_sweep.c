@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * saved_sweep.c: what every block of the heap is, as sections of a snapshot whose answers are still
- * to be made, from memory that cannot be swept again: what blocks hold is not in it.
+ * saved_sweep.c: what every block of the heap is, as sections of a snapshot: the graph that was
+ * loaded is not swept again, and redacted memory cannot be.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -297,5 +297,7 @@ struct py_ledger_row {
 };
 uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row **ret);
 void py_ledger_add(struct py_objects *objects, const char *reason, uint64_t object);
+/* The same, already counted; its reason must outlive the objects. */
+void py_ledger_add_row(struct py_objects *objects, const struct py_ledger_row *row);
 
 #endif

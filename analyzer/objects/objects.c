@@ -134,6 +134,11 @@ uint32_t py_ledger(const struct py_objects *objects, const struct py_ledger_row 
     return objects->ledger_count;
 }
 
+void py_ledger_add_row(struct py_objects *objects, const struct py_ledger_row *row)
+{
+    add_to_ledger(objects, row);
+}
+
 void py_ledger_add(struct py_objects *objects, const char *reason, uint64_t object)
 {
     add_to_ledger(objects,

@@ -124,6 +124,32 @@ class OneSnapshot(Snapshot):
             self.assertEqual(status, 4)
             self.assertEqual(self.run_necropy("threads", cut + ".s", "--quiet")[1], expected[1])
 
+    def unreadable(self):
+        """A core with noise in its memory, of which not all can be read; its path."""
+        with open(self.core, "rb") as source:
+            whole = source.read()
+        path = os.path.join(self.living.folder, "noise.core")
+        for seed in range(20):
+            data, generator = bytearray(whole), random.Random(seed)
+            for _ in range(60):
+                at = generator.randrange(len(data) // 4, len(data) * 3 // 4) & ~7
+                data[at:at + 64] = bytes(generator.randrange(256) for _ in range(64))
+            with open(path, "wb") as target:
+                target.write(data)
+            if self.run_necropy("types", path, "--quiet")[0] == 4:
+                return path
+        self.fail("no noise does harm")
+
+    def test_what_could_not_be_read_is_said(self):
+        """Also by commands that take the graph as it was saved."""
+        core = self.unreadable()
+        snapshot = os.path.join(self.living.folder, "noise.necro")
+        self.assertEqual(self.run_necropy("snapshot", core, "-o", snapshot, "--quiet")[0], 4)
+        for command in (("types",), ("show", "--type", "dict"), ("path", "--type", "dict"), ("memory",)):
+            expected = self.answers(core, command)
+            self.assertEqual(expected[0], 4)
+            self.assertEqual(self.answers(snapshot, command)[::2], expected[::2])
+
     def test_usage(self):
         self.assertIn("-o FILE.necro", self.necropy("snapshot", self.core, status=2)[1])
         self.assertIn("standard output", self.necropy("snapshot", self.core, "-o", "-", status=2)[1])
