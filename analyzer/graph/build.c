@@ -64,7 +64,7 @@ static void add_seeds(struct gr_reach *reach, struct gr_root_list *roots,
         if (seed->late != late)
             continue;
         node = gr_node(reach->graph, seed->object);
-        if (node == AL_NONE || (late && reach->seen[node]))
+        if (node == AL_NONE || (late && gr_reached(reach, node)))
             continue;
         DF_PUSH(roots, (struct gr_root){.node = node,
                                         .kind = seed->kind,
@@ -97,34 +97,51 @@ static const char *type_name(void *context, uint32_t type)
     return py_type_at(context, type)->name;
 }
 
-static struct df_err *find_roots(struct gr_graph *graph, const struct gr_discovery *discovery,
-                                 const struct gr_seeds *seeds)
-{
-    struct py_objects *objects = discovery->objects;
+struct finding { /* of roots: begun beside other work, as nothing else is needed for most of it */
     struct gr_reach reach;
-    struct gr_root_list roots = {0};
-    struct df_err *err = gr_reach_init(&reach, graph);
+    struct gr_root_list roots;
+};
 
-    if (!err) {
-        add_seeds(&reach, &roots, seeds, 0);
-        add_native(&reach, &roots, discovery);
-        gr_roots_of_natives(&reach, &roots, graph->texts, objects, discovery->py, false);
-        for (uint8_t late = 1; late <= GR_LATEST; late++)
-            add_seeds(&reach, &roots, seeds, late);
-        gr_roots_of_natives(&reach, &roots, graph->texts, objects, discovery->py, true);
-        err = gr_roots_of_unreached(&reach, &roots, graph->texts, type_name, objects);
-    }
-    if (!err)
-        err = gr_roots_install(graph, &roots);
-    free(roots.items);
-    gr_reach_deinit(&reach);
-    return err;
+/* What the process itself says. */
+static struct df_err *begin_roots(struct finding *finding, struct gr_graph *graph,
+                                  const struct gr_discovery *discovery,
+                                  const struct gr_seeds *seeds)
+{
+    DF_TRY(gr_reach_init(&finding->reach, graph));
+    add_seeds(&finding->reach, &finding->roots, seeds, 0);
+    add_native(&finding->reach, &finding->roots, discovery);
+    return NULL;
 }
 
-struct finishing { /* what edges and numbers lead to; neither needs the other */
+/* And what the ledger lets conclude. */
+static struct df_err *end_roots(struct finding *finding, struct gr_graph *graph,
+                                const struct gr_discovery *discovery, const struct gr_seeds *seeds)
+{
+    struct py_objects *objects = discovery->objects;
+    struct gr_reach *reach = &finding->reach;
+    struct gr_root_list *roots = &finding->roots;
+
+    gr_roots_of_natives(reach, roots, graph->texts, objects, discovery->py, false);
+    for (uint8_t late = 1; late <= GR_LATEST; late++)
+        add_seeds(reach, roots, seeds, late);
+    gr_roots_of_natives(reach, roots, graph->texts, objects, discovery->py, true);
+    DF_TRY(gr_roots_of_unreached(reach, roots, graph->texts, type_name, objects));
+    return gr_roots_install(graph, roots);
+}
+
+static void close_roots(struct finding *finding)
+{
+    free(finding->roots.items);
+    gr_reach_deinit(&finding->reach);
+}
+
+struct finishing { /* what edges and numbers lead to; none needs another */
     struct gr_graph *graph;
     struct gr_sweeping *sweeping;
-    struct df_err *reversed, *swept;
+    const struct gr_discovery *discovery;
+    const struct gr_seeds *seeds;
+    struct finding *finding;
+    struct df_err *errs[3];
 };
 
 static void finish_one(void *context, uint32_t i)
@@ -134,20 +151,25 @@ static void finish_one(void *context, uint32_t i)
         .count = f->graph->count, .start = f->graph->start, .target = f->graph->target};
 
     if (i == 0)
-        f->reversed = gr_reverse_make(&csr, &f->graph->reverse);
+        f->errs[i] = gr_reverse_make(&csr, &f->graph->reverse);
+    else if (i == 1)
+        f->errs[i] = begin_roots(f->finding, f->graph, f->discovery, f->seeds);
     else
-        f->swept = gr_sweep_end(f->sweeping, f->graph, &f->graph->sweep);
+        f->errs[i] = gr_sweep_end(f->sweeping, f->graph, &f->graph->sweep);
 }
 
-static struct df_err *finish(struct gr_graph *graph, struct gr_sweeping *sweeping, uint32_t jobs)
+/* The first of the errors, if there is one. */
+static struct df_err *finish(struct finishing *f)
 {
-    struct finishing f = {.graph = graph, .sweeping = sweeping};
+    struct df_err *err = NULL;
 
-    df_threads_share(jobs, 2, finish_one, &f);
-    if (!f.reversed)
-        return f.swept;
-    df_err_free(f.swept);
-    return f.reversed;
+    df_threads_share(f->discovery->jobs, 3, finish_one, f);
+    for (uint32_t i = 0; i < 3; i++)
+        if (!err)
+            err = f->errs[i];
+        else
+            df_err_free(f->errs[i]);
+    return err;
 }
 
 struct df_err *gr_build(struct py_objects *objects, struct py *py,
@@ -157,6 +179,7 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     struct gr_seeds seeds = {0};
     struct gr_discovery discovery;
     struct gr_sweeping *sweeping = NULL;
+    struct finding finding = {0};
     struct df_err *err;
 
     graph->texts = gr_texts_create();
@@ -173,14 +196,19 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
     if (!err)
         err = gr_number(&discovery, graph);
     if (!err)
-        err = finish(graph, sweeping, discovery.jobs);
+        err = finish(&(struct finishing){.graph = graph,
+                                         .sweeping = sweeping,
+                                         .discovery = &discovery,
+                                         .seeds = &seeds,
+                                         .finding = &finding});
     gr_sweep_close(sweeping);
     df_progress(progress, "adding up reference counts", 0, 0);
     if (!err)
         err = gr_ledger_make(graph, objects, py, discovery.jobs);
     df_progress(progress, "finding roots", 0, 0);
     if (!err)
-        err = find_roots(graph, &discovery, &seeds);
+        err = end_roots(&finding, graph, &discovery, &seeds);
+    close_roots(&finding);
     free(seeds.items);
     gr_discovery_deinit(&discovery);
     if (err) {

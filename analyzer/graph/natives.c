@@ -53,7 +53,7 @@ void gr_roots_of_natives(struct gr_reach *reach, struct gr_root_list *roots, str
         const struct gr_native *words = gr_natives_of(graph, graph->natives[i].node, &count);
         const struct gr_native *word = best_word(py, words, count);
 
-        if (late ? reach->seen[word->node] : !gr_native_is_global(py, word))
+        if (late ? gr_reached(reach, word->node) : !gr_native_is_global(py, word))
             continue;
         DF_PUSH(roots, make_root(texts, objects, py, word));
         gr_reach_from(reach, word->node);

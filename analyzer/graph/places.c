@@ -194,11 +194,13 @@ static void enter_range(struct gr_place_cursor *cursor, uint32_t number)
     const struct gr_place_range *range = &places->ranges[number];
 
     cursor->range = number;
+    cursor->left = 0;
     if (number == places->range_count)
         return;
     cursor->word = range->first / 64;
     cursor->end = cursor->word + (places_of(range->start, range->end) + 63) / 64;
     cursor->left = places->bits[cursor->word];
+    cursor->base = (range->start / 8 - range->first) * 8;
 }
 
 void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret)
@@ -223,24 +225,14 @@ static void next_word(struct gr_place_cursor *cursor)
         enter_range(cursor, cursor->range + 1);
 }
 
-bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint64_t *ret_place)
+bool gr_places_next_word(struct gr_place_cursor *cursor)
 {
-    const struct gr_places *places = cursor->places;
-
-    while (cursor->range < places->range_count) {
-        if (cursor->left) {
-            uint64_t bit = (uint64_t)__builtin_ctzll(cursor->left);
-            uint64_t place = cursor->word * 64 + bit;
-            const struct gr_place_range *range = &places->ranges[cursor->range];
-
-            cursor->left &= cursor->left - 1;
-            *ret_address = (range->start / 8 + (place - range->first)) * 8;
-            *ret_place = place;
-            return true;
-        }
+    do {
+        if (cursor->range == cursor->places->range_count)
+            return false;
         next_word(cursor);
-    }
-    return false;
+    } while (!cursor->left);
+    return true;
 }
 
 uint64_t gr_places_pass(struct gr_place_cursor *cursor, uint64_t least)

@@ -133,12 +133,28 @@ struct gr_place_cursor {
     uint32_t range;
     uint64_t word, end; /* of bits: the one in work, the end of the range's */
     uint64_t left;      /* bits of it that are to come */
+    uint64_t base;      /* of the range: the address of place 0, were it in it; may wrap */
 };
 void gr_places_begin(const struct gr_places *places, struct gr_place_cursor *ret);
 void gr_places_begin_at(const struct gr_places *places, uint64_t place,
                         struct gr_place_cursor *ret);
+/* Goes to the next word that has members, which are in `left` then; false at the end. */
+bool gr_places_next_word(struct gr_place_cursor *cursor);
+
 /* False at the end. Members that are added behind the cursor's place are met. */
-bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address, uint64_t *ret_place);
+static inline bool gr_places_next(struct gr_place_cursor *cursor, uint64_t *ret_address,
+                                  uint64_t *ret_place)
+{
+    uint64_t place;
+
+    if (!cursor->left && !gr_places_next_word(cursor))
+        return false;
+    place = cursor->word * 64 + (uint64_t)__builtin_ctzll(cursor->left);
+    cursor->left &= cursor->left - 1;
+    *ret_address = cursor->base + place * 8;
+    *ret_place = place;
+    return true;
+}
 /* Passes over `least` members, and those that share a word with the last; how many these were:
  * fewer at the end. */
 uint64_t gr_places_pass(struct gr_place_cursor *cursor, uint64_t least);

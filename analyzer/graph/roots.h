@@ -35,17 +35,29 @@ struct gr_root_list {
     size_t count, capacity;
 };
 
+/* 64 nodes: which are reached, which have references. One is asked where the other is. */
+struct gr_reach_word {
+    uint64_t seen, inner;
+};
+
 /* What of a graph is reached so far; grows root by root. */
 struct gr_reach {
     const struct gr_graph *graph;
-    uint8_t *seen;   /* per node */
-    uint32_t *queue; /* every reached node, in order */
-    uint32_t count;
+    struct gr_reach_word *words;
+    uint32_t *queue; /* scratch: nodes with references whose targets are to be entered */
+    uint32_t count;  /* reached nodes */
 };
 
 struct df_err *gr_reach_init(struct gr_reach *reach, const struct gr_graph *graph);
 void gr_reach_deinit(struct gr_reach *reach);
 void gr_reach_from(struct gr_reach *reach, uint32_t node);
+/* The first node from `node` on that is not reached; the graph's count when there is none. */
+uint32_t gr_next_unreached(const struct gr_reach *reach, uint32_t node);
+
+static inline bool gr_reached(const struct gr_reach *reach, uint32_t node)
+{
+    return reach->words[node / 64].seen >> (node % 64) & 1;
+}
 
 /* Roots of kind native, of objects with more references than were found and a native word that may
  * be one of them. Early: globals of C code, which hold what they hold whoever else does. Late: for

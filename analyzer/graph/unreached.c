@@ -17,39 +17,83 @@
 #include "analyzer/graph/sort.h"
 #include "dumpfmt/base/mem.h"
 
+/* How far ahead in the queue a node's row is asked for, and then what the row has. Nodes in the
+ * queue are scattered over memory. */
+#define AHEAD 8
+
+/* Which nodes have references. */
+static void mark_inner(struct gr_reach *reach)
+{
+    const uint32_t *start = reach->graph->start;
+    uint32_t count = reach->graph->count;
+
+    for (uint32_t v = 0; v < count;) {
+        uint32_t first = v, end = count - v > 64 ? v + 64 : count;
+        uint64_t inner = 0;
+
+        for (; v < end; v++)
+            inner |= (uint64_t)(start[v] != start[v + 1]) << (v - first);
+        reach->words[first / 64].inner = inner;
+    }
+}
+
 struct df_err *gr_reach_init(struct gr_reach *reach, const struct gr_graph *graph)
 {
     *reach = (struct gr_reach){.graph = graph};
-    DF_TRY(df_array(graph->count, sizeof(*reach->seen), &reach->seen));
-    return df_array(graph->count, sizeof(*reach->queue), &reach->queue);
+    DF_TRY(df_array((size_t)graph->count / 64 + 1, sizeof(*reach->words), &reach->words));
+    DF_TRY(df_array((size_t)graph->count + 1, sizeof(*reach->queue), &reach->queue));
+    mark_inner(reach);
+    return NULL;
 }
 
 void gr_reach_deinit(struct gr_reach *reach)
 {
-    free(reach->seen);
+    free(reach->words);
     free(reach->queue);
 }
 
-static void reach_enter(struct gr_reach *reach, uint32_t v)
+/* Without a branch, which nobody could foretell. The queue has a place for one more than the nodes;
+ * what is written behind its end is written over. */
+static inline uint32_t enter(struct gr_reach *reach, uint32_t v, uint32_t tail)
 {
-    if (reach->seen[v])
-        return;
-    reach->seen[v] = 1;
-    reach->queue[reach->count++] = v;
+    struct gr_reach_word *word = &reach->words[v / 64];
+    uint64_t bit = UINT64_C(1) << (v % 64), fresh = ~word->seen & bit;
+
+    word->seen |= bit;
+    reach->queue[tail] = v;
+    reach->count += fresh != 0;
+    return tail + ((fresh & word->inner) != 0);
 }
 
 void gr_reach_from(struct gr_reach *reach, uint32_t node)
 {
-    const struct gr_graph *graph = reach->graph;
-    uint32_t head = reach->count;
+    const uint32_t *start = reach->graph->start, *target = reach->graph->target;
+    const uint32_t *queue = reach->queue;
+    uint32_t tail = enter(reach, node, 0);
 
-    reach_enter(reach, node);
-    for (; head < reach->count; head++) {
-        uint32_t v = reach->queue[head];
+    for (uint32_t head = 0; head < tail; head++) {
+        uint32_t v = queue[head];
 
-        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-            reach_enter(reach, graph->target[e]);
+        if (tail - head > 2 * AHEAD) {
+            __builtin_prefetch(&start[queue[head + 2 * AHEAD]]);
+            __builtin_prefetch(&target[start[queue[head + AHEAD]]]);
+        }
+        for (uint32_t e = start[v], end = start[v + 1]; e < end; e++)
+            tail = enter(reach, target[e], tail);
     }
+}
+
+uint32_t gr_next_unreached(const struct gr_reach *reach, uint32_t node)
+{
+    uint32_t count = reach->graph->count, word = node / 64;
+    uint64_t left = node < count ? ~reach->words[word].seen & ~UINT64_C(0) << node % 64 : 0;
+
+    while (!left && (uint64_t)++word * 64 < count)
+        left = ~reach->words[word].seen;
+    if (!left)
+        return count;
+    node = word * 64 + (uint32_t)__builtin_ctzll(left);
+    return node < count ? node : count;
 }
 
 static void add_root(struct gr_root_list *roots, uint32_t node, enum gr_root_kind kind,
@@ -69,8 +113,9 @@ static void find_surplus(struct gr_reach *reach, struct gr_root_list *roots, str
     const struct gr_graph *graph = reach->graph;
     size_t first = roots->count;
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        if (reach->seen[v] || gr_references(graph, v) <= (int64_t)gr_referrer_count(graph, v))
+    for (uint32_t v = gr_next_unreached(reach, 0); v < graph->count;
+         v = gr_next_unreached(reach, v + 1)) {
+        if (gr_references(graph, v) <= (int64_t)gr_referrer_count(graph, v))
             continue;
         add_root(roots, v, GR_ROOT_SURPLUS,
                  gr_texts_format(texts, "<unexplained reference> %s",
@@ -106,14 +151,13 @@ static struct df_err *part_fill(struct part *part, const struct gr_reach *reach)
 {
     const struct gr_graph *graph = reach->graph;
     DF_CLEANUP_FREE uint32_t *number = NULL;
-    uint32_t edges = 0;
+    uint32_t edges = 0, next = 0;
 
     DF_TRY(df_array(graph->count, sizeof(*number), &number));
     part->count = graph->count - reach->count;
     DF_TRY(df_array(part->count, sizeof(*part->node), &part->node));
-    for (uint32_t v = 0, next = 0; v < graph->count; v++) {
-        if (reach->seen[v])
-            continue;
+    for (uint32_t v = gr_next_unreached(reach, 0); v < graph->count;
+         v = gr_next_unreached(reach, v + 1)) {
         part->node[next] = v;
         number[v] = next++;
         edges += graph->start[v + 1] - graph->start[v];
@@ -125,7 +169,7 @@ static struct df_err *part_fill(struct part *part, const struct gr_reach *reach)
         uint32_t v = part->node[i];
 
         for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
-            if (!reach->seen[graph->target[e]])
+            if (!gr_reached(reach, graph->target[e]))
                 part->target[edges++] = number[graph->target[e]];
         part->start[i + 1] = edges;
     }
