@@ -107,7 +107,7 @@ static struct df_err *analyse(const struct cli_options *options, struct cli_sess
         return NULL;
     DF_TRY(gr_build(session->objects, session->py, progress, cli_jobs(options), &session->graph));
     if (depth == TO_GRAPH)
-        return NULL;
+        return gr_find_referrers(session->graph, cli_jobs(options));
     return fi_analyse(session->py, session->objects, session->graph, progress, cli_jobs(options),
                       &session->analysis);
 }

@@ -117,6 +117,8 @@ static struct df_err *run(struct work *work, uint32_t jobs)
         err = find_all(work, jobs);
     gr_trunk_graph_deinit(&rows);
     if (!err)
+        err = gr_find_referrers(a->graph, jobs);
+    if (!err)
         err = make_tree(work, jobs);
     fi_dominators_deinit(&work->dominators);
     return err;

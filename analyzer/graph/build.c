@@ -150,12 +150,12 @@ static void finish_one(void *context, uint32_t i)
     const struct al_csr csr = {
         .count = f->graph->count, .start = f->graph->start, .target = f->graph->target};
 
-    if (i == 0)
-        f->errs[i] = gr_reverse_make(&csr, &f->graph->reverse);
-    else if (i == 1)
+    if (i == 0) /* the longest first */
         f->errs[i] = begin_roots(f->finding, f->graph, f->discovery, f->seeds);
-    else
+    else if (i == 1)
         f->errs[i] = gr_sweep_end(f->sweeping, f->graph, &f->graph->sweep);
+    else
+        f->errs[i] = gr_reverse_count(&csr, &f->graph->reverse);
 }
 
 /* The first of the errors, if there is one. */

@@ -15,7 +15,7 @@
 #include "dumpfmt/base/progress.h"
 
 /* `objects` is used and keeps its types and ledger. `jobs`: threads that may work at once; the
- * graph is the same for any number. */
+ * graph is the same for any number. Referrers are counted, and not found yet (graph.h). */
 struct df_err *gr_build(struct py_objects *objects, struct py *py,
                         const struct df_progress *progress, uint32_t jobs, struct gr_graph **ret);
 

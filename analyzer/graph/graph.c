@@ -97,6 +97,14 @@ static uint32_t find_row(const void *rows, uint32_t count, size_t size, uint32_t
     return low < count && found == key ? low : count;
 }
 
+struct df_err *gr_find_referrers(struct gr_graph *graph, uint32_t jobs)
+{
+    const struct al_csr csr = {
+        .count = graph->count, .start = graph->start, .target = graph->target};
+
+    return graph->reverse.bytes ? NULL : gr_reverse_fill(&csr, jobs, &graph->reverse);
+}
+
 uint32_t gr_only_referrer(const struct gr_graph *graph, uint32_t node)
 {
     struct gr_referrers referrers = gr_referrers(graph, node);
@@ -258,9 +266,10 @@ static bool referrers_are_valid(const struct gr_graph *graph)
     uint32_t source;
 
     for (uint32_t v = 0; v < graph->count; v++) {
-        struct gr_referrers referrers = gr_referrers(graph, v);
-
-        for (edges += referrers.left; gr_next_referrer(&referrers, &source);)
+        edges += gr_referrer_count(graph, v);
+        if (!graph->reverse.bytes)
+            continue;
+        GR_EACH_REFERRER (graph, v, source)
             if (source >= graph->count)
                 return false;
     }

@@ -207,6 +207,9 @@ static inline enum py_ref_kind gr_edge_kind(const struct gr_graph *graph, uint32
     return (enum py_ref_kind)(graph->edge_kinds[edge / 4] >> 2 * (edge % 4) & 3);
 }
 
+/* Finds the referrers of all nodes, which gr_build has only counted, for the two questions that
+ * follow; it may be done again. jobs: threads that may be used. */
+struct df_err *gr_find_referrers(struct gr_graph *graph, uint32_t jobs);
 /* Who keeps it alive; see referrers.h. */
 static inline struct gr_referrers gr_referrers(const struct gr_graph *graph, uint32_t node)
 {
@@ -219,7 +222,7 @@ static inline struct gr_referrers gr_referrers(const struct gr_graph *graph, uin
 
 static inline uint32_t gr_referrer_count(const struct gr_graph *graph, uint32_t node)
 {
-    return gr_referrers(graph, node).left;
+    return (uint32_t)gr_column_get(&graph->reverse.counts, node);
 }
 
 /* The only one that refers to it, once; AL_NONE when there are none or several references. */

@@ -289,10 +289,10 @@ static void balance_part(void *context, uint32_t i)
     const struct gr_graph *graph = parts->ledger->graph;
     uint64_t first = (uint64_t)i * PART;
     uint64_t end = first + PART < graph->count ? first + PART : graph->count;
-    const uint8_t *at = graph->reverse.bytes + graph->reverse.group[first / GR_ROWS];
 
     for (uint64_t v = first; v < end; v++)
-        balance_node(parts->ledger, (uint32_t)v, gr_next_row_count(&at), &parts->items[i]);
+        balance_node(parts->ledger, (uint32_t)v, gr_referrer_count(graph, (uint32_t)v),
+                     &parts->items[i]);
 }
 
 static void count_surpluses(struct gr_graph *graph)

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  * referrers.h: who refers to a node: the edges that keep alive, seen from their targets.
  *
- * Rows of differences, in bytes (seven bits each, the eighth: more follow): how many referrers; of
- * rows of at least GR_LONG_ROW, the row's length in bytes, so that it can be passed over; the
- * first referrer less the node, with the sign in the lowest bit; each further one less the one
- * before. Objects that refer to each other lie near each other, so that most differences take one
- * or two bytes where a number takes four. Every 16th row's place is kept. (Boldi and Vigna, "The
- * WebGraph Framework I", WWW 2004, from which this takes the simplest part.)
+ * How many they are is a column (column.h); who they are, rows of differences in bytes (seven bits
+ * each, the eighth: more follow): of rows of at least GR_LONG_ROW, the row's length in bytes, so
+ * that it can be passed over; the first referrer less the node, with the sign in the lowest bit;
+ * each further one less the one before. Objects that refer to each other lie near each other, so
+ * that most differences take one or two bytes where a number takes four. Every 16th row's place is
+ * kept. (Boldi and Vigna, "The WebGraph Framework I", WWW 2004, from which this takes the simplest
+ * part.)
+ *
+ * The counts are enough for reference counts, roots and the trunk; the rows, which only questions
+ * ask for, are made when the memory of the analysis is free again.
  */
 #ifndef GR_REFERRERS_H
 #define GR_REFERRERS_H
@@ -15,22 +19,26 @@
 #include <stdint.h>
 
 #include "analyzer/algo/csr.h"
+#include "analyzer/graph/column.h"
 
 #define GR_LONG_ROW 8
 #define GR_ROWS 16 /* in a group */
 
 struct gr_reverse {
-    uint8_t *bytes;
+    struct gr_column counts; /* referrers, with multiplicity, per node */
+    uint8_t *bytes;          /* NULL until the rows are made */
     uint64_t size;
     uint64_t *group; /* of every GR_ROWS nodes: where their rows begin */
     uint32_t count;  /* nodes */
 };
 
-struct df_err *gr_reverse_make(const struct al_csr *graph, struct gr_reverse *ret);
+/* First the counts alone. */
+struct df_err *gr_reverse_count(const struct al_csr *graph, struct gr_reverse *ret);
+/* Then the rows. jobs: threads that may be used; scratch: 4 bytes for each edge and each node of
+ * the part, an eighth of all, that each thread has in work. */
+struct df_err *gr_reverse_fill(const struct al_csr *graph, uint32_t jobs,
+                               struct gr_reverse *reverse);
 void gr_reverse_deinit(struct gr_reverse *reverse);
-/* The same as two arrays, for an algorithm; the caller frees them. */
-struct df_err *gr_reverse_csr(const struct gr_reverse *reverse, uint32_t **ret_start,
-                              uint32_t **ret_source);
 
 /* The referrers of a node in ascending order, with multiplicity: `left` of them are to come. */
 struct gr_referrers {
@@ -39,9 +47,6 @@ struct gr_referrers {
     bool begun;
 };
 struct gr_referrers gr_reverse_row(const struct gr_reverse *reverse, uint32_t node);
-/* How many referrers each node has, for one who asks in ascending order: *at is reverse->bytes
- * before the first. */
-uint32_t gr_next_row_count(const uint8_t **at);
 
 static inline uint64_t gr_get_varint(const uint8_t **at)
 {

@@ -167,6 +167,7 @@ static void save_edges(struct gr_saved *saved, struct gr_graph *graph)
                   holders + 1);
     gr_save_array(saved, "graph.weaktarg", &graph->weak_target, sizeof(*graph->weak_target),
                   graph->weak_count);
+    gr_save_column(saved, "graph.refcounts", "graph.refcounw", &graph->reverse.counts, count);
     gr_save_list(saved, "graph.referrer", &graph->reverse.bytes, 1, &graph->reverse.size);
     graph->reverse.count = graph->count;
     gr_save_array(saved, "graph.refgroups", &graph->reverse.group, sizeof(*graph->reverse.group),
@@ -398,6 +399,7 @@ static struct df_err *load(struct gr_saved *saved, struct gr_graph *graph)
     move_counts(graph, numbers, false);
     graph->sizes.width = 2;
     graph->references.width = 1;
+    graph->reverse.counts.width = 1;
     if (graph->types.width != 2 && graph->types.width != 4)
         return df_err_new(DF_ERR_INPUT, "this snapshot is damaged: its types make no sense");
     save_arrays(saved, graph);

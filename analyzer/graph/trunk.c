@@ -16,13 +16,12 @@ static bool is_leaf(const struct gr_graph *graph, uint32_t node, uint32_t referr
 struct df_err *gr_trunk_make(const struct gr_graph *graph, struct gr_trunk *ret)
 {
     size_t words = (size_t)graph->count / 64 + 1;
-    const uint8_t *at = graph->reverse.bytes;
 
     *ret = (struct gr_trunk){.graph = graph};
     DF_TRY(df_array(words, sizeof(*ret->bits), &ret->bits));
     DF_TRY(df_array(words, sizeof(*ret->before), &ret->before));
     for (uint32_t v = 0; v < graph->count; v++)
-        if (!is_leaf(graph, v, gr_next_row_count(&at)))
+        if (!is_leaf(graph, v, gr_referrer_count(graph, v)))
             gr_set_bit(ret->bits, v);
     for (size_t word = 0; word < words; word++) {
         ret->before[word] = ret->count;

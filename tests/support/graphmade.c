@@ -79,7 +79,8 @@ struct gr_graph *graphmade(uint32_t count, const struct graphmade_node *nodes,
     fill_edges(graph, edges, edge_count);
     fill_weak(graph, edges, edge_count);
     csr = (struct al_csr){.count = count, .start = graph->start, .target = graph->target};
-    must(gr_reverse_make(&csr, &graph->reverse));
+    must(gr_reverse_count(&csr, &graph->reverse));
+    must(gr_find_referrers(graph, 1));
     return graph;
 }
 
