@@ -22,6 +22,16 @@ bool py_readable(const struct py_reader *reader, uint64_t address, uint64_t size
     return true;
 }
 
+const void *py_ptr_elsewhere(struct py_reader *reader, uint64_t address, uint64_t size)
+{
+    const struct df_range *near = df_aspace_range(reader->space, address);
+    if (!near || !near->host || near->end - address < size)
+        return NULL;
+    if (!reader->space->backing)
+        reader->near = near;
+    return df_range_ptr(reader->space, near, address, size);
+}
+
 uint64_t py_read_slowly(struct py_reader *reader, uint64_t address, uint64_t size)
 {
     uint64_t value = 0;

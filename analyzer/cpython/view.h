@@ -27,19 +27,19 @@ struct py_reader {
                       so is an int whose highest digit is 0 */
 };
 
+/* Where the last read was not. */
+const void *py_ptr_elsewhere(struct py_reader *reader, uint64_t address, uint64_t size);
+
 /* As df_ptr. Only of a core is the range remembered, whose bytes are all there from the start: of a
  * snapshot each read asks for them (aspace.h). */
 static inline const void *py_ptr(struct py_reader *reader, uint64_t address, uint64_t size)
 {
     const struct df_range *near = reader->near;
-    if (near && address - near->start < near->end - near->start && near->end - address >= size)
+    if (__builtin_expect(near && address >= near->start && address < near->end &&
+                             near->end - address >= size,
+                         1))
         return near->host + (address - near->start);
-    near = df_aspace_range(reader->space, address);
-    if (!near || !near->host || near->end - address < size)
-        return NULL;
-    if (!reader->space->backing)
-        reader->near = near;
-    return df_range_ptr(reader->space, near, address, size);
+    return py_ptr_elsewhere(reader, address, size);
 }
 
 /* What is not in one piece, or not there. */

@@ -23,21 +23,6 @@ void gr_column_deinit(struct gr_column *column)
     *column = (struct gr_column){0};
 }
 
-/* False: it is too large, and the node says so now. */
-static bool put_narrow(struct gr_column *column, uint32_t node, uint64_t value)
-{
-    uint64_t most = (UINT64_C(1) << 8 * column->width) - 1;
-    uint64_t narrow = value < most ? value : most;
-
-    if (column->width == 1)
-        ((uint8_t *)column->items)[node] = (uint8_t)narrow;
-    else if (column->width == 2)
-        ((uint16_t *)column->items)[node] = (uint16_t)narrow;
-    else
-        ((uint32_t *)column->items)[node] = (uint32_t)narrow;
-    return value < most;
-}
-
 static uint8_t best_width(const uint32_t *values, uint32_t count)
 {
     uint64_t wide[2] = {0}, one, two;
@@ -64,11 +49,9 @@ struct df_err *gr_column_pack(struct gr_column *column, const uint32_t *values, 
     return NULL;
 }
 
-void gr_column_put(struct gr_column *column, struct gr_wide_list *wide, uint32_t node,
-                   uint64_t value)
+void gr_column_widen(struct gr_wide_list *wide, uint32_t node, uint64_t value)
 {
-    if (!put_narrow(column, node, value))
-        DF_PUSH(wide, (struct gr_wide){.node = node, .value = value});
+    DF_PUSH(wide, (struct gr_wide){.node = node, .value = value});
 }
 
 void gr_column_join(struct gr_column *column, struct gr_wide_list *wide)
@@ -110,7 +93,7 @@ void gr_column_set(struct gr_column *column, uint32_t node, uint64_t value)
     size_t at = find(wide, node);
     bool is_wide = at < wide->count && wide->items[at].node == node;
 
-    if (put_narrow(column, node, value))
+    if (gr_column_put_narrow(column, node, value))
         return; /* a row that is left behind is not asked any more */
     if (!is_wide) {
         DF_PUSH(wide, (struct gr_wide){0});

@@ -12,6 +12,7 @@
 #ifndef GR_COLUMN_H
 #define GR_COLUMN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -36,9 +37,29 @@ struct gr_column {
 /* All zero. */
 struct df_err *gr_column_init(struct gr_column *column, uint32_t count, uint8_t width);
 void gr_column_deinit(struct gr_column *column);
+/* False: it is too large, and the node says so now. */
+static inline bool gr_column_put_narrow(struct gr_column *column, uint32_t node, uint64_t value)
+{
+    uint64_t most = (UINT64_C(1) << 8 * column->width) - 1;
+    uint64_t narrow = value < most ? value : most;
+
+    if (column->width == 1)
+        ((uint8_t *)column->items)[node] = (uint8_t)narrow;
+    else if (column->width == 2)
+        ((uint16_t *)column->items)[node] = (uint16_t)narrow;
+    else
+        ((uint32_t *)column->items)[node] = (uint32_t)narrow;
+    return value < most;
+}
+
+void gr_column_widen(struct gr_wide_list *wide, uint32_t node, uint64_t value);
 /* Of each node once, ascending for each list. */
-void gr_column_put(struct gr_column *column, struct gr_wide_list *wide, uint32_t node,
-                   uint64_t value);
+static inline void gr_column_put(struct gr_column *column, struct gr_wide_list *wide, uint32_t node,
+                                 uint64_t value)
+{
+    if (!gr_column_put_narrow(column, node, value))
+        gr_column_widen(wide, node, value);
+}
 /* Appends a list of higher nodes than all so far, and frees it. */
 void gr_column_join(struct gr_column *column, struct gr_wide_list *wide);
 /* At any time, of any node, by one thread; costs a move of the list when a number becomes wide. */

@@ -63,10 +63,7 @@ static void move_starts(uint32_t *start, const struct gr_run *run, uint32_t firs
 static void number_runs(void *context, uint32_t i)
 {
     struct numbering *n = context;
-    struct gr_rows rows = {.discovery = n->discovery,
-                           .graph = n->graph,
-                           .objects = n->workers[i],
-                           .reader = n->discovery->reader};
+    struct gr_rows rows = {.discovery = n->discovery, .graph = n->graph, .objects = n->workers[i]};
     struct gr_run run;
 
     while (gr_runs_take(&n->runs, &run)) {
@@ -143,6 +140,24 @@ static void add_uncounted(struct numbering *n)
     }
 }
 
+/* Objects that were found in other ways than in a list or by a reference, all of which have been
+ * taken for found by a reference. */
+static void tell_sources(struct numbering *n)
+{
+    const struct gr_discovery *discovery = n->discovery;
+    const struct df_map *sources = &discovery->sources;
+
+    for (size_t i = 0; sources->keys && i <= sources->mask; i++) {
+        uint32_t v = sources->keys[i] ? gr_rank(&discovery->places, sources->keys[i]) : GR_NO_RANK;
+
+        if (v == GR_NO_RANK || n->graph->origins[v] == GR_FROM_GC_LIST)
+            continue;
+        n->graph->origins[v] = (uint8_t)sources->values[i];
+        n->lists.objects_by_source[GR_FROM_REFERENT]--;
+        n->lists.objects_by_source[sources->values[i]]++;
+    }
+}
+
 /* The lists become the graph's. */
 static struct df_err *install(struct numbering *n)
 {
@@ -180,6 +195,7 @@ static struct df_err *finish(struct numbering *n)
         return df_err_new(DF_ERR_UNSUPPORTED, "the process has more than 4 billion references, "
                                               "more than this program can number");
     ask(n);
+    tell_sources(n);
     DF_TRY(install(n));
     add_uncounted(n);
     return NULL;

@@ -68,6 +68,20 @@ uint64_t gr_place_search(const struct gr_places *places, uint64_t address)
     return places->ranges[low].first + (address / 8 - places->ranges[low].start / 8);
 }
 
+uint64_t gr_place_elsewhere(const struct gr_places *places, struct gr_near_range *near,
+                            uint64_t address)
+{
+    uint64_t place = gr_place(places, address);
+    const struct gr_place_range *range;
+
+    if (place == GR_NO_PLACE)
+        return place;
+    range = &places->ranges[places->range[place / BLOCK]];
+    *near = (struct gr_near_range){range->start, range->end - range->start,
+                                   range->first - range->start / 8};
+    return place;
+}
+
 void gr_places_deinit(struct gr_places *places)
 {
     free(places->first);

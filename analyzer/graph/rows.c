@@ -10,24 +10,30 @@
 
 #define GROUP_OBJECTS 256
 #define GROUP_REFS 4096
-#define FETCH_AHEAD 16
+#define SEE_AHEAD 16 /* references */
+
+/* A size that is known in part serves. */
+static uint64_t settled_size(struct py_objects *objects, uint64_t object,
+                             const struct py_type *type, enum py_status status, uint64_t size)
+{
+    if (status == PY_OK)
+        return size;
+    py_ledger_add(objects, "objects whose size is not known", object);
+    return size ? size : type->basic_size > 0 ? (uint64_t)type->basic_size : 0;
+}
 
 uint64_t gr_size_of(struct py_objects *objects, const struct gr_subject *object)
 {
-    int64_t basic = py_type_at(objects, object->type)->basic_size;
     uint64_t size = 0;
+    enum py_status status = py_size(objects, object->address, object->type, &size);
 
-    if (py_size(objects, object->address, object->type, &size) == PY_OK)
-        return size;
-    py_ledger_add(objects, "objects whose size is not known", object->address);
-    return size ? size : basic > 0 ? (uint64_t)basic : 0;
+    return settled_size(objects, object->address, py_type_at(objects, object->type), status, size);
 }
 
-uint8_t gr_flags_of(struct py_objects *objects, const struct gr_discovery *discovery,
-                    const struct gr_subject *object)
+static uint8_t flags_of(const struct gr_discovery *discovery, const struct gr_subject *object,
+                        const struct py_type *type, uint8_t told, bool is_gc)
 {
-    const struct py_type *type = py_type_at(objects, object->type);
-    uint8_t told = py_object_flags(objects, object->address, object->type), flags = 0;
+    uint8_t flags = 0;
 
     if (told & PY_FLAG_TRACKED || gr_bit(discovery->listed, object->place))
         flags |= GR_TRACKED;
@@ -39,48 +45,64 @@ uint8_t gr_flags_of(struct py_objects *objects, const struct gr_discovery *disco
         flags |= GR_IMMORTAL;
     if (type->has_del || type->del)
         flags |= GR_HAS_FINALIZER;
-    if (py_is_gc(objects, object->address, object->type))
+    if (is_gc)
         flags |= GR_GC;
     return flags;
 }
 
-/* All that is asked of an object but its references. */
-static void fill_node(struct gr_rows *rows, const struct gr_subject *object)
+uint8_t gr_flags_of(struct py_objects *objects, const struct gr_discovery *discovery,
+                    const struct gr_subject *object)
+{
+    return flags_of(discovery, object, py_type_at(objects, object->type),
+                    py_object_flags(objects, object->address, object->type),
+                    py_is_gc(objects, object->address, object->type));
+}
+
+/* All that is asked of an object but its references. What is in no list has its source from the
+ * discovery in the end, where it is another than its referent. */
+static const struct py_type *fill_node(struct gr_rows *rows, struct gr_subject *object)
 {
     struct gr_graph *graph = rows->graph;
     struct gr_row_lists *lists = &rows->lists;
     uint32_t v = object->node;
-    int64_t references = py_refcount(&rows->reader, object->address);
+    bool listed = gr_bit(rows->discovery->listed, object->place);
+    struct py_look look;
 
-    graph->origins[v] = (uint8_t)gr_discovered_by(rows->discovery, object->address, object->place);
-    lists->objects_by_source[gr_source_of(graph, v)]++;
+    py_look(rows->objects, object->address, &look);
+    object->type = look.type->index;
+    graph->origins[v] = listed ? GR_FROM_GC_LIST : GR_FROM_REFERENT;
+    lists->objects_by_source[listed ? GR_FROM_GC_LIST : GR_FROM_REFERENT]++;
     gr_column_put(&graph->types, &lists->wide_types, v, object->type);
     gr_column_put(&graph->references, &lists->wide_references, v,
-                  references == INT64_MAX ? 0 : (uint64_t)references);
-    graph->flags[v] = references == INT64_MAX ? GR_IMMORTAL : 0;
-    if (py_type_runs_code(py_type_at(rows->objects, object->type))) {
+                  look.references == INT64_MAX ? 0 : (uint64_t)look.references);
+    graph->flags[v] = look.references == INT64_MAX ? GR_IMMORTAL : 0;
+    if (py_type_runs_code(look.type)) {
         DF_PUSH(&lists->asked, *object);
-        return;
+        return look.type;
     }
-    graph->flags[v] |= gr_flags_of(rows->objects, rows->discovery, object);
-    gr_column_put(&graph->sizes, &lists->wide_sizes, v, gr_size_of(rows->objects, object));
+    graph->flags[v] |= flags_of(rows->discovery, object, look.type, look.flags, look.is_gc);
+    gr_column_put(&graph->sizes, &lists->wide_sizes, v,
+                  settled_size(rows->objects, object->address, look.type,
+                               (enum py_status)look.status, look.size));
+    return look.type;
 }
 
 static void push_edge(struct gr_row_lists *lists, uint32_t target, uint8_t kind)
 {
-    size_t edge = lists->target.count;
+    size_t edge = lists->target.count++;
 
-    DF_PUSH(&lists->target, target);
+    lists->target.items[edge] = target; /* there is room: see add_rows */
     if (kind != PY_REF_REFERENT)
         DF_PUSH(&lists->kinds, (struct gr_edge_kind){.edge = (uint32_t)edge, .kind = kind});
     lists->references_by_kind[kind]++;
 }
 
-static void add_reference(struct gr_rows *rows, const struct py_ref *ref, bool weakly)
+/* Of one that is no plain edge. */
+static void add_special(struct gr_rows *rows, const struct py_ref *ref, uint32_t target,
+                        bool weakly)
 {
     struct gr_row_lists *lists = &rows->lists;
     enum py_ref_kind kind = weakly ? PY_REF_WEAK : (enum py_ref_kind)ref->kind;
-    uint32_t target = gr_rank(&rows->discovery->places, ref->target);
 
     if (weakly && ref->kind != PY_REF_REFERENT)
         return; /* a key, which is the value too */
@@ -103,14 +125,31 @@ static void add_reference(struct gr_rows *rows, const struct py_ref *ref, bool w
     DF_PUSH(&lists->native, ref->target);
 }
 
-static void fetch_target(const struct gr_places *places, uint64_t target)
+static void add_reference(struct gr_rows *rows, const struct py_ref *ref, uint64_t place,
+                          bool weakly)
 {
-    uint64_t place = gr_place(places, target);
+    const struct gr_places *places = &rows->discovery->places;
+    uint32_t target = place != GR_NO_PLACE && gr_bit(places->bits, place)
+                          ? (uint32_t)gr_rank_below(places, place)
+                          : GR_NO_RANK;
 
-    if (place == GR_NO_PLACE)
-        return;
-    __builtin_prefetch(&places->bits[place / 64]);
-    __builtin_prefetch(&places->ranks[place / 512]);
+    if (target != GR_NO_RANK && ref->kind < PY_REF_WEAK && !ref->uncounted && !weakly)
+        push_edge(&rows->lists, target, ref->kind);
+    else
+        add_special(rows, ref, target, weakly);
+}
+
+/* The place of a reference's target, about which more is asked soon. */
+static uint64_t see_target(struct gr_rows *rows, size_t r)
+{
+    const struct gr_places *places = &rows->discovery->places;
+    uint64_t place = gr_place_near(places, &rows->near, rows->refs.items[r].target);
+
+    if (place != GR_NO_PLACE) {
+        __builtin_prefetch(&places->bits[place / 64]);
+        __builtin_prefetch(&places->ranks[place / 512]);
+    }
+    return place;
 }
 
 /* What emulation had found of an object. */
@@ -151,13 +190,16 @@ static void find_kept(struct gr_rows *rows, uint64_t first)
     rows->kept = low;
 }
 
-static void push_references(struct gr_rows *rows, const struct gr_subject *object)
+static void push_references(struct gr_rows *rows, const struct gr_subject *object,
+                            const struct py_type *type)
 {
-    if (py_type_has_no_references(py_type_at(rows->objects, object->type)) ||
-        push_kept(rows, object->address))
+    enum py_status status;
+
+    if (py_type_has_no_references(type) || push_kept(rows, object->address))
         return;
-    gr_note_status(rows->objects, object->address,
-                   py_walk(rows->objects, object->address, object->type, &rows->refs));
+    status = py_walk(rows->objects, object->address, object->type, &rows->refs);
+    if (status != PY_OK)
+        gr_note_status(rows->objects, object->address, status);
 }
 
 /* A group of objects, whose references are in the buffer: where those of each end. */
@@ -165,18 +207,22 @@ struct group {
     uint32_t first, count; /* nodes */
     uint64_t address[GROUP_OBJECTS];
     size_t end[GROUP_OBJECTS];
+    uint64_t ahead[SEE_AHEAD]; /* places of the references that are next */
 };
 
-static void add_row(struct gr_rows *rows, uint32_t v, size_t first, size_t end, bool weakly)
+static void add_row(struct gr_rows *rows, struct group *group, uint32_t i, bool weakly)
 {
     struct gr_graph *graph = rows->graph;
     struct gr_row_lists *lists = &rows->lists;
+    uint32_t v = group->first + i;
     size_t weak = lists->weak_target.count;
 
-    for (size_t r = first; r < end; r++) {
-        if (r + FETCH_AHEAD < rows->refs.count)
-            fetch_target(&rows->discovery->places, rows->refs.items[r + FETCH_AHEAD].target);
-        add_reference(rows, &rows->refs.items[r], weakly);
+    for (size_t r = i ? group->end[i - 1] : 0; r < group->end[i]; r++) {
+        uint64_t place = group->ahead[r % SEE_AHEAD];
+
+        if (r + SEE_AHEAD < rows->refs.count)
+            group->ahead[r % SEE_AHEAD] = see_target(rows, r + SEE_AHEAD);
+        add_reference(rows, &rows->refs.items[r], place, weakly);
     }
     graph->flags[v] |= weakly ? GR_UNCOUNTED : 0;
     graph->start[v + 1] = (uint32_t)lists->target.count;
@@ -186,29 +232,40 @@ static void add_row(struct gr_rows *rows, uint32_t v, size_t first, size_t end, 
     DF_PUSH(&lists->weak_start, (uint32_t)weak);
 }
 
-static void add_rows(struct gr_rows *rows, const struct group *group)
+/* Few hold weakly: whether one of a group does. */
+static bool any_holds_weakly(const struct gr_discovery *discovery, const struct group *group)
 {
-    size_t first = 0;
+    for (uint32_t i = 0; i < discovery->py->interpreter_count; i++)
+        if (discovery->interned[i] >= group->address[0] &&
+            discovery->interned[i] <= group->address[group->count - 1])
+            return true;
+    return false;
+}
 
-    for (uint32_t i = 0; i < group->count; i++) {
-        add_row(rows, group->first + i, first, group->end[i],
-                gr_holds_weakly(rows->discovery, group->address[i]));
-        first = group->end[i];
-    }
+static void add_rows(struct gr_rows *rows, struct group *group)
+{
+    struct gr_numbers *target = &rows->lists.target;
+    bool any = group->count && any_holds_weakly(rows->discovery, group);
+
+    target->items = df_room(target->items, target->count, rows->refs.count, &target->capacity,
+                            sizeof(*target->items));
+    for (size_t r = 0; r < SEE_AHEAD && r < rows->refs.count; r++)
+        group->ahead[r] = see_target(rows, r);
+    for (uint32_t i = 0; i < group->count; i++)
+        add_row(rows, group, i, any && gr_holds_weakly(rows->discovery, group->address[i]));
 }
 
 static void fill_group(struct gr_rows *rows, struct gr_run *run, struct group *group)
 {
     struct gr_subject object;
 
-    *group = (struct group){.first = run->first};
+    group->first = run->first;
+    group->count = 0;
     rows->refs.count = 0;
     while (group->count < GROUP_OBJECTS && rows->refs.count < GROUP_REFS && run->first < run->end &&
            gr_places_next(&run->cursor, &object.address, &object.place)) {
         object.node = run->first++;
-        object.type = py_object_type(rows->objects, object.address);
-        fill_node(rows, &object);
-        push_references(rows, &object);
+        push_references(rows, &object, fill_node(rows, &object));
         group->address[group->count] = object.address;
         group->end[group->count++] = rows->refs.count;
     }

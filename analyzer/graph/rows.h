@@ -43,9 +43,9 @@ struct gr_rows {
     const struct gr_discovery *discovery; /* its places ranked, what it kept sorted by object */
     struct gr_graph *graph;
     struct py_objects *objects; /* a worker */
-    struct py_reader reader;
-    struct py_refs refs; /* scratch */
-    size_t kept;         /* of the discovery's: those of lower addresses are done */
+    struct py_refs refs;        /* scratch */
+    struct gr_near_range near;
+    size_t kept; /* of the discovery's: those of lower addresses are done */
     struct gr_row_lists lists;
 };
 

@@ -39,6 +39,8 @@ struct py_objects {
     struct py_type **types;
     size_t type_count, type_capacity;
     struct df_map type_map;     /* address of a type -> index, or PY_BAD_TYPE */
+    uint64_t last_type;         /* the one that was asked for last, */
+    uint32_t last_index;        /* and its number: objects of one type lie side by side */
     struct df_map traverse_map; /* tp_traverse -> index of the first type with a row that has it */
     size_t bad_types;
     uint64_t subtype_traverse; /* address; 0 when it could not be told */
@@ -204,8 +206,9 @@ bool py_is_borrowed_member(const struct py_type *type, const char *member);
 /* buffers.c: the rules of a type whose bases are known. */
 uint16_t py_buffer_rules(struct py_objects *objects, const struct py_type *type);
 
-/* sizes.c */
-py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type);
+/* sizes.c: finds the sizer when it is not known, and what all objects of the type have in common.
+ */
+void py_settle_sizer(struct py_objects *objects, struct py_type *type);
 /* The sizers by name, for snapshots: a class whose __sizeof__ it is, or one for what is run.
  * NULL: there is none of this name, or none for this build. */
 const char *py_sizer_name(py_sizer sizer);

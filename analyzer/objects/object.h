@@ -13,8 +13,8 @@
  * foreign data.
  *
  * Threads: a struct py_objects is used by one thread at a time. While it rests, any number of
- * workers (py_objects_workers), one a thread, may do the work in between: they read what it knows of
- * types, all of which were met by then, and have a reader and a ledger of their own.
+ * workers (py_objects_workers), one a thread, may do the work in between: they read what it knows
+ * of types, all of which were met by then, and have a reader and a ledger of their own.
  */
 #ifndef PY_OBJECT_H
 #define PY_OBJECT_H
@@ -93,11 +93,15 @@ struct py_type {
     int64_t basic_size, item_size, dict_offset, weaklist_offset;
     uint64_t traverse, dealloc, base, finalize, del; /* addresses, 0 when none */
     uint64_t asks_gc; /* tp_is_gc of a type that is no metatype: some of its objects say no */
-    uint64_t object_traverse;    /* base traverse of an instance of a Python class; else traverse */
-    uint32_t base_index;         /* index of tp_base, PY_NO_TYPE when none or implausible */
+    uint64_t object_traverse; /* base traverse of an instance of a Python class; else traverse */
+    uint32_t base_index;      /* index of tp_base, PY_NO_TYPE when none or implausible */
     uint32_t owner_index; /* the base that owns what nobody visits, PY_NO_TYPE when there is none */
-    py_walker walk;              /* NULL: no references */
-    py_sizer size;               /* NULL until the first py_size or py_objects_workers */
+    py_walker walk;       /* NULL: no references */
+    py_sizer size;        /* NULL until the first py_size or py_objects_workers */
+    bool same_gc, is_gc;  /* py_is_gc says the same of all its objects: what it says */
+    bool same_head;       /* py_size counts as many bytes before each: these, */
+    uint32_t head;
+    bool same_size;              /* and basic_size for each; all known with `size` */
     enum py_walk_kind walk_kind; /* the least exact one that served an object of it */
     bool deferred;               /* py_walk leaves its objects to py_walk_batch */
     bool owns_nothing;           /* without tp_traverse: its structure has no references */
@@ -110,10 +114,10 @@ struct py_type {
     uint64_t failed;          /* emulated walks that failed (see failed_status) */
     uint8_t failed_status;    /* enum df_call_status of the last failure */
     const void *data;         /* the walker's own */
-    struct py_learned *learned; /* learned.c's: NULL until an object of it was emulated */
-    uint16_t buffer_rules;    /* of buffers.c */
+    struct py_learned *learned;     /* learned.c's: NULL until an object of it was emulated */
+    uint16_t buffer_rules;          /* of buffers.c */
     const struct py_text_row *text; /* of text.c: who writes its objects; NULL: not asked yet */
-    bool own_repr;            /* a class with a __repr__ in Python comes before that row's */
+    bool own_repr;                  /* a class with a __repr__ in Python comes before that row's */
 };
 
 #define PY_NO_TYPE UINT32_MAX
@@ -162,11 +166,11 @@ struct py_objects_source {
 /* Copied; either function may be NULL. */
 void py_objects_set_source(struct py_objects *objects, const struct py_objects_source *source);
 
-/* Makes `count` workers. They serve for py_object_type, py_walk, py_is_gc, py_object_flags, py_size, py_buffers,
- * py_shared_keys and py_own_keys, of objects whose type the owner has met (by py_object_type), and
- * which it has walked before when they are to be walked. They add no types and run no code of the
- * dead process: of objects of types for which py_type_runs_code says so, only the owner can tell
- * size and flags. Until they are closed the owner must not be used. */
+/* Makes `count` workers. They serve for py_object_type, py_walk, py_is_gc, py_object_flags,
+ * py_size, py_buffers, py_shared_keys and py_own_keys, of objects whose type the owner has met (by
+ * py_object_type), and which it has walked before when they are to be walked. They add no types and
+ * run no code of the dead process: of objects of types for which py_type_runs_code says so, only
+ * the owner can tell size and flags. Until they are closed the owner must not be used. */
 struct py_objects **py_objects_workers(struct py_objects *owner, uint32_t count);
 /* What a worker's ledger has is added to the owner's, and its own is empty again: done in the order
  * of the work, the owner's comes out as if there were no workers. */
@@ -210,6 +214,18 @@ bool py_walk_emulated(struct py_objects *objects, uint64_t object, uint32_t type
 /* The same for many: items as for py_walk_batch; status PY_OK or PY_FAULT. */
 void py_walk_emulated_batch(struct py_objects *objects, struct py_batch_item *items, size_t count,
                             struct py_refs *refs);
+
+/* What is asked of every object, in one go: of one whose type was met. Of types for which
+ * py_type_runs_code says so, flags and size are not: only its owner can ask. */
+struct py_look {
+    const struct py_type *type;
+    int64_t references; /* py_refcount */
+    uint8_t flags;      /* py_object_flags */
+    bool is_gc;         /* py_is_gc */
+    uint8_t status;     /* enum py_status: what py_size returns, and what it tells */
+    uint64_t size;
+};
+void py_look(struct py_objects *worker, uint64_t object, struct py_look *ret);
 
 /* sys.getsizeof of the object. */
 enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t type, uint64_t *ret);
@@ -260,8 +276,8 @@ char *py_text(struct py_objects *objects, uint64_t object, size_t max);
 /* The same with limits of one's own. */
 struct py_text_options {
     uint64_t max_characters; /* 0: as many as it takes, within reason */
-    uint32_t max_depth;      /* containers within one another; 0: as many as there are, within reason */
-    bool brief;              /* for a line among others: little work, files without their folders */
+    uint32_t max_depth; /* containers within one another; 0: as many as there are, within reason */
+    bool brief;         /* for a line among others: little work, files without their folders */
 };
 char *py_text_as(struct py_objects *objects, uint64_t object,
                  const struct py_text_options *options);

@@ -86,8 +86,7 @@ static void add_to_ledger(struct py_objects *objects, const struct py_ledger_row
 void py_find_sizers(struct py_objects *objects)
 {
     for (size_t i = 0; i < objects->type_count; i++)
-        if (!objects->types[i]->size)
-            objects->types[i]->size = py_find_sizer(objects, objects->types[i]);
+        py_settle_sizer(objects, objects->types[i]);
 }
 
 static struct py_objects *make_worker(const struct py_objects *owner)

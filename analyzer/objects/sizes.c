@@ -423,7 +423,7 @@ static uint64_t noargs_function(struct py_objects *objects, uint64_t descriptor,
     return PY_PTR(reader, method, methoddef, ml_meth);
 }
 
-py_sizer py_find_sizer(struct py_objects *objects, struct py_type *type)
+static py_sizer find_sizer(struct py_objects *objects, struct py_type *type)
 {
     struct py_reader *reader = &objects->reader;
     uint64_t items = 0, count = 0, chain = type->address;
@@ -464,16 +464,34 @@ static bool counts_head(struct py_objects *objects, const struct py_type *type, 
 }
 
 /* _PySys_GetSizeOf, Python/sysmodule.c; _PyType_PreHeaderSize, pycore_object.h */
-static uint64_t presize(struct py_objects *objects, const struct py_type *type, uint64_t object)
+static uint32_t presize(const struct py_layout *layout, const struct py_type *type, bool gc)
 {
-    const struct py_layout *layout = objects->reader.layout;
-    bool gc = counts_head(objects, type, object);
-    if (!gc && (type->flags & PY_TPFLAGS_TYPE))
-        return 0;
-    uint64_t size = gc ? layout->gc_head_size : 0;
+    uint32_t size = gc ? layout->gc_head_size : 0;
     uint64_t managed =
         PY_TPFLAGS_MANAGED_DICT | (layout->managed_weakref ? PY_TPFLAGS_MANAGED_WEAKREF : 0);
+    if (!gc && (type->flags & PY_TPFLAGS_TYPE))
+        return 0;
     return type->flags & managed ? size + layout->presize_dict_words * 8 : size;
+}
+
+/* What all its objects have in common. The collector's answer is the same for all of a type that is
+ * no metatype and has no tp_is_gc; counts_head then depends on nothing else. */
+static void plan(struct py_objects *objects, struct py_type *type)
+{
+    bool gc = type->flags & PY_TPFLAGS_HAVE_GC;
+    type->same_gc = !gc || !(type->asks_gc || type->flags & PY_TPFLAGS_TYPE);
+    type->is_gc = gc;
+    type->same_head = type->same_gc && !(type->flags & PY_TPFLAGS_TYPE);
+    type->head = type->same_head ? presize(objects->reader.layout, type, gc) : 0;
+    type->same_size = type->same_head && type->size == size_default && type->item_size <= 0 &&
+                      type->basic_size >= 0 && basic(type) <= PY_MAX_SIZE;
+}
+
+void py_settle_sizer(struct py_objects *objects, struct py_type *type)
+{
+    if (!type->size)
+        type->size = find_sizer(objects, type);
+    plan(objects, type);
 }
 
 enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t type_index,
@@ -481,7 +499,11 @@ enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t typ
 {
     struct py_type *type = objects->types[type_index];
     if (!type->size)
-        type->size = py_find_sizer(objects, type);
+        py_settle_sizer(objects, type);
+    if (type->same_size) {
+        *ret = basic(type) + type->head;
+        return py_reader_status(objects);
+    }
     if (type->size == size_emulated && objects->source.size &&
         objects->source.size(objects->source.context, object, ret))
         return PY_OK;
@@ -491,7 +513,9 @@ enum py_status py_size(struct py_objects *objects, uint64_t object, uint32_t typ
         size = basic(type);
         status = status == PY_OK ? PY_IMPLAUSIBLE : status;
     }
-    *ret = size + presize(objects, type, object);
+    *ret = size + (type->same_head
+                       ? type->head
+                       : presize(objects->reader.layout, type, counts_head(objects, type, object)));
     enum py_status read = py_reader_status(objects);
     return status != PY_OK ? status : read;
 }

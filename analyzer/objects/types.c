@@ -344,10 +344,14 @@ uint32_t py_type_index(struct py_objects *objects, uint64_t type)
 {
     if (!type || (type & 7))
         return PY_NO_TYPE;
+    if (type == objects->last_type)
+        return objects->last_index;
     uint32_t known = df_map_get(&objects->type_map, type);
-    if (known != DF_MAP_NONE)
-        return known == PY_BAD_TYPE ? PY_NO_TYPE : known;
-    if (objects->is_worker)
+    if (known != DF_MAP_NONE && known != PY_BAD_TYPE) {
+        objects->last_type = type;
+        return objects->last_index = known;
+    }
+    if (known == PY_BAD_TYPE || objects->is_worker)
         return PY_NO_TYPE;
     if (!objects->subtype_traverse_known)
         find_subtype_traverse(objects);
@@ -424,28 +428,4 @@ bool py_is_gc(struct py_objects *objects, uint64_t object, uint32_t type_index)
     if (!py_has_gc_head(objects, object, type))
         return false;
     return !type->asks_gc || ask_is_gc(objects, type, object);
-}
-
-uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t type_index)
-{
-    struct py_reader *reader = &objects->reader;
-    const struct py_layout *layout = reader->layout;
-    uint8_t flags = 0;
-    if (py_refcount(reader, object) == INT64_MAX)
-        flags |= PY_FLAG_IMMORTAL;
-    if (py_is_gc(objects, object, type_index)) {
-        if (layout->gc_shape == PY_GC_PAGES) {
-            uint8_t bits = py_byte(reader, PY_AT(layout, object, object, ob_gc_bits));
-            flags |= (bits & 1 ? PY_FLAG_TRACKED : 0) | (bits & 2 ? PY_FLAG_FINALIZED : 0);
-        } else {
-            uint64_t head = object - layout->gc_head_size;
-            uint64_t next = py_word(reader, PY_AT(layout, head, gc_head, gc_next));
-            uint64_t finalized = PY_HAS(layout, gc_head, gc_refs)
-                                     ? py_word(reader, PY_AT(layout, head, gc_head, gc_refs))
-                                     : py_word(reader, PY_AT(layout, head, gc_head, gc_prev));
-            flags |= (next ? PY_FLAG_TRACKED : 0) | (finalized & 1 ? PY_FLAG_FINALIZED : 0);
-        }
-    }
-    reader->fault = false;
-    return flags;
 }
