@@ -16,6 +16,7 @@
  */
 #include "analyzer/graph/ledger.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "analyzer/algo/csr.h"
@@ -163,33 +164,20 @@ static void hold_key(struct ledger *ledger, uint32_t dict, uint64_t key)
 /* Keys of a table that several dicts share are owned by the table, once. The class that made it has
  * it in the graph, until it makes another one or is gone: what then is left of a table is nobody's
  * in particular (new_keys_object, make_keys_shared, Objects/dictobject.c). */
-static void hold_keys(struct ledger *ledger)
+static void hold_keys(struct ledger *ledger, uint32_t jobs)
 {
-    const struct gr_graph *graph = ledger->graph;
+    struct gr_shared_keys tables = {0};
     struct py_refs refs = {0};
-    struct df_map seen;
-    bool added;
 
-    df_map_init(&seen);
-    for (uint32_t pass = 0; pass < 2; pass++) {
-        struct gr_node_cursor cursor = gr_nodes(graph);
-        uint64_t wanted = pass ? PY_TPFLAGS_DICT : PY_TPFLAGS_TYPE, address;
-        uint32_t v;
-
-        while (gr_next_node(&cursor, &v, &address)) {
-            bool good = py_type_at(ledger->objects, gr_type(graph, v))->flags & wanted;
-            uint64_t keys = good ? py_shared_keys(ledger->objects, address) : 0;
-
-            if (!keys || (df_map_add(&seen, keys, 0, &added), !added) || !pass)
-                continue;
-            refs.count = 0;
-            py_own_keys(ledger->objects, keys, &refs);
-            for (size_t i = 0; i < refs.count; i++)
-                hold_key(ledger, v, refs.items[i].target);
-        }
+    gr_find_shared_keys(ledger->graph, ledger->objects, ledger->reader.space, jobs, &tables);
+    for (size_t i = 0; i < tables.count; i++) {
+        refs.count = 0;
+        py_own_keys(ledger->objects, tables.items[i].keys, &refs);
+        for (size_t k = 0; k < refs.count; k++)
+            hold_key(ledger, tables.items[i].node, refs.items[k].target);
     }
+    free(tables.items);
     free(refs.items);
-    df_map_deinit(&seen);
 }
 
 static void hold_frames(struct ledger *ledger)
@@ -339,14 +327,42 @@ static void note_lost(struct ledger *ledger, uint32_t v)
             count(ledger, &ledger->unsure, graph->target[e], 1);
 }
 
+/* The guesses among the 32 references from `first` on. Of two bits only the upper one says so. */
+static void note_guesses(struct ledger *ledger, uint32_t first, uint64_t kinds)
+{
+    const struct gr_graph *graph = ledger->graph;
+    uint64_t guesses = kinds >> 1 & ~kinds & UINT64_C(0x5555555555555555);
+
+    static_assert(PY_REF_REFERENT == 0 && PY_REF_OWNED == 1 && PY_REF_GUESS == 2, "two bits");
+    for (; guesses; guesses &= guesses - 1) {
+        uint32_t e = first + (uint32_t)__builtin_ctzll(guesses) / 2;
+
+        count(ledger, &ledger->unsure, graph->target[e], 1);
+    }
+}
+
+static void find_guesses(struct ledger *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+    size_t size = (size_t)graph->edge_count / 4 + 1; /* what is behind the last one is 0 */
+
+    for (size_t at = 0; at < size; at += 8) {
+        uint64_t kinds = 0;
+
+        for (size_t i = 0; i < 8 && at + i < size; i++)
+            kinds |= (uint64_t)graph->edge_kinds[at + i] << 8 * i;
+        if (kinds)
+            note_guesses(ledger, (uint32_t)(at * 4), kinds);
+    }
+}
+
 /* A guess may be none, and so may all that an object refers to which the sweep has guessed. */
 static void find_unsure(struct ledger *ledger)
 {
     const struct gr_graph *graph = ledger->graph;
 
-    for (uint32_t e = 0; graph->unusual_count && e < graph->edge_count; e++)
-        if (gr_edge_kind(graph, e) == PY_REF_GUESS)
-            count(ledger, &ledger->unsure, graph->target[e], 1);
+    if (graph->unusual_count)
+        find_guesses(ledger);
     for (uint32_t v = 0; graph->objects_by_source[GR_FROM_SWEEP] && v < graph->count; v++)
         if (gr_source_of(graph, v) == GR_FROM_SWEEP)
             note_lost(ledger, v);
@@ -370,7 +386,7 @@ static struct df_err *add_up(struct ledger *ledger, uint32_t jobs)
     find_own(ledger);
     py_state_words(ledger->py, hold_slot, ledger);
     hold_frames(ledger);
-    hold_keys(ledger);
+    hold_keys(ledger, jobs);
     release_interned(ledger);
     balance(ledger, jobs);
     return NULL;

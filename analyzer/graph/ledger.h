@@ -21,6 +21,19 @@ void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const
 void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
                           struct gr_words *words);
 
+struct gr_shared_keys { /* tables of keys */
+    struct gr_shared_table {
+        uint64_t keys; /* address of the table */
+        uint32_t node; /* the first dict that has it */
+    } * items;
+    size_t count, capacity;
+};
+
+/* Appends every table that dicts share and no class has, in the order of its first dict
+ * (ledger_keys.c). */
+void gr_find_shared_keys(const struct gr_graph *graph, struct py_objects *objects,
+                         const struct df_aspace *space, uint32_t jobs, struct gr_shared_keys *ret);
+
 /* Adds up, for every object; then looks for native words that explain what is left over. `jobs`:
  * threads that may work at once. */
 struct df_err *gr_ledger_make(struct gr_graph *graph, struct py_objects *objects,

@@ -22,6 +22,7 @@
 
 #include "analyzer/algo/csr.h"
 #include "analyzer/graph/ledger.h"
+#include "analyzer/graph/picks.h"
 #include "dumpfmt/base/mem.h"
 
 #define MAX_NAMES 4096 /* variables of a function */
@@ -96,28 +97,37 @@ static bool same_items(struct constants *constants, uint64_t a, uint64_t b)
     return !reader->fault;
 }
 
+static void add_code(struct constants *constants, uint32_t node, uint64_t address)
+{
+    uint64_t hash = hash_items(constants, names_of(constants, address));
+    struct code code = {.node = node, .next = DF_MAP_NONE};
+    bool added;
+
+    if (hash) {
+        uint32_t first =
+            df_map_add(&constants->by_names, hash, (uint32_t)constants->codes.count, &added);
+        if (!added) {
+            code.next = first;
+            df_map_set(&constants->by_names, hash, (uint32_t)constants->codes.count);
+        }
+    }
+    DF_PUSH(&constants->codes, code);
+}
+
 static void find_codes(struct constants *constants, uint32_t type)
 {
     const struct gr_graph *graph = constants->graph;
+    DF_CLEANUP_FREE uint8_t *wanted = df_xcalloc((size_t)py_type_count(constants->objects) + 1, 1);
+    struct gr_picks picks;
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        uint64_t hash;
-        bool added;
-
-        if (gr_type(graph, v) != type || !is_hollow(constants, gr_address(graph, v)))
-            continue;
-        hash = hash_items(constants, names_of(constants, gr_address(graph, v)));
-        struct code code = {.node = v, .next = DF_MAP_NONE};
-        if (hash) {
-            uint32_t first =
-                df_map_add(&constants->by_names, hash, (uint32_t)constants->codes.count, &added);
-            if (!added) {
-                code.next = first;
-                df_map_set(&constants->by_names, hash, (uint32_t)constants->codes.count);
-            }
-        }
-        DF_PUSH(&constants->codes, code);
-    }
+    if (type == PY_NO_TYPE)
+        return;
+    wanted[type] = 1;
+    gr_picks_begin(&picks, graph, wanted, 0, graph->count);
+    while (gr_picks_next(&picks))
+        for (uint32_t i = 0; i < picks.count; i++)
+            if (is_hollow(constants, picks.items[i].address))
+                add_code(constants, picks.items[i].node, picks.items[i].address);
 }
 
 /* One vote for each module whose data has a word that is the object's address. */
@@ -288,7 +298,7 @@ static uint32_t type_named(const struct py_objects *objects, const char *name)
     for (uint32_t i = 0; i < py_type_count(objects); i++)
         if (strcmp(py_type_at(objects, i)->name, name) == 0)
             return i;
-    return UINT32_MAX;
+    return PY_NO_TYPE;
 }
 
 void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, const struct py *py,

@@ -10,15 +10,18 @@
  * A word explains one reference.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/algo/csr.h"
 #include "analyzer/graph/ledger.h"
+#include "analyzer/graph/picks.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/base/threads.h"
 
 #define MAX_BODY 4096 /* bytes of an object that are looked at */
 #define HEADER 16
-#define LONGER 16 /* bytes of an object behind what its type says */
+#define LACKING_BITS 32 /* for each object with a surplus */
+#define LONGER 16       /* bytes of an object behind what its type says */
 
 struct inside { /* [start, end): words that lead here are references to the node */
     uint64_t start, end;
@@ -37,6 +40,8 @@ struct explainer {
         size_t count, capacity;
     } inside;
     struct gr_words natives;
+    uint64_t *lacking; /* bits: hashes of the addresses of objects with a surplus */
+    unsigned lacking_shift;
 };
 
 /* Thread states have weak references in disguise (on_delete_data, up to 3.12). */
@@ -218,46 +223,76 @@ struct body {
     int64_t first, size;
 };
 
-static int64_t limit_size(int64_t size, const struct py_type *type, uint64_t room)
+static int64_t limit_size(const struct explainer *ledger, const struct gr_pick *object,
+                          const struct body *body)
 {
-    if (room < (uint64_t)size)
-        size = (int64_t)room;
-    if (size < type->basic_size)
-        size = type->basic_size;
+    const struct gr_graph *graph = ledger->graph;
+    int64_t size = body->size, least = py_type_at(ledger->objects, object->type)->basic_size;
+
+    if (size > least && object->node + 1 < graph->count) {
+        uint64_t room = gr_address(graph, object->node + 1) - object->address;
+
+        if (room < (uint64_t)size)
+            size = (int64_t)room > least ? (int64_t)room : least;
+    }
     return size < MAX_BODY ? size : MAX_BODY;
 }
 
-/* Words of an object that nobody visits, beyond those that are the references found in it. */
-static void look_into(const struct explainer *ledger, uint32_t v, uint64_t address, uint64_t room,
-                      const struct body *body, struct gr_words *ret)
+/* A word of an object that is the address of one with a surplus. */
+static void add_member(const struct explainer *ledger, const struct gr_pick *object, int64_t at,
+                       bool all, uint32_t node, size_t first, struct gr_words *ret)
 {
-    const struct gr_graph *graph = ledger->graph;
+    uint32_t same = 0;
+
+    for (size_t i = first; i < ret->count; i++)
+        same += ret->items[i].node == node;
+    DF_PUSH(ret, (struct gr_native){.node = node,
+                                    .place = GR_NATIVE_OBJECT,
+                                    .index = object->node,
+                                    .address = object->address + (uint64_t)at,
+                                    .block = object->address});
+    /* The first words are taken for what was found; of the rest each explains one. */
+    if (all && same < known_references(ledger->graph, object->node, node))
+        ret->items[ret->count - 1].place = GR_NATIVE_NONE;
+}
+
+/* Where `lacking` has the bit of an address. */
+static inline uint64_t lacking_bit(const struct explainer *ledger, uint64_t address)
+{
+    return address * UINT64_C(0x9E3779B97F4A7C15) >> ledger->lacking_shift;
+}
+
+/* Whether a word may be the address of an object with a surplus: seldom said of others. */
+static inline bool may_lack(const struct explainer *ledger, uint64_t word)
+{
+    return word - ledger->lowest <= ledger->highest - ledger->lowest &&
+           gr_bit(ledger->lacking, lacking_bit(ledger, word));
+}
+
+/* Words of an object that nobody visits, beyond those that are the references found in it. `bytes`:
+ * from body->first on; NULL when they are not contiguous. */
+static void look_into(const struct explainer *ledger, const struct gr_pick *object, int64_t size,
+                      const struct body *body, const uint8_t *bytes, struct gr_words *ret)
+{
     const struct df_aspace *space = ledger->py->dump->space;
-    const struct py_type *type = py_type_at(ledger->objects, gr_type(graph, v));
-    int64_t size = limit_size(body->size, type, room), at = body->first;
-    uint64_t word;
+    const struct py_type *type = py_type_at(ledger->objects, object->type);
     size_t first = ret->count;
-    bool all = at == HEADER; /* else: members beyond those that the walker knows */
+    uint64_t word;
 
-    for (; at + 8 <= size; at += 8) {
-        uint32_t node, same = 0;
+    for (int64_t at = body->first; at + 8 <= size; at += 8) {
+        uint32_t node;
 
-        if (!df_u64(space, address + (uint64_t)at, &word) || word < ledger->lowest ||
-            word > ledger->highest || (word & 7) || at == type->weaklist_offset)
+        if (bytes)
+            memcpy(&word, bytes + (at - body->first), 8);
+        else if (!df_u64(space, object->address + (uint64_t)at, &word))
             continue;
-        node = gr_node(graph, word);
-        if (node == AL_NONE || gr_surplus(graph, node) <= 0)
+        if (!may_lack(ledger, word) || (word & 7) || at == type->weaklist_offset)
             continue;
-        for (size_t i = first; i < ret->count; i++)
-            same += ret->items[i].node == node;
-        DF_PUSH(ret, (struct gr_native){.node = node,
-                                        .place = GR_NATIVE_OBJECT,
-                                        .index = v,
-                                        .address = address + (uint64_t)at,
-                                        .block = address});
-        /* The first words are taken for what was found; of the rest each explains one. */
-        if (all && same < known_references(graph, v, node))
-            ret->items[ret->count - 1].place = GR_NATIVE_NONE;
+        node = gr_node(ledger->graph, word);
+        if (node == AL_NONE || gr_surplus(ledger->graph, node) <= 0)
+            continue;
+        /* A first word behind the header: members beyond those that the walker knows. */
+        add_member(ledger, object, at, body->first == HEADER, node, first, ret);
     }
 }
 
@@ -311,40 +346,83 @@ static struct body *make_bodies(const struct explainer *ledger)
 struct members { /* of all objects, part by part */
     const struct explainer *ledger;
     const struct body *bodies; /* by type */
+    const uint8_t *wanted;     /* by type: there is something to look at */
     struct gr_words *words;    /* of each part */
 };
+
+static void look_into_batch(const struct members *members, const struct gr_picks *picks,
+                            struct gr_words *words)
+{
+    const struct df_aspace *space = members->ledger->py->dump->space;
+    const uint8_t *bytes[GR_PICKS];
+    int64_t size[GR_PICKS];
+
+    for (uint32_t i = 0; i < picks->count; i++) {
+        const struct gr_pick *object = &picks->items[i];
+        int64_t first = members->bodies[object->type].first;
+
+        size[i] = limit_size(members->ledger, object, &members->bodies[object->type]);
+        bytes[i] = first < size[i] ? gr_fetch(space, object->address + (uint64_t)first,
+                                              (uint64_t)(size[i] - first))
+                                   : NULL;
+    }
+    for (uint32_t i = 0; i < picks->count; i++)
+        look_into(members->ledger, &picks->items[i], size[i],
+                  &members->bodies[picks->items[i].type], bytes[i], words);
+}
 
 static void find_in_part(void *context, uint32_t part)
 {
     const struct members *members = context;
-    const struct gr_graph *graph = members->ledger->graph;
     struct gr_words *words = &members->words[part];
-    struct gr_node_cursor cursor = gr_nodes_from(graph, part * PART);
-    uint64_t address, next;
-    uint32_t v, after;
+    struct gr_picks picks;
     size_t kept = 0;
 
-    for (bool more = gr_next_node(&cursor, &v, &address); more && v / PART == part;
-         v = after, address = next) {
-        const struct body *body = &members->bodies[gr_type(graph, v)];
-
-        more = gr_next_node(&cursor, &after, &next);
-        if (body->first + 8 <= body->size)
-            look_into(members->ledger, v, address, more ? next - address : UINT64_MAX, body, words);
-    }
+    gr_picks_begin(&picks, members->ledger->graph, members->wanted, (uint64_t)part * PART,
+                   (uint64_t)(part + 1) * PART);
+    while (gr_picks_next(&picks))
+        look_into_batch(members, &picks, words);
     for (size_t i = 0; i < words->count; i++)
         if (words->items[i].place != GR_NATIVE_NONE)
             words->items[kept++] = words->items[i];
     words->count = kept;
 }
 
+static uint8_t *find_wanted(const struct explainer *ledger, const struct body *bodies)
+{
+    uint32_t types = py_type_count(ledger->objects);
+    uint8_t *wanted = df_xcalloc((size_t)types + 1, 1);
+
+    for (uint32_t i = 0; i < types; i++)
+        wanted[i] = bodies[i].first + 8 <= bodies[i].size;
+    return wanted;
+}
+
+/* A bit for each object with a surplus, at a hash of its address, among many that are not set. */
+static void mark_lacking(struct explainer *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+    unsigned width = 10;
+
+    while (width < 36 && UINT64_C(1) << width < LACKING_BITS * graph->counts.surplus)
+        width++;
+    ledger->lacking = df_xcalloc((size_t)1 << (width - 6), sizeof(*ledger->lacking));
+    ledger->lacking_shift = 64 - width;
+    for (uint32_t i = 0; i < graph->surplus_count; i++)
+        if (graph->surpluses[i].count > 0)
+            gr_set_bit(ledger->lacking,
+                       lacking_bit(ledger, gr_address(graph, graph->surpluses[i].node)));
+}
+
 static void find_members(struct explainer *ledger, uint32_t jobs)
 {
     uint32_t parts = (ledger->graph->count - 1) / PART + 1;
     DF_CLEANUP_FREE struct body *bodies = make_bodies(ledger);
+    DF_CLEANUP_FREE uint8_t *wanted = find_wanted(ledger, bodies);
     DF_CLEANUP_FREE struct gr_words *words = df_xcalloc(parts, sizeof(*words));
-    struct members members = {.ledger = ledger, .bodies = bodies, .words = words};
+    struct members members = {.ledger = ledger, .bodies = bodies, .wanted = wanted, .words = words};
 
+    mark_lacking(ledger);
     df_threads_share(jobs, parts, find_in_part, &members);
     for (uint32_t i = 0; i < parts; i++) {
         DF_APPEND(&ledger->natives, words[i].items, words[i].count);
@@ -385,4 +463,5 @@ void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const
     for (uint32_t i = 0; i < graph->surplus_count; i++)
         graph->counts.unexplained += gr_unexplained(graph, graph->surpluses[i].node) > 0;
     free(ledger.inside.items);
+    free(ledger.lacking);
 }
