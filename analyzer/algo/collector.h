@@ -22,15 +22,16 @@ enum al_verdict {
 
 struct al_collector_input {
     const struct al_csr *graph;
-    const uint8_t *visited;    /* per edge, parallel to graph->target: 1 when the collector's own
-                                  traversal sees it; NULL: all */
-    const int64_t *references; /* per node: reference count; INT64_MAX/2 and more: immortal */
-    const uint8_t *candidate;  /* per node: 1 when the collector looks at it */
-    const uint8_t *legacy;     /* per node: 1 when it has a legacy finalizer; NULL: none */
+    const uint8_t *kinds; /* per edge two bits, the first lowest: 0 when the collector's own
+                             traversal sees it; NULL: all are */
+    int64_t (*references)(void *context, uint32_t node); /* its reference count */
+    bool (*legacy)(void *context, uint32_t node); /* has it a legacy finalizer? NULL: none has */
+    void *context;
 };
 
 struct al_collector_result {
-    uint8_t *verdict; /* per node, enum al_verdict; caller-allocated */
+    uint8_t *verdict; /* per node, enum al_verdict. Before: AL_ALIVE of those that the collector
+                         looks at, AL_NOT_CANDIDATE of all others */
     uint32_t garbage; /* nodes AL_GARBAGE */
     uint32_t uncollectable;
     uint32_t inconsistent; /* candidates whose count went below zero: wrong edges, or a process
@@ -38,7 +39,7 @@ struct al_collector_result {
     uint32_t first_inconsistent; /* AL_NONE when none */
 };
 
-/* Memory: 8 bytes a node. */
+/* Memory: a byte and a bit a node, and 4 bytes a candidate. */
 struct df_err *al_collector(const struct al_collector_input *input,
                             struct al_collector_result *result);
 

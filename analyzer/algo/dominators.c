@@ -4,21 +4,22 @@
  * Nodes are renamed to their depth-first visit number ("place": 1.., 0 is the virtual root), since
  * semidominators are comparisons of places, and neighbours in the search lie side by side then.
  *
- * 1. Depth-first search: place, order, parent.
- * 2. Semidominators, from the last place to the first. Every node has its parent's edge, so semi
- *    starts there. An edge from a smaller place comes from an ancestor, which is itself the
- *    candidate; one from a larger place asks the forest of finished nodes for the smallest semi
- *    on the way up. Only the value is wanted, not the node that has it (Lengauer and Tarjan need
- *    the node for their buckets), so the forest keeps values and `eval` touches one array.
- *    Compression climbs by turning the links round and comes back along them: no stack.
+ * 1. Depth-first search: place, parent. Every node has its parent's edge, so semi starts there; an
+ *    edge to a node that is below already comes from an ancestor, which is itself the candidate. So
+ *    only the rest, edges to smaller places, is kept for step 2, by place of the target; after that
+ *    the graph is not looked at any more.
+ * 2. Semidominators, from the last place to the first: each of these edges asks the forest of
+ *    finished nodes for the smallest semi on the way up. Only the value is wanted, not the node
+ *    that has it (Lengauer and Tarjan need the node for their buckets), so the forest keeps values
+ *    and `eval` touches one array. Compression climbs by turning the links round and comes back
+ *    along them: no stack.
  * 3. The immediate dominator is the nearest dominator-tree ancestor-or-self of the parent that is
  *    not below semi. Plain SEMI-NCA walks there, which is quadratic in the worst case; and heaps do
  *    have it: a list of a million nodes whose last one shares a million objects with the head. So
  *    each node also gets a jump pointer (Myers, "An Applicative Random-Access Stack", IPL 17,
- * 1983): logarithmic steps, in arrays that step 2 leaves behind.
+ *    1983): logarithmic steps, in arrays that step 2 leaves behind.
  *
- * O(edges * log nodes) worst case, near linear in practice. Memory: 16 bytes a node, and 4 more
- * when the caller wants no order; places live in the caller's idom until the end.
+ * O(edges * log nodes) worst case, near linear in practice.
  */
 #include "analyzer/algo/dominators.h"
 
@@ -27,20 +28,17 @@
 
 #include "dumpfmt/base/mem.h"
 
-/* Step 2: the link upwards in the forest, and the smallest semi from here up to below the link's
- * target. Step 3: jump pointer and depth in the dominator tree. */
-struct link {
-    uint32_t up;
-    uint32_t value;
-};
-
 struct semi_nca {
     const struct al_csr *graph;
-    uint32_t *place; /* node -> place: the caller's idom; AL_NONE: unreached */
-    uint32_t *order; /* place - 1 -> node */
+    uint32_t *place; /* node -> place; AL_NONE: unreached */
+    /* by place: */
+    uint32_t *order;  /* the node; this and the next only in step 1 */
+    uint32_t *cursor; /* the edge in work */
     uint32_t *parent;
-    uint32_t *semi; /* step 1: the edge in work */
-    struct link *link;
+    uint32_t *semi;
+    uint32_t *start, *source; /* edges from larger places */
+    struct al_jump *link; /* step 2: the link upwards in the forest, and the smallest semi from here
+                             up to below the link's target; step 3: as the result has it */
     uint32_t reached;
 };
 
@@ -49,31 +47,34 @@ static inline uint32_t dfs_enter(struct semi_nca *s, uint32_t v, uint32_t parent
     uint32_t at = ++s->reached;
 
     s->place[v] = at;
-    s->order[at - 1] = v;
-    s->parent[at] = parent;
-    s->semi[at] = s->graph->start[v];
+    s->order[at] = v;
+    s->parent[at] = s->semi[at] = parent;
+    s->cursor[at] = s->graph->start[v];
     return at;
 }
 
 /* Goes on at place `at`; returns the place to go on at. */
 static inline uint32_t dfs_step(struct semi_nca *s, uint32_t at)
 {
-    uint32_t end = s->graph->start[s->order[at - 1] + 1];
+    uint32_t end = s->graph->start[s->order[at] + 1];
 
-    for (uint32_t e = s->semi[at]; e < end; e++) {
-        uint32_t w = s->graph->target[e];
+    for (uint32_t e = s->cursor[at]; e < end; e++) {
+        uint32_t w = s->graph->target[e], to = s->place[w];
 
-        if (s->place[w] == AL_NONE) {
-            s->semi[at] = e + 1;
+        if (to == AL_NONE) {
+            s->cursor[at] = e + 1;
             return dfs_enter(s, w, at);
         }
+        if (to < at)
+            s->start[to]++;
+        else if (at < s->semi[to])
+            s->semi[to] = at;
     }
     return s->parent[at];
 }
 
 static void dfs(struct semi_nca *s, const uint32_t *roots, uint32_t root_count)
 {
-    memset(s->place, 0xff, (size_t)s->graph->count * sizeof(*s->place));
     for (uint32_t i = 0; i < root_count; i++) {
         assert(roots[i] < s->graph->count);
         if (s->place[roots[i]] != AL_NONE)
@@ -81,15 +82,57 @@ static void dfs(struct semi_nca *s, const uint32_t *roots, uint32_t root_count)
         for (uint32_t at = dfs_enter(s, roots[i], 0); at != 0;)
             at = dfs_step(s, at);
     }
+    for (uint32_t i = 0; i < root_count; i++)
+        s->semi[s->place[roots[i]]] = 0;
+}
+
+/* A row's start holds its end first, and moves down as the row is filled from behind. */
+static void keep_edges(struct semi_nca *s)
+{
+    const struct al_csr *graph = s->graph;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        uint32_t at = s->place[v];
+
+        if (at == AL_NONE)
+            continue;
+        for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
+            uint32_t to = s->place[graph->target[e]];
+
+            if (to < at)
+                s->source[--s->start[to]] = at;
+        }
+    }
+}
+
+static struct df_err *search(struct semi_nca *s, const uint32_t *roots, uint32_t root_count)
+{
+    DF_CLEANUP_FREE uint32_t *order = NULL;
+    DF_CLEANUP_FREE uint32_t *cursor = NULL;
+    size_t places = (size_t)s->graph->count + 1;
+
+    DF_TRY(df_array(places, sizeof(*order), &order));
+    DF_TRY(df_array(places, sizeof(*cursor), &cursor));
+    s->order = order;
+    s->cursor = cursor;
+    dfs(s, roots, root_count);
+    free(DF_TAKE(order));
+    free(DF_TAKE(cursor));
+    for (size_t at = 1; at <= s->reached; at++)
+        s->start[at] += s->start[at - 1];
+    s->start[s->reached + 1] = s->start[s->reached];
+    DF_TRY(df_array(s->start[s->reached], sizeof(*s->source), &s->source));
+    keep_edges(s);
+    return NULL;
 }
 
 /* The smallest semi among the places from v up that are above `done` (finished, in the forest). */
-static inline uint32_t eval(struct link *link, uint32_t v, uint32_t done)
+static inline uint32_t eval(struct al_jump *link, uint32_t v, uint32_t done)
 {
     uint32_t below = 0, top, low;
 
     if (link[v].up <= done)
-        return link[v].value;
+        return link[v].number;
     while (link[v].up > done) {
         uint32_t up = link[v].up;
 
@@ -98,122 +141,158 @@ static inline uint32_t eval(struct link *link, uint32_t v, uint32_t done)
         v = up;
     }
     top = link[v].up;
-    low = link[v].value;
+    low = link[v].number;
     while (below != 0) {
         uint32_t down = link[below].up;
 
-        if (link[below].value < low)
-            low = link[below].value;
-        link[below].value = low;
+        if (link[below].number < low)
+            low = link[below].number;
+        link[below].number = low;
         link[below].up = top;
         below = down;
     }
     return low;
 }
 
-static inline uint32_t semi_of(const struct semi_nca *s, const struct al_csr *reverse, uint32_t w)
+/* Rows are read from their ends, so that all of them together are one array read backwards: what
+ * comes up in a while is fetched. */
+static inline uint32_t semi_of(const struct semi_nca *s, uint32_t w)
 {
-    uint32_t v = s->order[w - 1];
-    uint32_t end = reverse->start[v + 1];
-    uint32_t semi = s->semi[w];
+    enum { AHEAD = 12 };
+    uint32_t semi = s->semi[w], first = s->start[w];
 
-    if (end - reverse->start[v] == 1)
-        return semi; /* the parent's edge, or that of a root to itself or from the unreached */
-    for (uint32_t e = reverse->start[v]; e < end && semi != 0; e++) {
-        uint32_t u = s->place[reverse->target[e]];
+    for (uint32_t e = s->start[w + 1]; e-- > first && semi != 0;) {
+        uint32_t low;
 
-        if (u == AL_NONE)
-            continue;
-        if (u > w)
-            u = eval(s->link, u, w);
-        if (u < semi)
-            semi = u;
+        if (e >= AHEAD)
+            __builtin_prefetch(&s->link[s->source[e - AHEAD]]);
+        low = eval(s->link, s->source[e], w);
+        if (low < semi)
+            semi = low;
     }
     return semi;
 }
 
-/* The places that come up in a while: each look-up waits for the one before it, so they are
- * fetched in turn, each some steps before the next. */
-static inline void fetch_ahead(const struct semi_nca *s, const struct al_csr *reverse, uint32_t w)
+static void semidominators(struct semi_nca *s)
 {
-    enum { NEAR = 8, MIDDLE = 16, FAR = 24 };
-    const uint32_t *row;
-
-    if (w <= FAR)
-        return;
-    __builtin_prefetch(&reverse->start[s->order[w - FAR - 1]]);
-    __builtin_prefetch(&reverse->target[reverse->start[s->order[w - MIDDLE - 1]]]);
-    row = &reverse->start[s->order[w - NEAR - 1]];
-    if (row[1] - row[0] > 1) {
-        __builtin_prefetch(&s->place[reverse->target[row[0]]]);
-        __builtin_prefetch(&s->place[reverse->target[row[0] + 1]]);
-    }
-}
-
-static void semidominators(struct semi_nca *s, const struct al_csr *reverse, const uint32_t *roots,
-                           uint32_t root_count)
-{
-    memcpy(s->semi, s->parent, ((size_t)s->reached + 1) * sizeof(*s->semi));
-    for (uint32_t i = 0; i < root_count; i++)
-        s->semi[s->place[roots[i]]] = 0;
     for (uint32_t w = s->reached; w > 0; w--) {
-        fetch_ahead(s, reverse, w);
-        s->semi[w] = semi_of(s, reverse, w);
-        s->link[w] = (struct link){.up = s->parent[w], .value = s->semi[w]};
+        s->semi[w] = semi_of(s, w);
+        s->link[w] = (struct al_jump){.up = s->parent[w], .number = s->semi[w]};
     }
 }
 
-/* link[w] of a new child w of d in the dominator tree. */
-static inline struct link jump_of(const struct link *link, uint32_t d)
+/* The jump of a new child of d in the dominator tree. */
+static inline struct al_jump jump_of(const struct al_jump *jump, uint32_t d)
 {
-    uint32_t jump = link[d].up;
-    uint32_t far = link[jump].up;
-    bool even = link[d].value - link[jump].value == link[jump].value - link[far].value;
+    uint32_t to = jump[d].up, far = jump[to].up;
+    bool even = jump[d].number - jump[to].number == jump[to].number - jump[far].number;
 
-    return (struct link){.up = even ? far : d, .value = link[d].value + 1};
+    return (struct al_jump){.up = even ? far : d, .number = jump[d].number + 1};
 }
 
-/* Turns parent into dominator (both by place) and writes the result over the places. */
-static void immediate_dominators(struct semi_nca *s, uint32_t *idom)
+/* Turns parent into dominator. */
+static void immediate_dominators(struct semi_nca *s)
 {
     uint32_t *dominator = s->parent;
+    struct al_jump *jump = s->link;
 
-    s->link[0] = (struct link){0};
+    jump[0] = (struct al_jump){0};
     for (uint32_t w = 1; w <= s->reached; w++) {
         uint32_t d = dominator[w];
 
         while (d > s->semi[w])
-            d = s->link[d].up >= s->semi[w] ? s->link[d].up : dominator[d];
+            d = jump[d].up >= s->semi[w] ? jump[d].up : dominator[d];
         dominator[w] = d;
-        s->link[w] = jump_of(s->link, d);
-        idom[s->order[w - 1]] = d == 0 ? AL_ROOT : s->order[d - 1];
+        jump[w] = jump_of(jump, d);
     }
 }
 
-struct df_err *al_dominators(const struct al_csr *graph, const struct al_csr *reverse,
-                             const uint32_t *roots, uint32_t root_count, uint32_t *idom,
-                             uint32_t *order, uint32_t *ret_reached)
+static struct df_err *find(struct semi_nca *s, const uint32_t *roots, uint32_t root_count,
+                           void (*done)(void *context), void *context)
+{
+    size_t places = (size_t)s->graph->count + 1;
+
+    DF_TRY(df_array(s->graph->count, sizeof(*s->place), &s->place));
+    memset(s->place, 0xff, (size_t)s->graph->count * sizeof(*s->place));
+    DF_TRY(df_array(places, sizeof(*s->parent), &s->parent));
+    DF_TRY(df_array(places, sizeof(*s->semi), &s->semi));
+    DF_TRY(df_array(places + 1, sizeof(*s->start), &s->start));
+    DF_TRY(search(s, roots, root_count));
+    if (done)
+        done(context);
+    DF_TRY(df_array((size_t)s->reached + 1, sizeof(*s->link), &s->link));
+    semidominators(s);
+    free(DF_TAKE(s->start));
+    free(DF_TAKE(s->source));
+    immediate_dominators(s);
+    return NULL;
+}
+
+struct df_err *al_dominator_places_find(const struct al_csr *graph, const uint32_t *roots,
+                                        uint32_t root_count, void (*done)(void *context),
+                                        void *context, struct al_dominator_places *ret)
+{
+    struct semi_nca s = {.graph = graph};
+    struct df_err *err = find(&s, roots, root_count, done, context);
+
+    free(s.semi);
+    free(s.start);
+    free(s.source);
+    *ret = (struct al_dominator_places){s.reached, s.place, s.parent, s.link};
+    if (err)
+        al_dominator_places_deinit(ret);
+    return err;
+}
+
+void al_dominator_places_deinit(struct al_dominator_places *places)
+{
+    free(places->place);
+    free(places->dominator);
+    free(places->jump);
+    *places = (struct al_dominator_places){0};
+}
+
+/* Jumps of nodes of the same depth are of the same length. */
+uint32_t al_common_dominator(const struct al_dominator_places *places, uint32_t a, uint32_t b)
+{
+    const struct al_jump *jump = places->jump;
+    const uint32_t *above = places->dominator;
+
+    while (jump[a].number > jump[b].number)
+        a = jump[jump[a].up].number >= jump[b].number ? jump[a].up : above[a];
+    while (jump[b].number > jump[a].number)
+        b = jump[jump[b].up].number >= jump[a].number ? jump[b].up : above[b];
+    while (a != b) {
+        bool far = jump[a].up != jump[b].up;
+
+        a = far ? jump[a].up : above[a];
+        b = far ? jump[b].up : above[b];
+    }
+    return a;
+}
+
+struct df_err *al_dominators(const struct al_csr *graph, const uint32_t *roots, uint32_t root_count,
+                             uint32_t *idom, uint32_t *order, uint32_t *ret_reached)
 {
     DF_CLEANUP_FREE uint32_t *own_order = NULL;
-    DF_CLEANUP_FREE uint32_t *parent = NULL;
-    DF_CLEANUP_FREE uint32_t *semi = NULL;
-    DF_CLEANUP_FREE struct link *link = NULL;
-    size_t places = (size_t)graph->count + 1;
-    struct semi_nca s = {.graph = graph, .place = idom};
+    struct al_dominator_places places;
 
-    if (!order)
+    if (!order) {
         DF_TRY(df_array(graph->count, sizeof(*own_order), &own_order));
-    DF_TRY(df_array(places, sizeof(*parent), &parent));
-    DF_TRY(df_array(places, sizeof(*semi), &semi));
-    DF_TRY(df_array(places, sizeof(*link), &link));
-    s.order = order ? order : own_order;
-    s.parent = parent;
-    s.semi = semi;
-    s.link = link;
-    dfs(&s, roots, root_count);
-    semidominators(&s, reverse, roots, root_count);
-    immediate_dominators(&s, idom);
+        order = own_order;
+    }
+    DF_TRY(al_dominator_places_find(graph, roots, root_count, NULL, NULL, &places));
+    for (uint32_t v = 0; v < graph->count; v++)
+        if (places.place[v] != AL_NONE)
+            order[places.place[v] - 1] = v;
+    memset(idom, 0xff, (size_t)graph->count * sizeof(*idom));
+    for (uint32_t at = 1; at <= places.reached; at++) {
+        uint32_t above = places.dominator[at];
+
+        idom[order[at - 1]] = above == 0 ? AL_ROOT : order[above - 1];
+    }
     if (ret_reached)
-        *ret_reached = s.reached;
+        *ret_reached = places.reached;
+    al_dominator_places_deinit(&places);
     return NULL;
 }

@@ -11,14 +11,35 @@
 
 #include "analyzer/algo/csr.h"
 
-/* idom[v]: the immediate dominator, AL_ROOT under the virtual root, AL_NONE when v is unreached.
- * `reverse` is al_csr_reverse of `graph`; roots must be nodes, in any order, repeated or not. order
- * (may be NULL): the reached nodes in an order in which every node comes after its immediate
- * dominator (a depth-first preorder); *ret_reached (may be NULL) of them. Never quadratic. Memory:
- * 16 bytes a node, 20 without order. */
-struct df_err *al_dominators(const struct al_csr *graph, const struct al_csr *reverse,
-                             const uint32_t *roots, uint32_t root_count, uint32_t *idom,
-                             uint32_t *order, uint32_t *ret_reached);
+/* The dominator tree in "places": numbers from 1 in the order of a depth-first search; 0 is the
+ * virtual root. A dominator's place is smaller. */
+struct al_jump {     /* (Myers 1983: see dominators.c) */
+    uint32_t up;     /* the place of some dominator */
+    uint32_t number; /* of dominators: depth */
+};
+struct al_dominator_places {
+    uint32_t reached;
+    uint32_t *place;      /* per node; AL_NONE: unreached */
+    uint32_t *dominator;  /* per place: of its immediate dominator */
+    struct al_jump *jump; /* per place, 0 too */
+};
+
+/* roots must be nodes, in any order, repeated or not. done (may be NULL) is called as soon as the
+ * graph is not needed any more. Never quadratic. Memory: 24 bytes a node, while the graph is needed
+ * and when it is not any more, and 4 of each edge that leads neither down nor away from its node's
+ * first finder; 16 a node of the result. */
+struct df_err *al_dominator_places_find(const struct al_csr *graph, const uint32_t *roots,
+                                        uint32_t root_count, void (*done)(void *context),
+                                        void *context, struct al_dominator_places *ret);
+void al_dominator_places_deinit(struct al_dominator_places *places);
+/* The place of the nearest common dominator-or-self of two places: O(log n). */
+uint32_t al_common_dominator(const struct al_dominator_places *places, uint32_t a, uint32_t b);
+
+/* The same by node. idom[v]: the immediate dominator, AL_ROOT under the virtual root, AL_NONE when
+ * v is unreached. order (may be NULL): the reached nodes in an order in which every node comes
+ * after its immediate dominator (a depth-first preorder); *ret_reached (may be NULL) of them. */
+struct df_err *al_dominators(const struct al_csr *graph, const uint32_t *roots, uint32_t root_count,
+                             uint32_t *idom, uint32_t *order, uint32_t *ret_reached);
 
 /* Turns the own size of each node into what it retains: itself and what all that it immediately
  * dominates retains; 0 for unreached nodes. retained_count (may be NULL): the same with a number of

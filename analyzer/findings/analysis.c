@@ -4,13 +4,13 @@
 #include "analyzer/findings/analysis.h"
 
 #include <assert.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "analyzer/cpython/tracemalloc.h"
 #include "analyzer/findings/collect.h"
 #include "analyzer/findings/ways.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/base/threads.h"
 
 /* The linear proofs of our own results run where time does not matter. */
 #if defined(__SANITIZE_ADDRESS__) || defined(NECROPY_CHECKS)
@@ -19,108 +19,167 @@
 
 struct work { /* what is needed only while the analysis is made */
     struct fi_analysis *analysis;
-    const struct gr_trunk_graph *rows;
     const struct df_progress *progress;
     const struct fi_type_fact *facts;
+    uint32_t jobs;
+    struct gr_stem stem;
+    uint32_t stem_users; /* who still needs its references */
     struct fi_dominators dominators;
 };
+
+static void leave_stem(void *context)
+{
+    struct work *work = context;
+
+    if (__atomic_sub_fetch(&work->stem_users, 1, __ATOMIC_ACQ_REL) == 0)
+        gr_stem_give_back(&work->stem);
+}
 
 static struct df_err *find_dominators(struct work *work)
 {
     df_progress(work->progress, "finding dominators", 0, 0);
-    return fi_dominators_find(work->analysis->graph, work->rows, &work->dominators);
+    return fi_dominators_find(&work->stem, leave_stem, work, &work->dominators);
 }
 
-/* What follows from dominators alone: when all that needs the references of rows is done. */
-static struct df_err *make_tree(struct work *work, uint32_t jobs)
+/* Numbers of the stem become nodes. */
+static struct df_err *name_members(const struct gr_stem *stem, uint32_t *members, uint32_t count)
 {
-    struct fi_analysis *a = work->analysis;
+    DF_CLEANUP_FREE uint32_t *node = NULL;
+    uint32_t number = 0;
 
-    df_progress(work->progress, "adding up what is retained", 0, 0);
-    return fi_tree_make(&a->trunk, &work->dominators, a->type_count, jobs, &a->tree,
-                        &a->type_retained);
+    DF_TRY(df_array(stem->csr.count, sizeof(*node), &node));
+    for (uint32_t v = 0; v < stem->trunk->graph->count; v++)
+        if (gr_in_stem(stem, v))
+            node[number++] = v;
+    for (uint32_t i = 0; i < count; i++)
+        members[i] = node[members[i]];
+    return NULL;
 }
 
-static struct df_err *find_cycles(struct work *work)
+static struct df_err *find_components(struct work *work)
 {
     DF_CLEANUP_FREE uint32_t *component = NULL;
-    const struct al_csr *csr = &work->rows->csr;
+    const struct al_csr *csr = &work->stem.csr;
     struct fi_analysis *a = work->analysis;
     uint32_t count;
 
-    df_progress(work->progress, "finding cycles", 0, 0);
     DF_TRY(df_array(csr->count, sizeof(*component), &component));
     DF_TRY(al_scc(csr, component, &count));
-    DF_TRY(al_cycles(csr, component, count, &a->cycle_start, &a->cycle_member, &a->cycle_count));
-    for (uint32_t i = 0; i < a->cycle_start[a->cycle_count]; i++)
-        a->cycle_member[i] = work->rows->node[a->cycle_member[i]];
-    return NULL;
+    return al_cycles(csr, component, count, &a->cycle_start, &a->cycle_member, &a->cycle_count);
+}
+
+static struct df_err *find_cycles(struct work *work, const struct df_progress *progress)
+{
+    struct fi_analysis *a = work->analysis;
+    struct df_err *err;
+
+    df_progress(progress, "finding cycles", 0, 0);
+    err = find_components(work);
+    leave_stem(work);
+    if (err)
+        return err;
+    return name_members(&work->stem, a->cycle_member, a->cycle_start[a->cycle_count]);
 }
 
 /* All that asks for no dominators. */
-static struct df_err *find_others(struct work *work)
+static struct df_err *find_others(struct work *work, const struct df_progress *progress)
 {
-    df_progress(work->progress, "finding paths", 0, 0);
-    DF_TRY(fi_ways(work->analysis, work->rows, work->facts));
-    DF_TRY(find_cycles(work));
-    df_progress(work->progress, "finding garbage", 0, 0);
-    return fi_collect(work->analysis, work->rows, work->facts);
-}
+    struct fi_analysis *a = work->analysis;
 
-struct beside { /* done by another thread: it writes other arrays, and tells no progress */
-    struct work work;
-    struct df_err *err;
-};
-
-static void *find_beside(void *context)
-{
-    struct beside *beside = context;
-
-    beside->err = find_others(&beside->work);
+    DF_TRY(find_cycles(work, progress));
+    df_progress(progress, "finding paths", 0, 0);
+    DF_TRY(fi_ways(a, work->facts));
+    df_progress(progress, "finding garbage", 0, 0);
+    DF_TRY(fi_collect(a, work->facts));
+    for (uint32_t v = 0; v < a->graph->count; v++)
+        a->total_bytes += gr_size(a->graph, v);
     return NULL;
 }
 
-static struct df_err *find_all(struct work *work, uint32_t jobs)
+struct beside { /* done by another thread: it writes other things, and tells no progress */
+    struct work *work;
+    struct df_err *err;
+};
+
+static void find_beside(void *context)
 {
-    struct beside beside = {.work = *work};
-    pthread_t thread;
+    struct beside *beside = context;
+
+    beside->err = find_others(beside->work, NULL);
+}
+
+static struct df_err *find_all(struct work *work)
+{
+    struct beside beside = {.work = work};
+    struct df_beside thread;
     struct df_err *err;
 
-    beside.work.progress = NULL;
-    if (jobs < 2 || pthread_create(&thread, NULL, find_beside, &beside)) {
-        DF_TRY(find_dominators(work));
-        return find_others(work);
+    work->stem_users = 2;
+    if (work->jobs < 2) {
+        DF_TRY(find_others(work, work->progress));
+        return find_dominators(work);
     }
+    df_beside_begin(&thread, work->jobs, find_beside, &beside);
     err = find_dominators(work);
-    pthread_join(thread, NULL);
+    df_beside_end(&thread);
     if (!err)
         return beside.err;
     df_err_free(beside.err);
     return err;
 }
 
-static struct df_err *run(struct work *work, uint32_t jobs)
+/* What needs the references of the stem, and after it what follows from dominators alone. */
+static struct df_err *find_and_make_tree(struct work *work)
 {
     struct fi_analysis *a = work->analysis;
-    struct gr_trunk_graph rows = {0};
+    struct df_err *err;
+
+    df_progress(work->progress, "finding what matters", 0, 0);
+    DF_TRY(gr_stem_make(&a->trunk, work->jobs, &work->stem));
+    err = find_all(work);
+    gr_stem_deinit(&work->stem);
+    if (err)
+        return err;
+    df_progress(work->progress, "adding up what is retained", 0, 0);
+    return fi_tree_make(&a->trunk, &work->dominators, a->type_count, work->jobs, &a->tree,
+                        &a->type_retained);
+}
+
+#ifdef FI_SELF_CHECK
+static struct df_err *check_dominators(const struct fi_analysis *a)
+{
+    DF_CLEANUP_FREE uint32_t *idom = NULL;
+    const struct gr_graph *graph = a->graph;
+    const struct al_csr csr = {graph->count, graph->start, graph->target};
+    uint32_t node;
+    bool ok;
+
+    DF_TRY(df_array(graph->count, sizeof(*idom), &idom));
+    for (uint32_t v = 0; v < graph->count; v++)
+        idom[v] = fi_idom(a, v);
+    DF_TRY(al_dominators_check(&csr, graph->root_nodes, graph->root_node_count, idom, &ok, &node));
+    assert(ok);
+    return NULL;
+}
+#endif
+
+static struct df_err *run(struct work *work)
+{
+    struct fi_analysis *a = work->analysis;
     struct df_err *err;
 
 #ifdef FI_SELF_CHECK
     assert(gr_graph_is_valid(a->graph, a->type_count));
 #endif
-    for (uint32_t v = 0; v < a->graph->count; v++)
-        a->total_bytes += gr_size(a->graph, v);
     DF_TRY(gr_trunk_make(a->graph, &a->trunk));
-    err = gr_trunk_graph_make(&a->trunk, &rows);
-    work->rows = &rows;
-    if (!err)
-        err = find_all(work, jobs);
-    gr_trunk_graph_deinit(&rows);
-    if (!err)
-        err = gr_find_referrers(a->graph, jobs);
-    if (!err)
-        err = make_tree(work, jobs);
+    err = find_and_make_tree(work);
     fi_dominators_deinit(&work->dominators);
+    if (!err)
+        err = gr_find_referrers(a->graph, work->jobs);
+#ifdef FI_SELF_CHECK
+    if (!err)
+        err = check_dominators(a);
+#endif
     return err;
 }
 
@@ -129,15 +188,17 @@ struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
                                 const struct df_progress *progress, uint32_t jobs,
                                 struct fi_analysis **ret)
 {
-    struct work work = {
-        .analysis = df_xcalloc(1, sizeof(*work.analysis)), .progress = progress, .facts = facts};
+    struct work work = {.analysis = df_xcalloc(1, sizeof(*work.analysis)),
+                        .progress = progress,
+                        .facts = facts,
+                        .jobs = jobs};
     struct df_err *err;
 
     work.analysis->graph = graph;
     work.analysis->jobs = jobs;
     work.analysis->type_count = type_count;
     work.analysis->first_inconsistent = AL_NONE;
-    err = run(&work, jobs);
+    err = run(&work);
     if (err) {
         fi_analysis_destroy(work.analysis);
         return err;

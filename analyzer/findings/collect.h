@@ -10,9 +10,7 @@
 
 #include "analyzer/findings/analysis.h"
 
-/* Fills verdict, garbage, uncollectable, inconsistent, garbage_bytes, garbage_freed of an analysis
- * that has its trunk. */
-struct df_err *fi_collect(struct fi_analysis *analysis, const struct gr_trunk_graph *graph,
-                          const struct fi_type_fact *facts);
+/* Fills verdict, garbage, uncollectable, inconsistent, garbage_bytes, garbage_freed. */
+struct df_err *fi_collect(struct fi_analysis *analysis, const struct fi_type_fact *facts);
 
 #endif

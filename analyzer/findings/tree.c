@@ -3,7 +3,6 @@
  */
 #include "analyzer/findings/tree.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +10,6 @@
 #include "analyzer/findings/analysis.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/base/threads.h"
-
-/* The linear proofs of our own results run where time does not matter. */
-#if defined(__SANITIZE_ADDRESS__) || defined(NECROPY_CHECKS)
-#define FI_SELF_CHECK 1
-#endif
 
 /* What a node and its leaves are together; the largest of these, AL_NONE when there is none. */
 static uint32_t weigh(const struct gr_trunk *trunk, uint32_t node, uint64_t *bytes)
@@ -205,37 +199,6 @@ struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *
         return counting.err;
     df_err_free(counting.err);
     return err;
-}
-
-void fi_dominators_deinit(struct fi_dominators *dominators)
-{
-    free(DF_TAKE(dominators->idom));
-    free(DF_TAKE(dominators->order));
-}
-
-struct df_err *fi_dominators_find(const struct gr_graph *graph, const struct gr_trunk_graph *rows,
-                                  struct fi_dominators *ret)
-{
-    DF_CLEANUP_FREE uint32_t *start = NULL;
-    DF_CLEANUP_FREE uint32_t *source = NULL;
-    struct al_csr reverse = {.count = rows->csr.count};
-
-    DF_TRY(al_csr_reverse(&rows->csr, &start, &source));
-    reverse.start = start;
-    reverse.target = source;
-    DF_TRY(df_array(rows->csr.count, sizeof(*ret->idom), &ret->idom));
-    DF_TRY(df_array(rows->csr.count, sizeof(*ret->order), &ret->order));
-    DF_TRY(al_dominators(&rows->csr, &reverse, rows->roots, graph->root_node_count, ret->idom,
-                         ret->order, &ret->reached));
-#ifdef FI_SELF_CHECK
-    bool ok;
-    uint32_t row;
-
-    DF_TRY(
-        al_dominators_check(&rows->csr, rows->roots, graph->root_node_count, ret->idom, &ok, &row));
-    assert(ok);
-#endif
-    return NULL;
 }
 
 void fi_tree_deinit(struct fi_tree *tree)

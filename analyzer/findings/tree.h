@@ -8,6 +8,7 @@
 #define FI_TREE_H
 
 #include "analyzer/algo/preorder.h"
+#include "analyzer/findings/dominate.h"
 #include "analyzer/graph/trunk.h"
 
 struct fi_tree_leaf { /* of a node with many references: the largest leaf that it has */
@@ -24,14 +25,6 @@ struct fi_tree {
 
 #define FI_MANY_REFERENCES 64
 
-struct fi_dominators { /* by row, as al_dominators gives them */
-    uint32_t *idom, *order;
-    uint32_t reached;
-};
-
-struct df_err *fi_dominators_find(const struct gr_graph *graph, const struct gr_trunk_graph *rows,
-                                  struct fi_dominators *ret);
-void fi_dominators_deinit(struct fi_dominators *dominators);
 /* The tree, and what the objects of each type retain together (malloc'ed). The dominators are freed
  * on the way. */
 struct df_err *fi_tree_make(const struct gr_trunk *trunk, struct fi_dominators *dominators,

@@ -27,12 +27,19 @@
 #define LAST_WAVE 4
 #define BYSTANDERS 6
 
+struct node_list {
+    uint32_t *items;
+    size_t count, capacity;
+};
+
 struct search {
     const struct gr_graph *graph;
-    const struct gr_trunk_graph *rows;
+    const struct gr_trunk *trunk;
     const struct fi_type_fact *facts;
-    uint32_t *parent, *queue; /* rows */
+    uint32_t *parent; /* per row: a node */
+    uint32_t *queue;  /* nodes */
     uint32_t tail, level;
+    struct node_list later;          /* in the order of the queue: with references that come last */
     uint32_t bystanders[BYSTANDERS]; /* modules and their dicts; AL_NONE: not there */
 };
 
@@ -90,9 +97,11 @@ static uint32_t root_delay(const struct search *s, uint32_t v)
 
 static void search_enter(struct search *s, uint32_t v, uint32_t from)
 {
-    if (s->parent[v] != AL_NONE)
+    uint32_t row = gr_trunk_row(s->trunk, v);
+
+    if (s->parent[row] != AL_NONE)
         return;
-    s->parent[v] = from;
+    s->parent[row] = from;
     s->queue[s->tail++] = v;
 }
 
@@ -100,7 +109,7 @@ static void search_roots(struct search *s, uint32_t level)
 {
     for (uint32_t i = 0; i < s->graph->root_node_count; i++)
         if (root_delay(s, s->graph->root_nodes[i]) == level)
-            search_enter(s, s->rows->roots[i], AL_ROOT);
+            search_enter(s, s->graph->root_nodes[i], AL_ROOT);
 }
 
 bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,
@@ -112,17 +121,55 @@ bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *fac
 }
 
 /* What is there already needs no manners. */
-static void search_expand(struct search *s, uint32_t row, bool last)
+static inline bool is_found(const struct search *s, uint32_t v)
 {
-    const struct al_csr *csr = &s->rows->csr;
-    uint32_t v = s->rows->node[row];
+    return !gr_in_trunk(s->trunk, v) || s->parent[gr_trunk_row(s->trunk, v)] != AL_NONE;
+}
 
-    for (uint32_t e = csr->start[row]; e < csr->start[row + 1]; e++) {
-        uint32_t to = csr->target[e], target = s->rows->node[to];
+static void search_expand(struct search *s, uint32_t v, bool last)
+{
+    const struct gr_graph *graph = s->graph;
 
-        if (s->parent[to] == AL_NONE && fi_is_last_way(s->graph, s->facts, v, target) == last &&
-            (s->level >= BYSTANDER_DELAY || !is_bystander(s, target)))
-            search_enter(s, to, row);
+    for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
+        uint32_t to = graph->target[e];
+
+        if (!is_found(s, to) && fi_is_last_way(graph, s->facts, v, to) == last &&
+            (s->level >= BYSTANDER_DELAY || !is_bystander(s, to)))
+            search_enter(s, to, v);
+    }
+}
+
+/* Whatever leads to its class last, once that was found, needs no second look. */
+static bool has_last_ways(const struct search *s, uint32_t v)
+{
+    uint32_t class = s->facts[gr_type(s->graph, v)].node;
+
+    return gr_root_kind_of(s->graph, v) == GR_ROOT_MODULE ||
+           (class != AL_NONE && !is_found(s, class));
+}
+
+static void search_node(struct search *s, uint32_t head)
+{
+    enum { NEAR = 8, FAR = 16 };
+    const struct gr_graph *graph = s->graph;
+    uint32_t v = s->queue[head];
+
+    if (head + FAR < s->tail) {
+        __builtin_prefetch(&graph->start[s->queue[head + FAR]]);
+        __builtin_prefetch(&graph->target[graph->start[s->queue[head + NEAR]]]);
+    }
+    search_expand(s, v, false);
+    if (graph->start[v] < graph->start[v + 1] && has_last_ways(s, v))
+        DF_PUSH(&s->later, v);
+}
+
+/* What only such edges lead to. The list grows while it is read. */
+static void search_last(struct search *s, uint32_t head)
+{
+    for (size_t last = 0; last < s->later.count; last++) {
+        search_expand(s, s->later.items[last], true);
+        for (; head < s->tail; head++)
+            search_node(s, head);
     }
 }
 
@@ -144,14 +191,9 @@ static void search_run(struct search *s)
             search_roots(s, level);
         s->level = level;
         for (uint32_t end = s->tail; head < end; head++)
-            search_expand(s, s->queue[head], false);
+            search_node(s, head);
     }
-    /* What only such edges lead to. The queue grows while it is read. */
-    for (uint32_t last = 0; last < s->tail; last++) {
-        search_expand(s, s->queue[last], true);
-        for (; head < s->tail; head++)
-            search_expand(s, s->queue[head], false);
-    }
+    search_last(s, head);
 }
 
 /* The order in which roots are exhausted for a tree that is to be the same in another dump: what
@@ -176,65 +218,80 @@ static uint32_t root_wave(uint8_t kind)
 
 static void search_run_steadily(struct search *s)
 {
-    uint32_t head = 0, last = 0;
+    uint32_t head = 0;
 
     s->level = MAX_DELAY;
     for (uint32_t wave = 0; wave <= LAST_WAVE; wave++) {
         for (uint32_t i = 0; i < s->graph->root_node_count; i++)
             if (root_wave(gr_root_kind_of(s->graph, s->graph->root_nodes[i])) == wave)
-                search_enter(s, s->rows->roots[i], AL_ROOT);
+                search_enter(s, s->graph->root_nodes[i], AL_ROOT);
         for (; head < s->tail; head++)
-            search_expand(s, s->queue[head], false);
+            search_node(s, head);
     }
-    for (; last < s->tail; last++) {
-        search_expand(s, s->queue[last], true);
-        for (; head < s->tail; head++)
-            search_expand(s, s->queue[head], false);
-    }
+    search_last(s, head);
 }
 
-static struct df_err *search(struct fi_analysis *analysis, const struct gr_trunk_graph *rows,
-                             const struct fi_type_fact *facts, void (*run)(struct search *))
-{
-    DF_CLEANUP_FREE uint32_t *queue = NULL;
-    struct search s = {.graph = analysis->graph, .rows = rows, .facts = facts};
-    DF_CLEANUP_FREE uint32_t *distance = NULL;
-    uint32_t count = rows->csr.count, *parent;
+/* How far the row of a node is from a root, by its holder's distance. */
+#define DISTANCE(s, distance, row) \
+    ((s)->parent[row] == AL_ROOT ? 0 : (distance)[gr_trunk_row((s)->trunk, (s)->parent[row])] + 1)
 
-    DF_TRY(df_array(count, sizeof(*queue), &queue));
-    DF_TRY(df_array(count, sizeof(*parent), &analysis->parent));
-    s.queue = queue;
-    s.parent = parent = analysis->parent;
-    memset(parent, 0xff, (size_t)count * sizeof(*parent));
-    run(&s);
+/* In a byte each; false when that is too little. */
+static bool measure_near(const struct search *s, uint8_t *distance)
+{
+    for (uint32_t i = 0; i < s->tail; i++) {
+        uint32_t row = gr_trunk_row(s->trunk, s->queue[i]), far = DISTANCE(s, distance, row);
+
+        if (far >= UINT8_MAX)
+            return false;
+        distance[row] = (uint8_t)far;
+    }
+    return s->tail == s->trunk->count;
+}
+
+static struct df_err *measure(const struct search *s, struct gr_column *ret)
+{
+    DF_CLEANUP_FREE uint32_t *distance = NULL;
+    uint32_t count = s->trunk->count;
+
+    DF_TRY(gr_column_init(ret, count, 1));
+    if (measure_near(s, ret->items))
+        return NULL;
+    gr_column_deinit(ret);
     DF_TRY(df_array(count, sizeof(*distance), &distance));
     memset(distance, 0xff, (size_t)count * sizeof(*distance));
-    for (uint32_t i = 0; i < s.tail; i++) {
-        uint32_t row = queue[i];
+    for (uint32_t i = 0; i < s->tail; i++) {
+        uint32_t row = gr_trunk_row(s->trunk, s->queue[i]);
 
-        distance[row] = parent[row] == AL_ROOT ? 0 : distance[parent[row]] + 1;
+        distance[row] = DISTANCE(s, distance, row);
     }
-    for (uint32_t row = 0; row < count; row++)
-        if (parent[row] < count)
-            parent[row] = rows->node[parent[row]];
-    return gr_column_pack(&analysis->distances, distance, count);
+    return gr_column_pack(ret, distance, count);
 }
 
-struct df_err *fi_ways(struct fi_analysis *analysis, const struct gr_trunk_graph *rows,
-                       const struct fi_type_fact *facts)
+static struct df_err *search(struct fi_analysis *analysis, const struct fi_type_fact *facts,
+                             void (*run)(struct search *))
 {
-    return search(analysis, rows, facts, search_run);
+    DF_CLEANUP_FREE uint32_t *queue = NULL;
+    struct search s = {.graph = analysis->graph, .trunk = &analysis->trunk, .facts = facts};
+    uint32_t count = analysis->trunk.count;
+
+    DF_TRY(df_array(count, sizeof(*queue), &queue));
+    DF_TRY(df_array(count, sizeof(*analysis->parent), &analysis->parent));
+    s.queue = queue;
+    s.parent = analysis->parent;
+    memset(s.parent, 0xff, (size_t)count * sizeof(*s.parent));
+    run(&s);
+    free(s.later.items);
+    return measure(&s, &analysis->distances);
+}
+
+struct df_err *fi_ways(struct fi_analysis *analysis, const struct fi_type_fact *facts)
+{
+    return search(analysis, facts, search_run);
 }
 
 struct df_err *fi_ways_steady(struct fi_analysis *analysis, const struct fi_type_fact *facts)
 {
-    struct gr_trunk_graph rows;
-    struct df_err *err = gr_trunk_graph_make(&analysis->trunk, &rows);
-
-    if (!err)
-        err = search(analysis, &rows, facts, search_run_steadily);
-    gr_trunk_graph_deinit(&rows);
-    return err;
+    return search(analysis, facts, search_run_steadily);
 }
 
 /* The module root that holds `v` through its dict by the tree, NULL when it is held otherwise. */
@@ -292,23 +349,29 @@ static void find_home(struct fi_analysis *analysis, uint32_t v, const char *name
     analysis->parent[gr_trunk_row(&analysis->trunk, v)] = best;
 }
 
+static const char *name_to_place(const struct fi_analysis *analysis, uint32_t v)
+{
+    const struct py_type *type = py_type_at(analysis->objects, gr_type(analysis->graph, v));
+    uint32_t own;
+
+    if (!(type->flags & PY_TPFLAGS_TYPE))
+        return type->name;
+    own = py_type_index(analysis->objects, gr_address(analysis->graph, v));
+    return own != PY_NO_TYPE ? py_type_at(analysis->objects, own)->name : type->name;
+}
+
 void fi_ways_home(struct fi_analysis *analysis)
 {
-    const struct gr_graph *graph = analysis->graph;
+    const struct gr_trunk *trunk = &analysis->trunk;
+    size_t words = (size_t)trunk->graph->count / 64 + 1;
+    uint32_t row = 0;
 
-    for (uint32_t v = 0; v < graph->count; v++) {
-        const struct py_type *type = py_type_at(analysis->objects, gr_type(graph, v));
-        const char *name = type->name;
+    for (size_t i = 0; i < words; i++)
+        for (uint64_t left = trunk->bits[i]; left; left &= left - 1) {
+            uint32_t v = (uint32_t)(i * 64) + (uint32_t)__builtin_ctzll(left);
 
-        if (!gr_in_trunk(&analysis->trunk, v) || fi_distance(analysis, v) != 2 ||
-            !module_above(analysis, fi_parent(analysis, v)))
-            continue;
-        if (type->flags & PY_TPFLAGS_TYPE) {
-            uint32_t own = py_type_index(analysis->objects, gr_address(graph, v));
-
-            if (own != PY_NO_TYPE)
-                name = py_type_at(analysis->objects, own)->name;
+            if (gr_column_get(&analysis->distances, row++) == 2 &&
+                module_above(analysis, fi_parent(analysis, v)))
+                find_home(analysis, v, name_to_place(analysis, v));
         }
-        find_home(analysis, v, name);
-    }
 }

@@ -8,8 +8,7 @@
 #include "analyzer/findings/analysis.h"
 
 /* Allocates and fills parent and distance of an analysis that has its trunk. */
-struct df_err *fi_ways(struct fi_analysis *analysis, const struct gr_trunk_graph *rows,
-                       const struct fi_type_fact *facts);
+struct df_err *fi_ways(struct fi_analysis *analysis, const struct fi_type_fact *facts);
 /* The same for comparing dumps: all that modules reach hangs under modules, whatever code was
  * running when the process was dumped; then come the interpreter, frames, C code, garbage. */
 struct df_err *fi_ways_steady(struct fi_analysis *analysis, const struct fi_type_fact *facts);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * trunk.h: the nodes that algorithms must look at, and the graph that they make.
+ * trunk.h: the nodes of which more is kept than what the graph itself says.
  *
  * A leaf refers to nothing, is no root, and is referred to once: that referrer is its immediate
  * dominator and its only way, it is in no cycle, and it retains itself. In heaps of services two
@@ -26,24 +26,21 @@ static inline bool gr_in_trunk(const struct gr_trunk *trunk, uint32_t node)
     return gr_bit(trunk->bits, node);
 }
 
+/* How many bits are set before that of a node; before: of each word of bits. */
+static inline uint32_t gr_bits_rank(const uint64_t *bits, const uint32_t *before, uint32_t node)
+{
+    uint64_t below = bits[node / 64] & ((UINT64_C(1) << node % 64) - 1);
+
+    return before[node / 64] + (uint32_t)gr_count_bits(below);
+}
+/* Makes `before`, of bits of `nodes` nodes; and how many are set in all. */
+struct df_err *gr_bits_count(const uint64_t *bits, uint32_t nodes, uint32_t **ret_before,
+                             uint32_t *ret_count);
+
 /* The row of a node of the trunk. */
 static inline uint32_t gr_trunk_row(const struct gr_trunk *trunk, uint32_t node)
 {
-    uint64_t below = trunk->bits[node / 64] & ((UINT64_C(1) << node % 64) - 1);
-
-    return trunk->before[node / 64] + (uint32_t)gr_count_bits(below);
+    return gr_bits_rank(trunk->bits, trunk->before, node);
 }
-
-/* The references within the trunk, for as long as algorithms need them. */
-struct gr_trunk_graph {
-    struct al_csr csr;
-    uint32_t *node; /* per row */
-    uint32_t *start, *target;
-    uint32_t *unusual; /* edges that are no PY_REF_REFERENT, ascending */
-    uint32_t unusual_count;
-    uint32_t *roots; /* rows of the graph's root_nodes */
-};
-struct df_err *gr_trunk_graph_make(const struct gr_trunk *trunk, struct gr_trunk_graph *ret);
-void gr_trunk_graph_deinit(struct gr_trunk_graph *graph);
 
 #endif

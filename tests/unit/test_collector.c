@@ -19,12 +19,39 @@
 
 struct heap {
     struct graphgen g;
-    uint8_t visited[EDGES];
+    uint8_t visited[EDGES], kinds[EDGES / 4 + 1];
     int64_t references[NODES];
     uint8_t candidate[NODES];
     uint8_t legacy[NODES];
-    struct al_collector_input input;
+    bool all_visited, any_legacy;
 };
+
+static int64_t references_of(void *context, uint32_t node)
+{
+    const struct heap *heap = context;
+
+    return heap->references[node];
+}
+
+static bool is_legacy(void *context, uint32_t node)
+{
+    const struct heap *heap = context;
+
+    return heap->legacy[node];
+}
+
+static void collect(struct heap *heap, uint8_t *verdict, struct al_collector_result *ret)
+{
+    struct al_collector_input input = {.graph = &heap->g.csr,
+                                       .kinds = heap->all_visited ? NULL : heap->kinds,
+                                       .references = references_of,
+                                       .legacy = heap->any_legacy ? is_legacy : NULL,
+                                       .context = heap};
+
+    memcpy(verdict, heap->candidate, heap->g.csr.count);
+    *ret = (struct al_collector_result){.verdict = verdict};
+    assert_null(al_collector(&input, ret));
+}
 
 /* Every edge is a reference; outside ones are added to some, a few counts are wrong. */
 static void heap_random(struct heap *heap, uint64_t seed)
@@ -37,6 +64,8 @@ static void heap_random(struct heap *heap, uint64_t seed)
     assert_true(graph->start[graph->count] <= EDGES);
     for (uint32_t e = 0; e < graph->start[graph->count]; e++) {
         heap->visited[e] = graphgen_below(&state, 12) != 0;
+        if (!heap->visited[e])
+            heap->kinds[e / 4] |= (uint8_t)((1 + graphgen_below(&state, 3)) << 2 * (e % 4));
         heap->references[graph->target[e]]++;
     }
     for (uint32_t v = 0; v < graph->count; v++) {
@@ -49,29 +78,24 @@ static void heap_random(struct heap *heap, uint64_t seed)
         if (graphgen_below(&state, 40) == 0)
             heap->references[v] = (int64_t)graphgen_below(&state, 4) - 1;
     }
-    heap->input = (struct al_collector_input){
-        .graph = graph,
-        .visited = seed % 3 ? heap->visited : NULL,
-        .references = heap->references,
-        .candidate = heap->candidate,
-        .legacy = seed % 5 ? heap->legacy : NULL,
-    };
+    heap->all_visited = seed % 3 == 0;
+    heap->any_legacy = seed % 5 != 0;
 }
 
-static bool sees(const struct al_collector_input *in, uint32_t u, uint32_t e)
+static bool sees(const struct heap *in, uint32_t u, uint32_t e)
 {
-    return in->candidate[u] && in->candidate[in->graph->target[e]] &&
-           (!in->visited || in->visited[e]);
+    return in->candidate[u] && in->candidate[in->g.csr.target[e]] &&
+           (in->all_visited || in->visited[e]);
 }
 
 /* Adds to `set` what is reachable from it within `within`, one edge after the other. */
-static void close_over(const struct al_collector_input *in, bool *set, const bool *within)
+static void close_over(const struct heap *in, bool *set, const bool *within)
 {
     for (bool changed = true; changed;) {
         changed = false;
-        for (uint32_t u = 0; u < in->graph->count; u++)
-            for (uint32_t e = in->graph->start[u]; e < in->graph->start[u + 1]; e++) {
-                uint32_t v = in->graph->target[e];
+        for (uint32_t u = 0; u < in->g.csr.count; u++)
+            for (uint32_t e = in->g.csr.start[u]; e < in->g.csr.start[u + 1]; e++) {
+                uint32_t v = in->g.csr.target[e];
 
                 if (set[u] && !set[v] && within[v] && sees(in, u, e))
                     set[v] = changed = true;
@@ -84,7 +108,7 @@ struct expectation {
     uint32_t inconsistent, first_inconsistent;
 };
 
-static void expect(const struct al_collector_input *in, struct expectation *ret)
+static void expect(const struct heap *in, struct expectation *ret)
 {
     int64_t left[NODES];
     bool alive[NODES] = {false}, stuck[NODES] = {false}, all[NODES], dead[NODES] = {false};
@@ -93,21 +117,21 @@ static void expect(const struct al_collector_input *in, struct expectation *ret)
     memset(all, true, sizeof(all));
     ret->inconsistent = 0;
     ret->first_inconsistent = AL_NONE;
-    for (uint32_t u = 0; u < in->graph->count; u++)
-        for (uint32_t e = in->graph->start[u]; e < in->graph->start[u + 1]; e++)
-            left[in->graph->target[e]] -= sees(in, u, e);
-    for (uint32_t v = 0; v < in->graph->count; v++) {
+    for (uint32_t u = 0; u < in->g.csr.count; u++)
+        for (uint32_t e = in->g.csr.start[u]; e < in->g.csr.start[u + 1]; e++)
+            left[in->g.csr.target[e]] -= sees(in, u, e);
+    for (uint32_t v = 0; v < in->g.csr.count; v++) {
         alive[v] = in->candidate[v] && left[v] > 0;
         if (in->candidate[v] && left[v] < 0 && ret->inconsistent++ == 0)
             ret->first_inconsistent = v;
     }
     close_over(in, alive, all);
-    for (uint32_t v = 0; v < in->graph->count; v++) {
+    for (uint32_t v = 0; v < in->g.csr.count; v++) {
         dead[v] = in->candidate[v] && !alive[v];
-        stuck[v] = dead[v] && in->legacy && in->legacy[v];
+        stuck[v] = dead[v] && in->any_legacy && in->legacy[v];
     }
     close_over(in, stuck, dead);
-    for (uint32_t v = 0; v < in->graph->count; v++)
+    for (uint32_t v = 0; v < in->g.csr.count; v++)
         ret->verdict[v] = !in->candidate[v] ? AL_NOT_CANDIDATE
                           : alive[v]        ? AL_ALIVE
                           : stuck[v]        ? AL_UNCOLLECTABLE
@@ -121,12 +145,12 @@ static void test_random(void **state)
         struct heap heap;
         struct expectation expected;
         uint8_t verdict[NODES];
-        struct al_collector_result result = {.verdict = verdict};
+        struct al_collector_result result;
         uint32_t garbage = 0, uncollectable = 0;
 
         heap_random(&heap, seed);
-        expect(&heap.input, &expected);
-        assert_null(al_collector(&heap.input, &result));
+        expect(&heap, &expected);
+        collect(&heap, verdict, &result);
         for (uint32_t v = 0; v < heap.g.csr.count; v++) {
             assert_int_equal(verdict[v], expected.verdict[v]);
             garbage += verdict[v] == AL_GARBAGE;
@@ -153,20 +177,65 @@ static void test_by_hand(void **state)
     static const uint8_t expected[] = {AL_GARBAGE,       AL_GARBAGE,       AL_ALIVE,
                                        AL_ALIVE,         AL_UNCOLLECTABLE, AL_UNCOLLECTABLE,
                                        AL_NOT_CANDIDATE, AL_ALIVE};
-    struct graphgen g;
+    struct heap heap = {.all_visited = true, .any_legacy = true};
     uint8_t verdict[8];
-    struct al_collector_result result = {.verdict = verdict};
+    struct al_collector_result result;
 
-    graphgen_edges(&g, 8, edge, 8);
-    assert_null(al_collector(
-        &(struct al_collector_input){
-            .graph = &g.csr, .references = references, .candidate = candidate, .legacy = legacy},
-        &result));
+    graphgen_edges(&heap.g, 8, edge, 8);
+    memcpy(heap.references, references, sizeof(references));
+    memcpy(heap.candidate, candidate, sizeof(candidate));
+    memcpy(heap.legacy, legacy, sizeof(legacy));
+    collect(&heap, verdict, &result);
     assert_memory_equal(verdict, expected, sizeof(expected));
     assert_int_equal(result.garbage, 2);
     assert_int_equal(result.uncollectable, 2);
     assert_int_equal(result.inconsistent, 0);
-    graphgen_deinit(&g);
+    graphgen_deinit(&heap.g);
+}
+
+#define RING 1000
+
+static int64_t references_of_ring(void *context, uint32_t node)
+{
+    return ((const int64_t *)context)[node];
+}
+
+/* A ring in which every node refers to a hub, and the hub to the first: counts beyond a byte. */
+static void check_hub(int64_t references, enum al_verdict expected, uint32_t inconsistent)
+{
+    static uint32_t edge[2 * RING + 1][2];
+    static struct heap heap;
+    static int64_t counts[RING + 1];
+    static uint8_t verdict[RING + 1];
+    struct al_collector_input input = {
+        .graph = &heap.g.csr, .references = references_of_ring, .context = counts};
+    struct al_collector_result result = {.verdict = verdict};
+
+    for (uint32_t v = 0; v < RING; v++) {
+        memcpy(edge[2 * v], (uint32_t[]){v, (v + 1) % RING}, sizeof(*edge));
+        memcpy(edge[2 * v + 1], (uint32_t[]){v, RING}, sizeof(*edge));
+        counts[v] = 1 + (v == 0);
+    }
+    memcpy(edge[2 * RING], (uint32_t[]){RING, 0}, sizeof(*edge));
+    counts[RING] = references;
+    memset(verdict, AL_ALIVE, sizeof(verdict));
+    graphgen_edges(&heap.g, RING + 1, edge, 2 * RING + 1);
+    assert_null(al_collector(&input, &result));
+    assert_int_equal(verdict[RING], expected);
+    assert_int_equal(verdict[0], expected);
+    assert_int_equal(result.inconsistent, inconsistent);
+    assert_int_equal(result.first_inconsistent, inconsistent ? RING : AL_NONE);
+    graphgen_deinit(&heap.g);
+}
+
+static void test_hub(void **state)
+{
+    (void)state;
+    check_hub(RING, AL_GARBAGE, 0);
+    check_hub(RING + 1, AL_ALIVE, 0);
+    check_hub(RING - 256, AL_GARBAGE, 1);
+    check_hub(RING % 256, AL_GARBAGE, 1);
+    check_hub(RING + 256, AL_ALIVE, 0);
 }
 
 int main(void)
@@ -174,6 +243,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_by_hand),
+        cmocka_unit_test(test_hub),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

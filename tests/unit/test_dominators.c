@@ -87,13 +87,7 @@ static void find_truth(const struct graphgen *g, struct truth *t)
 static void run_dominators(const struct graphgen *g, uint32_t *idom, uint32_t *order,
                            uint32_t *reached)
 {
-    uint32_t *start, *target;
-
-    assert_null(al_csr_reverse(&g->csr, &start, &target));
-    struct al_csr reverse = {.count = g->csr.count, .start = start, .target = target};
-    assert_null(al_dominators(&g->csr, &reverse, g->roots, g->root_count, idom, order, reached));
-    free(start);
-    free(target);
+    assert_null(al_dominators(&g->csr, g->roots, g->root_count, idom, order, reached));
 }
 
 static bool proven(const struct graphgen *g, const uint32_t *idom)

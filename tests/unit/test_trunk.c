@@ -71,15 +71,11 @@ static void check_tree(const struct heap *heap)
     const struct gr_graph *graph = heap->graph;
     const struct fi_analysis *a = heap->analysis;
     const struct al_csr csr = {graph->count, graph->start, graph->target};
-    uint32_t *start, *source, idom[NODES], order[NODES], objects[NODES], reached,
-        biggest[NODES + 1];
+    uint32_t idom[NODES], order[NODES], objects[NODES], reached, biggest[NODES + 1];
     uint64_t retained[NODES];
 
-    assert_null(al_csr_reverse(&csr, &start, &source));
-    const struct al_csr reverse = {graph->count, start, source};
-
-    assert_null(al_dominators(&csr, &reverse, graph->root_nodes, graph->root_node_count, idom,
-                              order, &reached));
+    assert_null(
+        al_dominators(&csr, graph->root_nodes, graph->root_node_count, idom, order, &reached));
     for (uint32_t v = 0; v < NODES; v++) {
         retained[v] = gr_size(graph, v);
         objects[v] = 1;
@@ -102,8 +98,6 @@ static void check_tree(const struct heap *heap)
         for (uint32_t child; fi_next_child(&children, &child);)
             assert_int_equal(idom[child], v == NODES ? AL_ROOT : v);
     }
-    free(start);
-    free(source);
 }
 
 /* Every node once, dominators on the right side. */
@@ -194,24 +188,31 @@ static void check_ways(const struct heap *heap)
     }
 }
 
+static int64_t references_of(void *context, uint32_t node)
+{
+    return gr_references(context, node);
+}
+
+static bool is_legacy(void *context, uint32_t node)
+{
+    return facts[gr_type(context, node)].legacy;
+}
+
 static void check_verdicts(const struct heap *heap)
 {
     const struct gr_graph *graph = heap->graph;
     const struct al_csr csr = {graph->count, graph->start, graph->target};
-    uint8_t visited[EDGES], candidate[NODES], legacy[NODES], verdict[NODES];
-    int64_t references[NODES];
+    uint8_t visited[EDGES], candidate[NODES], verdict[NODES];
     struct al_collector_result result = {.verdict = verdict};
-    struct al_collector_input input = {&csr, visited, references, candidate, legacy};
+    struct al_collector_input input = {&csr, graph->edge_kinds, references_of, is_legacy,
+                                       heap->graph};
 
     for (uint32_t e = 0; e < graph->edge_count; e++)
         visited[e] = gr_edge_kind(graph, e) == PY_REF_REFERENT;
-    for (uint32_t v = 0; v < NODES; v++) {
-        references[v] = gr_references(graph, v);
+    for (uint32_t v = 0; v < NODES; v++)
         candidate[v] = (graph->flags[v] & GR_TRACKED) != 0;
-        legacy[v] = facts[gr_type(graph, v)].legacy;
-    }
     for (uint32_t v = 0; v < NODES; v++) { /* tuples of nothing that is tracked */
-        bool leave = candidate[v] && facts[gr_type(graph, v)].atomic && references[v] > 0;
+        bool leave = candidate[v] && facts[gr_type(graph, v)].atomic && gr_references(graph, v) > 0;
 
         for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
             uint32_t w = graph->target[e];
@@ -222,6 +223,7 @@ static void check_verdicts(const struct heap *heap)
         }
         candidate[v] &= !leave;
     }
+    memcpy(verdict, candidate, sizeof(verdict));
     assert_null(al_collector(&input, &result));
     for (uint32_t v = 0; v < NODES; v++)
         assert_int_equal(fi_verdict_of(heap->analysis, v), verdict[v]);
