@@ -17,14 +17,18 @@
 
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/necro_format.h"
+#include "dumpfmt/necro_guard.h"
+
+#define LARGE (4 * NECRO_PART) /* sections that are checked late, when that is wanted */
 
 enum state { UNKNOWN, GOOD, BAD };
 
 struct section {
     const struct necro_entry *entry;
-    const uint8_t *data; /* valid when GOOD */
-    uint64_t unpacked;   /* bytes of `data`, where it is a mapping of its own; else 0 */
-    _Atomic int state;   /* enum state */
+    const uint8_t *data;       /* valid when GOOD */
+    uint64_t unpacked;         /* bytes of `data`, where it is a mapping of its own; else 0 */
+    struct necro_guard *guard; /* of `data`, where it is checked when it is read */
+    _Atomic int state;         /* enum state */
 };
 
 struct df_necro {
@@ -34,6 +38,7 @@ struct df_necro {
     pthread_mutex_t lock; /* of what follows, and of checking */
     struct necro_unpacker *unpacker;
     struct damage *damage;
+    void (*give_up)(void); /* NULL: sections are checked whole */
 };
 
 /* In memory that children share: the emulator's finds damage where nobody else looks. */
@@ -51,10 +56,11 @@ bool df_necro_is(const uint8_t *bytes, size_t size)
     return size >= sizeof(NECRO_MAGIC) - 1 && !memcmp(bytes, NECRO_MAGIC, sizeof(NECRO_MAGIC) - 1);
 }
 
+#define DAMAGED "%s: this snapshot is damaged: %s; make it again from the core"
+
 static struct df_err *damaged(const struct df_file *file, const char *what)
 {
-    return df_err_new(DF_ERR_INPUT, "%s: this snapshot is damaged: %s; make it again from the core",
-                      file->path, what);
+    return df_err_new(DF_ERR_INPUT, DAMAGED, file->path, what);
 }
 
 static bool all_zero(const void *bytes, size_t size)
@@ -125,7 +131,7 @@ static bool entry_makes_sense(const struct necro_entry *entry, uint64_t table)
         return false;
     if (entry->flags & DF_NECRO_PACKED) /* its blocks' sizes, at least */
         return entry->stored / 4 >= block_count(size);
-    return entry->stored == size;
+    return entry->stored == (entry->flags & DF_NECRO_PARTS ? size : necro_plain(size));
 }
 
 static int by_offset(const void *left, const void *right)
@@ -201,15 +207,22 @@ void df_necro_close(struct df_necro *necro)
 {
     if (!necro)
         return;
-    for (uint32_t i = 0; i < necro->count; i++)
+    for (uint32_t i = 0; i < necro->count; i++) {
+        necro_unguard(necro->sections[i].guard);
         if (necro->sections[i].unpacked)
             munmap((void *)(uintptr_t)necro->sections[i].data, necro->sections[i].unpacked);
+    }
     free(necro->sections);
     necro_unpacker_destroy(necro->unpacker);
     pthread_mutex_destroy(&necro->lock);
     if (necro->damage)
         munmap(necro->damage, sizeof(*necro->damage));
     free(necro);
+}
+
+void df_necro_check_late(struct df_necro *necro, void (*give_up)(void))
+{
+    necro->give_up = give_up;
 }
 
 /* ---- sections ---- */
@@ -271,15 +284,48 @@ static bool unpack(struct df_necro *necro, struct section *section)
     return unpack_blocks(necro, section->entry, data, size);
 }
 
+static void remember(struct df_necro *necro, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* In the handler of a fault. */
+static void part_is_damaged(void *context, const char *tag)
+{
+    struct df_necro *necro = context;
+    remember(necro, "its section %s is not as it was written", tag);
+    necro->give_up();
+}
+
+static bool check_plain(struct df_necro *necro, struct section *section)
+{
+    const struct necro_entry *entry = section->entry;
+    const uint8_t *stored = necro->file->data + entry->offset;
+    uint64_t size = entry->count * entry->element, sum, start;
+    const uint8_t *sums = stored + necro_sums(size);
+    if (necro_checksum(sums, necro_parts(size) * 8) != entry->checksum ||
+        !all_zero(stored + size, necro_sums(size) - size))
+        return false;
+    if (necro->give_up && size >= LARGE)
+        section->guard = necro_guard(necro->file, entry, part_is_damaged, necro, &section->data);
+    for (uint64_t i = 0; !section->guard && i < necro_parts(size); i++) {
+        start = i * NECRO_PART;
+        memcpy(&sum, sums + i * sizeof(sum), sizeof(sum));
+        if (necro_checksum(stored + start, size - start < NECRO_PART ? size - start : NECRO_PART) !=
+            sum)
+            return false;
+    }
+    return true;
+}
+
 static bool check(struct df_necro *necro, struct section *section)
 {
     const struct necro_entry *entry = section->entry;
     const uint8_t *stored = necro->file->data + entry->offset;
     section->data = entry->stored ? stored : nothing;
-    if (!(entry->flags & DF_NECRO_PARTS) &&
-        necro_checksum(stored, entry->stored) != entry->checksum)
-        return false;
-    return !(entry->flags & DF_NECRO_PACKED) || unpack(necro, section);
+    if (entry->flags & DF_NECRO_PARTS)
+        return true;
+    if (!(entry->flags & DF_NECRO_PACKED))
+        return check_plain(necro, section);
+    return necro_checksum(stored, entry->stored) == entry->checksum && unpack(necro, section);
 }
 
 static bool is_good(struct df_necro *necro, struct section *section)
@@ -333,12 +379,18 @@ const char *df_necro_damage(const struct df_necro *necro)
 }
 
 /* The first one stays. */
-static void remember(struct damage *damage, const char *text)
+static void remember(struct df_necro *necro, const char *format, ...)
 {
+    struct damage *damage = necro->damage;
+    va_list arguments;
+    char what[256];
     int none = 0;
     if (!atomic_compare_exchange_strong(&damage->state, &none, 1))
         return;
-    snprintf(damage->text, sizeof(damage->text), "%s", text);
+    va_start(arguments, format);
+    vsnprintf(what, sizeof(what), format, arguments);
+    va_end(arguments);
+    snprintf(damage->text, sizeof(damage->text), DAMAGED, necro->file->path, what);
     atomic_store_explicit(&damage->state, 2, memory_order_release);
 }
 
@@ -349,9 +401,8 @@ struct df_err *df_necro_damaged(struct df_necro *necro, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(what, sizeof(what), format, arguments);
     va_end(arguments);
-    struct df_err *err = damaged(necro->file, what);
-    remember(necro->damage, df_err_text(err));
-    return err;
+    remember(necro, "%s", what);
+    return damaged(necro->file, what);
 }
 
 struct df_err *df_necro_senseless(struct df_necro *necro, const char *tag)

@@ -4,8 +4,9 @@
  * A header, sections, and at the end the table of them. A section is an array of elements of one
  * size, found by its tag ("graph.start"). Plain sections are mapped and used in place; packed ones
  * are compressed in blocks and unpacked at their first use. Everything has a checksum (XXH3-64):
- * header and table are checked when the file is opened, a section when it is first asked for, so
- * that a question which needs few sections pays for few. Nothing is used before it was checked.
+ * header and table are checked when the file is opened, a section when it is first asked for, or
+ * (df_necro_check_late) each part of it when it is first read, so that a question which needs
+ * little pays for little. Nothing is used before it was checked.
  *
  * Written under another name, in one go, and renamed when complete: nobody ever sees half a file,
  * and a write that fails leaves nothing. README.md specifies the format byte by byte. What is in
@@ -21,7 +22,7 @@
 #include "dumpfmt/base/err.h"
 #include "dumpfmt/base/io.h"
 
-#define DF_NECRO_FORMAT 1 /* of the file: readers refuse every other one */
+#define DF_NECRO_FORMAT 2 /* of the file: readers refuse every other one */
 #define DF_NECRO_TAG 16   /* bytes of a tag with its NUL: letters, digits, '.', '-', '_' */
 
 enum df_necro_flag {
@@ -40,6 +41,12 @@ bool df_necro_is(const uint8_t *bytes, size_t size);
  * written is refused with "PATH: this snapshot is damaged: ..."; so is one of another version. */
 struct df_err *df_necro_open(const struct df_file *file, struct df_necro **ret);
 void df_necro_close(struct df_necro *necro); /* NULL is allowed */
+
+/* From now on, large plain sections are checked part by part, each when it is first read. Nobody
+ * who reads them can be told then: `give_up` is called, in whatever thread it is and amidst of
+ * whatever this one does with the section, when df_necro_damage has a sentence; it must end the
+ * process. What system calls are to read must have been read before. */
+void df_necro_check_late(struct df_necro *necro, void (*give_up)(void));
 
 bool df_necro_has(const struct df_necro *necro, const char *tag);
 /* The elements of a section, `element` bytes each, valid until df_necro_close. Checks (and unpacks)

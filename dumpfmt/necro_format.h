@@ -38,10 +38,29 @@ struct necro_entry { /* of the table */
     uint64_t count;
     uint32_t element;  /* bytes */
     uint32_t flags;    /* enum df_necro_flag */
-    uint64_t checksum; /* of the stored bytes; 0 with DF_NECRO_PARTS */
+    uint64_t checksum; /* packed: of the stored bytes; plain: of the checksums of its parts; 0 with
+                          DF_NECRO_PARTS */
     uint64_t reserved; /* 0 */
 };
 _Static_assert(sizeof(struct necro_entry) == 64, "as specified");
+
+/* ---- parts: pieces of a plain section that have checksums of their own, which stand behind it */
+
+#define NECRO_PART UINT64_C(65536)
+
+static inline uint64_t necro_parts(uint64_t size)
+{
+    return size / NECRO_PART + (size % NECRO_PART != 0);
+}
+/* Where the checksums of a section of so many bytes are, from its beginning; and where they end. */
+static inline uint64_t necro_sums(uint64_t size)
+{
+    return (size + 7) & ~UINT64_C(7);
+}
+static inline uint64_t necro_plain(uint64_t size)
+{
+    return necro_sums(size) + necro_parts(size) * 8;
+}
 
 /* ---- blocks: pieces of data that are compressed one by one (necro_block.c) ---- */
 

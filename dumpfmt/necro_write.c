@@ -27,9 +27,14 @@ struct df_necro_writer {
         size_t count, capacity;
     } table;
     struct necro_entry *entry; /* the section that is open; NULL */
-    XXH3_state_t *checksum;    /* of it, so far */
-    uint8_t *pending;          /* packed: bytes that are not compressed yet */
-    size_t held, room;         /* of them */
+    XXH3_state_t *checksum;    /* packed: of it, so far; plain: of the part that is not full */
+    uint64_t part;             /* plain: bytes of that part */
+    struct {
+        uint64_t *items;
+        size_t count, capacity;
+    } sums;            /* plain: of the parts that are full */
+    uint8_t *pending;  /* packed: bytes that are not compressed yet */
+    size_t held, room; /* of them */
     struct {
         uint32_t *items;
         size_t count, capacity;
@@ -55,9 +60,44 @@ static struct df_err *align(struct df_necro_writer *writer)
 static struct df_err *put_stored(struct df_necro_writer *writer, const void *bytes, uint64_t size)
 {
     writer->entry->stored += size;
-    if (size && !(writer->entry->flags & DF_NECRO_PARTS))
+    if (size && writer->entry->flags & DF_NECRO_PACKED)
         XXH3_64bits_update(writer->checksum, bytes, size);
     return put(writer, bytes, size);
+}
+
+static void end_part(struct df_necro_writer *writer)
+{
+    DF_PUSH(&writer->sums, XXH3_64bits_digest(writer->checksum));
+    XXH3_64bits_reset(writer->checksum);
+    writer->part = 0;
+}
+
+/* All of it is read before any of it is written (necro_guard.h). */
+static struct df_err *write_plain(struct df_necro_writer *writer, const uint8_t *bytes,
+                                  uint64_t size)
+{
+    for (uint64_t at = 0, some; at < size; at += some) {
+        some = NECRO_PART - writer->part;
+        if (some > size - at)
+            some = size - at;
+        XXH3_64bits_update(writer->checksum, bytes + at, some);
+        writer->part += some;
+        if (writer->part == NECRO_PART)
+            end_part(writer);
+    }
+    return put_stored(writer, bytes, size);
+}
+
+static struct df_err *end_plain(struct df_necro_writer *writer)
+{
+    static const uint8_t zeros[8];
+    uint64_t size = writer->entry->stored;
+    if (writer->part)
+        end_part(writer);
+    DF_TRY(put_stored(writer, zeros, necro_sums(size) - size));
+    writer->entry->checksum =
+        necro_checksum(writer->sums.items, writer->sums.count * sizeof(*writer->sums.items));
+    return put_stored(writer, writer->sums.items, writer->sums.count * sizeof(*writer->sums.items));
 }
 
 struct df_err *df_necro_create(const char *path, uint32_t jobs, struct df_necro_writer **ret)
@@ -104,8 +144,8 @@ struct df_err *df_necro_begin(struct df_necro_writer *writer, const char *tag, u
     writer->entry = &writer->table.items[writer->table.count - 1];
     memcpy(writer->entry->tag, tag, strlen(tag));
     XXH3_64bits_reset(writer->checksum);
-    writer->sizes.count = 0;
-    writer->held = 0;
+    writer->sizes.count = writer->sums.count = 0;
+    writer->held = writer->part = 0;
     return NULL;
 }
 
@@ -156,8 +196,10 @@ struct df_err *df_necro_write(struct df_necro_writer *writer, const void *data, 
     if (!writer->entry || __builtin_mul_overflow(count, (uint64_t)writer->entry->element, &size))
         return df_err_new(DF_ERR_USAGE, "nothing can be written now");
     writer->entry->count += count;
+    if (writer->entry->flags & DF_NECRO_PARTS)
+        return put_stored(writer, data, size);
     return writer->entry->flags & DF_NECRO_PACKED ? write_packed(writer, data, size)
-                                                  : put_stored(writer, data, size);
+                                                  : write_plain(writer, data, size);
 }
 
 struct df_err *df_necro_end(struct df_necro_writer *writer)
@@ -167,9 +209,10 @@ struct df_err *df_necro_end(struct df_necro_writer *writer)
     if (writer->entry->flags & DF_NECRO_PACKED) {
         DF_TRY(flush_blocks(writer));
         DF_TRY(put_stored(writer, writer->sizes.items, writer->sizes.count * sizeof(uint32_t)));
-    }
-    if (!(writer->entry->flags & DF_NECRO_PARTS))
         writer->entry->checksum = XXH3_64bits_digest(writer->checksum);
+    } else if (!(writer->entry->flags & DF_NECRO_PARTS)) {
+        DF_TRY(end_plain(writer));
+    }
     writer->entry = NULL;
     return NULL;
 }
@@ -242,5 +285,6 @@ void df_necro_abandon(struct df_necro_writer *writer)
     free(writer->table.items);
     free(writer->pending);
     free(writer->sizes.items);
+    free(writer->sums.items);
     free(writer);
 }

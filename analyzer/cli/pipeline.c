@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "analyzer/cli/output.h"
 #include "analyzer/findings/kept.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/dump.h"
@@ -38,6 +39,15 @@ struct df_err *cli_damage(void)
 {
     const char *damage = open_snapshot ? df_necro_damage(open_snapshot) : NULL;
     return damage ? df_err_new(DF_ERR_INPUT, "%s", damage) : NULL;
+}
+
+/* Damage in the large sections is found amidst of reading them, where nothing can fail. What is
+ * said comes from what was read before, nothing of the snapshot is in the hands of malloc or of
+ * standard error, so that this may be said even there. */
+static void give_up(void)
+{
+    df_outputs_remove();
+    _exit(cli_fail(cli_damage()));
 }
 
 /* The reason behind an error, where there is one. */
@@ -78,12 +88,12 @@ uint32_t cli_jobs(const struct cli_options *options)
 }
 
 /* What a snapshot has of both. */
-static struct df_err *load(struct cli_session *session, enum depth depth, uint32_t jobs)
+static struct df_err *load(struct cli_session *session, enum depth depth)
 {
     struct py_objects_source source;
     struct df_necro *necro = session->dump->necro;
 
-    fi_check_sections(necro, jobs);
+    df_necro_check_late(necro, give_up);
     DF_TRY(gr_graph_load(necro, session->objects, &session->graph));
     if (!session->graph)
         return NULL;
@@ -102,7 +112,7 @@ static struct df_err *analyse(const struct cli_options *options, struct cli_sess
     struct py_objects_options objects = {0};
     DF_TRY(py_objects_open(session->py, &objects, &session->objects));
     if (session->dump->necro)
-        DF_TRY(load(session, depth, cli_jobs(options)));
+        DF_TRY(load(session, depth));
     if (session->graph)
         return NULL;
     DF_TRY(gr_build(session->objects, session->py, progress, cli_jobs(options), &session->graph));

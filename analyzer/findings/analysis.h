@@ -30,6 +30,8 @@ struct fi_analysis {
 
     uint32_t *cycle_start, *cycle_member; /* cyclic strongly connected components */
     uint32_t cycle_count;
+    uint64_t *cycle_bytes; /* of a snapshot, per cycle: shallow sizes; else NULL */
+    struct df_necro *kept; /* the snapshot, when it has cycle_member and nobody asked for it yet */
     uint8_t *verdict; /* per node, enum al_verdict */
     uint32_t garbage, uncollectable, inconsistent, first_inconsistent;
     uint64_t garbage_bytes; /* of the garbage and of all that would be freed with it */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "analyzer/findings/hops.h"
+#include "analyzer/findings/kept.h"
 #include "analyzer/findings/parts.h"
 #include "analyzer/findings/show.h"
 #include "dumpfmt/base/mem.h"
@@ -148,27 +149,49 @@ static const char *types_text(struct fi_show *show, const struct fi_type_row *ro
     return count > CYCLE_TYPES ? fi_pool_format(show->pool, "%s, …", text) : text;
 }
 
-static struct df_err *fill_cycle(struct fi_show *show)
+static uint64_t bytes_of_cycle(const struct fi_analysis *a, uint32_t cycle)
+{
+    uint64_t bytes = 0;
+
+    if (a->cycle_bytes)
+        return a->cycle_bytes[cycle];
+    for (uint32_t i = a->cycle_start[cycle]; i < a->cycle_start[cycle + 1]; i++)
+        bytes += gr_size(a->graph, a->cycle_member[i]);
+    return bytes;
+}
+
+static struct df_err *fill_cycle_types(struct fi_show *show, uint32_t cycle)
 {
     const struct fi_analysis *a = show->analysis;
-    uint32_t cycle = cycle_of(a, show->node);
     struct fi_type_row *rows;
     struct tally tally;
 
-    if (cycle == UINT32_MAX)
-        return NULL;
     DF_TRY(tally_init(&tally, a));
-    for (uint32_t i = a->cycle_start[cycle]; i < a->cycle_start[cycle + 1]; i++) {
+    for (uint32_t i = a->cycle_start[cycle]; i < a->cycle_start[cycle + 1]; i++)
         tally_add(&tally, a->graph, a->cycle_member[i]);
-        show->object->cycle_bytes += gr_size(a->graph, a->cycle_member[i]);
-    }
-    show->object->cycle_objects = a->cycle_start[cycle + 1] - a->cycle_start[cycle];
     uint32_t count = tally_rows(show, &tally, &rows);
 
+    show->object->cycle_types = types_text(show, rows, count);
+    tally_deinit(&tally);
+    return NULL;
+}
+
+static struct df_err *fill_cycle(struct fi_show *show)
+{
+    const struct fi_analysis *a = show->analysis;
+
+    if (!gr_in_trunk(&a->trunk, show->node))
+        return NULL;
+    DF_TRY(fi_need_cycles(show->analysis));
+    uint32_t cycle = cycle_of(a, show->node);
+
+    if (cycle == UINT32_MAX)
+        return NULL;
+    show->object->cycle_objects = a->cycle_start[cycle + 1] - a->cycle_start[cycle];
+    show->object->cycle_bytes = bytes_of_cycle(a, cycle);
     /* modules and classes make one huge cycle of the living, whose types say nothing */
     if (show->object->cycle_objects <= LARGE_CYCLE || show->object->garbage)
-        show->object->cycle_types = types_text(show, rows, count);
-    tally_deinit(&tally);
+        return fill_cycle_types(show, cycle);
     return NULL;
 }
 

@@ -5,6 +5,7 @@
  * shape among the living and among the garbage makes two groups. The living heap has one huge
  * component (modules, classes, functions), whose signature names its most frequent types only.
  */
+#include "analyzer/findings/kept.h"
 #include "analyzer/findings/parts.h"
 
 #include <stdlib.h>
@@ -264,6 +265,7 @@ struct df_err *fi_fill_cycles(struct fi_context *context)
     const struct fi_analysis *analysis = context->analysis;
     struct fi_cycles *cycles = &context->verdict->cycles;
     struct shapes shapes = {0};
+    DF_TRY(fi_need_cycles(context->analysis));
     df_map_init(&shapes.index);
     uint32_t types = py_type_count(analysis->objects);
     shapes.by_rank = fi_pool_array(context->pool, types, sizeof(uint32_t));

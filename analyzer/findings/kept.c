@@ -3,8 +3,9 @@
  */
 #include "analyzer/findings/kept.h"
 
+#include <stdlib.h>
+
 #include "dumpfmt/base/mem.h"
-#include "dumpfmt/base/threads.h"
 
 enum {
     TRUNK,
@@ -73,33 +74,66 @@ static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t row
 }
 
 /* Members of a cycle ascend: their differences are small, and packed they take a tenth. */
-static void save_members(struct gr_saved *saved, struct fi_analysis *a, uint64_t count)
+static void write_members(struct gr_saved *saved, const struct fi_analysis *a, uint64_t count)
 {
-    DF_CLEANUP_FREE uint32_t *own = NULL;
-    const uint32_t *found;
-    uint64_t there = 0;
+    uint32_t *differences = df_xcalloc((size_t)count + 1, sizeof(*differences));
 
+    for (uint64_t i = 0; i < count; i++)
+        differences[i] = a->cycle_member[i] - (i ? a->cycle_member[i - 1] : 0);
+    saved->err = df_necro_add(saved->to, "cycles.members", DF_NECRO_PACKED, differences,
+                              sizeof(*differences), count);
+    free(differences);
+}
+
+struct df_err *fi_need_cycles(struct fi_analysis *analysis)
+{
+    uint64_t count, there;
+    const uint32_t *found;
+
+    if (!analysis->kept)
+        return NULL;
+    count = analysis->cycle_start[analysis->cycle_count];
+    DF_TRY(df_necro_section(analysis->kept, "cycles.members", sizeof(*found), &found, &there));
+    if (there != count)
+        return df_necro_senseless(analysis->kept, "cycles.members");
+    DF_TRY(df_array((size_t)count, sizeof(*analysis->cycle_member), &analysis->cycle_member));
+    for (uint64_t i = 0; i < count; i++)
+        analysis->cycle_member[i] = found[i] + (i ? analysis->cycle_member[i - 1] : 0);
+    analysis->kept = NULL;
+    return NULL;
+}
+
+static void write_bytes(struct gr_saved *saved, const struct fi_analysis *a)
+{
+    uint64_t *bytes = df_xcalloc((size_t)a->cycle_count + 1, sizeof(*bytes));
+
+    for (uint32_t cycle = 0; cycle < a->cycle_count; cycle++)
+        for (uint32_t i = a->cycle_start[cycle]; i < a->cycle_start[cycle + 1]; i++)
+            bytes[cycle] += gr_size(a->graph, a->cycle_member[i]);
+    gr_save_array(saved, "cycles.bytes", &bytes, sizeof(*bytes), a->cycle_count);
+    free(bytes);
+}
+
+static void save_cycles(struct gr_saved *saved, struct fi_analysis *a)
+{
+    gr_save_array(saved, "cycles.start", &a->cycle_start, sizeof(*a->cycle_start),
+                  (uint64_t)a->cycle_count + 1);
     if (saved->err)
         return;
-    own = df_xcalloc((size_t)count + 1, sizeof(*own));
-    if (saved->to) {
-        for (uint64_t i = 0; i < count; i++)
-            own[i] = a->cycle_member[i] - (i ? a->cycle_member[i - 1] : 0);
-        saved->err =
-            df_necro_add(saved->to, "cycles.members", DF_NECRO_PACKED, own, sizeof(*own), count);
+    if (saved->from) {
+        gr_save_array(saved, "cycles.bytes", &a->cycle_bytes, sizeof(*a->cycle_bytes),
+                      a->cycle_count);
+        a->kept = saved->from;
         return;
     }
-    saved->err = df_necro_section(saved->from, "cycles.members", sizeof(*own), &found, &there);
-    if (!saved->err && there != count)
-        saved->err = df_err_new(DF_ERR_INPUT, "this snapshot is damaged: its cycles make no sense");
-    for (uint64_t i = 0; !saved->err && i < count; i++)
-        own[i] = found[i] + (i ? own[i - 1] : 0);
-    a->cycle_member = DF_TAKE(own);
+    write_members(saved, a, a->cycle_start[a->cycle_count]);
+    if (!saved->err)
+        write_bytes(saved, a);
 }
 
 static void save_arrays(struct gr_saved *saved, struct fi_analysis *a)
 {
-    uint64_t words = a->graph->count / 64 + 1, rows = a->trunk.count, members = 0;
+    uint64_t words = a->graph->count / 64 + 1, rows = a->trunk.count;
 
     gr_save_array(saved, "trunk.bits", &a->trunk.bits, sizeof(*a->trunk.bits), words);
     gr_save_array(saved, "trunk.before", &a->trunk.before, sizeof(*a->trunk.before), words);
@@ -107,11 +141,7 @@ static void save_arrays(struct gr_saved *saved, struct fi_analysis *a)
     gr_save_array(saved, "ways.parent", &a->parent, sizeof(*a->parent), rows);
     gr_save_column(saved, "ways.distance", "ways.distancew", &a->distances, rows);
     gr_save_array(saved, "tree.types", &a->type_retained, sizeof(*a->type_retained), a->type_count);
-    gr_save_array(saved, "cycles.start", &a->cycle_start, sizeof(*a->cycle_start),
-                  (uint64_t)a->cycle_count + 1);
-    if (!saved->err)
-        members = a->cycle_start[a->cycle_count];
-    save_members(saved, a, members);
+    save_cycles(saved, a);
     gr_save_array(saved, "collector.says", &a->verdict, 1, a->graph->count);
 }
 
@@ -121,34 +151,13 @@ struct df_err *fi_analysis_save(const struct fi_analysis *analysis, struct df_ne
     struct fi_analysis copy = *analysis; /* the description wants to write; not when it saves */
     uint64_t numbers[NUMBERS];
 
+    DF_TRY(fi_need_cycles(&copy));
     tell(analysis, numbers);
     gr_save_numbers(&saved, "analysis.nums", numbers, NUMBERS);
     save_arrays(&saved, &copy);
+    if (analysis->kept)
+        free(copy.cycle_member);
     return saved.err;
-}
-
-static const struct {
-    const char *tag;
-    size_t element;
-} large[] = {
-    {"graph.target", 4}, {"graph.start", 4},   {"graph.referrer", 1}, {"graph.types", 2},
-    {"graph.sizes", 2},  {"tree.place", 4},    {"tree.node", 4},      {"tree.span", 4},
-    {"tree.above", 4},   {"tree.retained", 4}, {"ways.parent", 4},    {"places.bits", 8},
-    {"graph.counts", 1}, {"graph.flags", 1},   {"graph.origins", 1},  {"collector.says", 1},
-};
-
-static void check_section(void *context, uint32_t i)
-{
-    const void *found;
-    uint64_t count;
-
-    df_err_free(df_necro_section(context, large[i].tag, large[i].element, &found, &count));
-}
-
-void fi_check_sections(struct df_necro *from, uint32_t jobs)
-{
-    if (jobs > 1 && df_necro_has(from, large[0].tag))
-        df_threads_share(jobs, sizeof(large) / sizeof(*large), check_section, from);
 }
 
 static struct df_err *load(struct gr_saved *saved, struct fi_analysis *a)

@@ -9,9 +9,8 @@
 
 /* Sections "trunk.*", "tree.*", "ways.*", "cycles.*", "collector.*". */
 struct df_err *fi_analysis_save(const struct fi_analysis *analysis, struct df_necro_writer *to);
-/* Checks the large sections of both, graph and analysis, on several threads, so that they need not
- * be checked one after the other when they are loaded. What is damaged is told then. */
-void fi_check_sections(struct df_necro *from, uint32_t jobs);
+/* Brings analysis->cycle_member, where it has not been unpacked yet: few commands want it. */
+struct df_err *fi_need_cycles(struct fi_analysis *analysis);
 /* `graph` is the one that was saved with it; all are borrowed. */
 struct df_err *fi_analysis_load(struct df_necro *from, struct py *py, struct py_objects *objects,
                                 struct gr_graph *graph, struct fi_analysis **ret);

@@ -108,7 +108,7 @@ static void report(struct fi_links *links, struct fi_neighbour *neighbour)
 static void visit_holder(struct fi_links *links, uint32_t set, uint32_t holder)
 {
     const struct gr_graph *graph = links->analysis->graph;
-    uint32_t owner = links->set_of[holder] == set ? holder : owner_of(links, holder);
+    uint32_t owner = links->set_of[holder] == set + 1 ? holder : owner_of(links, holder);
 
     fi_walk(links->analysis, holder, &links->refs);
     for (size_t i = 0; i < links->refs.count; i++) {
@@ -118,7 +118,7 @@ static void visit_holder(struct fi_links *links, uint32_t set, uint32_t holder)
         if (ref->kind == PY_REF_WEAK || ref->kind == PY_REF_NATIVE)
             continue;
         member = gr_node(graph, ref->target);
-        if (member == AL_NONE || links->set_of[member] != set)
+        if (member == AL_NONE || links->set_of[member] != set + 1)
             continue;
         report(links, &(struct fi_neighbour){.node = owner,
                                              .through = holder,
@@ -155,7 +155,7 @@ uint64_t fi_links_count_holders(struct fi_links *links, uint32_t set, const uint
         uint32_t holder;
 
         GR_EACH_REFERRER (graph, members[i], holder) {
-            if (links->stamp[holder] == set + 1 || links->set_of[holder] == set)
+            if (links->stamp[holder] == set + 1 || links->set_of[holder] == set + 1)
                 continue;
             links->stamp[holder] = set + 1;
             holders++;

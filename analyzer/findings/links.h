@@ -20,7 +20,7 @@ struct fi_neighbour { /* one reference between a member of the set and another o
 
 struct fi_links {
     struct fi_analysis *analysis;
-    const uint32_t *set_of; /* per node: the number of its set, AL_NONE when in none */
+    const uint32_t *set_of; /* per node: the number of its set, plus 1; 0: it is in none */
     struct df_map owners;   /* address of a dict to its owner's node, or itself */
     uint32_t *stamp;        /* per node: last set for which it was visited, + 1 */
     struct py_refs refs, inner;

@@ -61,6 +61,7 @@ struct painter {
     bool backwards;
     uint32_t max_depth, max_nodes;
     struct fi_links links;
+    /* Both plus 1, so that memory of nodes that are not drawn is not touched. */
     uint32_t *group_of; /* per node */
     uint32_t *fold_of;  /* per node, while a group grows */
     struct {
@@ -131,11 +132,11 @@ static uint64_t fold_hash(const struct painter *p, uint32_t node, uint32_t known
 /* The fold that a neighbour belongs to, made when there is none. */
 static uint32_t find_fold(struct painter *p, const struct fi_neighbour *n)
 {
-    uint32_t known = p->group_of[n->node];
+    uint32_t known = p->group_of[n->node] - 1;
     uint64_t hash = fold_hash(p, n->node, known, n->shape);
 
-    if (known == AL_NONE && p->fold_of[n->node] != AL_NONE)
-        return p->fold_of[n->node];
+    if (known == AL_NONE && p->fold_of[n->node])
+        return p->fold_of[n->node] - 1;
     for (;; hash = hash * UINT64_C(0x9E3779B97F4A7C15) + 1) {
         uint32_t place = hash ? df_map_get(&p->fold_by_hash, hash) : DF_MAP_NONE;
 
@@ -185,8 +186,8 @@ static void visit_neighbour(void *context, const struct fi_neighbour *n)
     bundle_add(p, &fold->bundle, n);
     if (fold->known != AL_NONE)
         return;
-    if (p->fold_of[n->node] == AL_NONE) {
-        p->fold_of[n->node] = place;
+    if (!p->fold_of[n->node]) {
+        p->fold_of[n->node] = place + 1;
         DF_PUSH(&fold->members, n->node);
     }
     if (fold->members.count > MAX_APART) /* too many to be drawn apart */
@@ -238,7 +239,7 @@ static uint32_t add_group(struct painter *p, struct members members, uint32_t de
 
     DF_PUSH(&p->groups, (struct group){.members = members, .depth = depth});
     for (size_t i = 0; i < members.count; i++)
-        p->group_of[members.items[i]] = number;
+        p->group_of[members.items[i]] = number + 1;
     return number;
 }
 
@@ -307,7 +308,7 @@ static void grow(struct painter *p, uint32_t number)
         fi_links_held(&p->links, members.items, members.count);
     for (size_t i = 0; i < p->folds.count; i++)
         for (size_t m = 0; m < p->folds.items[i].members.count; m++)
-            p->fold_of[p->folds.items[i].members.items[m]] = AL_NONE;
+            p->fold_of[p->folds.items[i].members.items[m]] = 0;
     if (p->folds.count)
         qsort(p->folds.items, p->folds.count, sizeof(*p->folds.items), compare_folds);
     for (size_t i = 0; i < p->folds.count; i++) {
@@ -372,7 +373,7 @@ static struct df_err *add_targets(struct painter *p, const uint32_t *nodes, uint
 
         if (nodes[i] >= graph->count)
             return df_err_new(DF_ERR_USAGE, "there is no such object");
-        if (p->group_of[nodes[i]] != AL_NONE)
+        if (p->group_of[nodes[i]])
             continue;
         type = gr_type(graph, nodes[i]);
         if (!group_of_type[type]) {
@@ -382,7 +383,7 @@ static struct df_err *add_targets(struct painter *p, const uint32_t *nodes, uint
         }
         number = group_of_type[type] - 1;
         DF_PUSH(&p->groups.items[number].members, nodes[i]);
-        p->group_of[nodes[i]] = number;
+        p->group_of[nodes[i]] = number + 1;
     }
     return NULL;
 }
@@ -507,8 +508,6 @@ static struct df_err *painter_init(struct painter *p)
 
     DF_TRY(df_array(count, sizeof(*p->group_of), &p->group_of));
     DF_TRY(df_array(count, sizeof(*p->fold_of), &p->fold_of));
-    memset(p->group_of, 0xff, (size_t)count * sizeof(*p->group_of));
-    memset(p->fold_of, 0xff, (size_t)count * sizeof(*p->fold_of));
     DF_TRY(fi_links_init(&p->links, p->analysis, p->group_of));
     p->links.visit = visit_neighbour;
     p->links.context = p;

@@ -81,8 +81,22 @@ void df_file_close(struct df_file *file)
     free(file);
 }
 
+static struct df_output *open_outputs;
+
+void df_outputs_remove(void)
+{
+    for (const struct df_output *output = open_outputs; output; output = output->next)
+        if (output->temporary)
+            unlink(output->temporary);
+}
+
 static void free_output(struct df_output *output)
 {
+    struct df_output **at = &open_outputs;
+    while (*at && *at != output)
+        at = &(*at)->next;
+    if (*at)
+        *at = output->next;
     free(output->path);
     free(output->temporary);
     free(output);
@@ -132,6 +146,8 @@ static struct df_err *open_target(struct df_output *output, const char *path)
 struct df_err *df_output_open(const char *path, struct df_output **ret)
 {
     struct df_output *output = df_xcalloc(1, sizeof(*output));
+    output->next = open_outputs;
+    open_outputs = output;
     if (!strcmp(path, "-")) {
         output->stream = stdout;
         *ret = output;

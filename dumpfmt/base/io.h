@@ -28,6 +28,7 @@ struct df_output {
     FILE *stream; /* write here */
     char *path;   /* final name; NULL for standard output */
     char *temporary;
+    struct df_output *next; /* that is open too */
 };
 
 /* Opens `path` ("-" is standard output) for writing beside its final name. */
@@ -37,5 +38,8 @@ struct df_err *df_output_open(const char *path, struct df_output **ret);
 struct df_err *df_output_commit(struct df_output *output);
 /* Gives up: removes the temporary file. NULL is allowed. */
 void df_output_abandon(struct df_output *output);
+/* Removes all temporary files, for a process that ends at once, wherever it is. Outputs are opened
+ * and closed by one thread. */
+void df_outputs_remove(void);
 
 #endif

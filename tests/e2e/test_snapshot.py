@@ -23,6 +23,15 @@ COMMANDS = (
 )
 
 
+def sections(data):
+    """(tag, offset, stored bytes, flags) of each, by the table (dumpfmt/README.md)."""
+    table, = struct.unpack_from("<Q", data, 24)
+    count, = struct.unpack_from("<I", data, 32)
+    for at in range(table, table + 64 * count, 64):
+        tag, offset, stored, flags = struct.unpack_from("<16sQQ12xI", data, at)
+        yield tag.rstrip(b"\0").decode(), offset, stored, flags
+
+
 class Snapshot(support.Case):
     def answers(self, path, command, *options):
         """(status, stdout, stderr) of a command, without what only names the file."""
@@ -73,7 +82,8 @@ class OneSnapshot(Snapshot):
         found = support.dump.interpreters()[0]
         if not found:
             raise unittest.SkipTest("no Python with debug information (Debian: python3-dbg)")
-        cls.living = support.Living("leak_bus", python=found[0].path, env={"NECROPY_LEAK": "300"})
+        cls.python = found[0].path
+        cls.living = support.Living("leak_bus", python=cls.python, env={"NECROPY_LEAK": "300"})
         cls.addClassCleanup(cls.living.close)
         try:
             cls.core = cls.living.dump("gcore")
@@ -184,6 +194,37 @@ class OneSnapshot(Snapshot):
                         refused += 1
             data[at] ^= bit
         self.assertGreater(refused, 0)
+
+    def test_damage_is_refused_where_it_is_read(self):
+        """Large sections are checked part by part, amidst of reading them: nothing is said then, and nothing left."""
+        living = support.Living("leak_bus", python=self.python, env={"NECROPY_LEAK": "20000"})
+        self.addCleanup(living.close)
+        snapshot = self.made(living.dump("gcore"), "large.necro")
+        with open(snapshot, "rb") as source:
+            data = bytearray(source.read())
+        large = [row for row in sections(data) if row[3] == 0 and row[2] >= 1 << 18]
+        self.assertGreater(len(large), 5)
+        target = os.path.join(living.folder, "picture.dot")
+        commands = (("path", "--type", "list"), ("refs", "--type", "list", "-o", target), ("export", "--format", "ndjson"))
+        expected = [self.answers(snapshot, command) for command in commands]
+        refused, before = 0, sorted(os.listdir(living.folder))
+        for tag, offset, size, _ in large[::3] if support.SMALL else large:
+            with open(snapshot, "r+b") as changed:
+                at = offset + size // 3
+                changed.seek(at)
+                changed.write(bytes([data[at] ^ 1]))
+            for command, good in zip(commands, expected):
+                with self.subTest("%s, %s" % (tag, command)):
+                    got = self.answers(snapshot, command)
+                    if got != good:
+                        self.assertEqual(got[:2], (3, ""))
+                        self.assertIn("this snapshot is damaged: its section %s" % tag, got[2])
+                        refused += 1
+                    self.assertEqual(sorted(os.listdir(living.folder)), before)
+            with open(snapshot, "r+b") as changed:
+                changed.seek(at)
+                changed.write(data[at:at + 1])
+        self.assertGreater(refused, 5)
 
     def test_cut_ones_are_refused(self):
         with open(self.snapshot, "rb") as source:

@@ -5,8 +5,13 @@
 #include "tests/support/cmocka_all.h"
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "dumpfmt/necro.h"
 #include "dumpfmt/necro_format.h"
@@ -256,27 +261,28 @@ static void hostile_tables_are_refused(void **state)
 {
     (void)state;
     static const struct necro_entry wrong[] = {
-        {"b", 0, 16, 4, 4, 0, 0, 0},                    /* on the header */
-        {"b", 4100, 16, 4, 4, 0, 0, 0},                 /* not aligned */
-        {"b", UINT64_C(1) << 40, 16, 4, 4, 0, 0, 0},    /* behind the end */
-        {"b", UINT64_MAX & ~4095ul, 16, 4, 4, 0, 0, 0}, /* overflow */
+        {"b", 0, 24, 4, 4, 0, 0, 0},                    /* on the header */
+        {"b", 4100, 24, 4, 4, 0, 0, 0},                 /* not aligned */
+        {"b", UINT64_C(1) << 40, 24, 4, 4, 0, 0, 0},    /* behind the end */
+        {"b", UINT64_MAX & ~4095ul, 24, 4, 4, 0, 0, 0}, /* overflow */
         {"b", 4096, UINT64_MAX, UINT64_MAX / 4, 4, 0, 0, 0},
         {"b", 4096, 16, UINT64_MAX / 2, 8, 0, 0, 0},
-        {"b", 4096, 16, 5, 4, 0, 0, 0},                 /* more than is stored */
-        {"b", 4096, 16, 3, 4, 0, 0, 0},                 /* less */
-        {"b", 4096, 16, 4, 0, 0, 0, 0},                 /* of nothing */
-        {"b", 4096, 16, 4, 4, 4, 0, 0},                 /* unknown flag */
-        {"b", 4096, 16, 4, 4, 3, 0, 0},                 /* flags that exclude each other */
+        {"b", 4096, 24, 5, 4, 0, 0, 0},                 /* more than is stored */
+        {"b", 4096, 24, 2, 4, 0, 0, 0},                 /* less */
+        {"b", 4096, 16, 4, 4, 0, 0, 0},                 /* without checksums of parts */
+        {"b", 4096, 24, 4, 0, 0, 0, 0},                 /* of nothing */
+        {"b", 4096, 24, 4, 4, 4, 0, 0},                 /* unknown flag */
+        {"b", 4096, 24, 4, 4, 3, 0, 0},                 /* flags that exclude each other */
         {"b", 4096, 16, 4, 4, 2, 1, 0},                 /* checksum that none looks at */
-        {"b", 4096, 16, 4, 4, 0, 0, 1},                 /* reserved */
+        {"b", 4096, 24, 4, 4, 0, 0, 1},                 /* reserved */
         {"b", 4096, 16, UINT64_C(1) << 40, 4, 1, 0, 0}, /* blocks without sizes */
         {"b", 4096, 4, UINT64_MAX / 8, 8, 1, 0, 0},
-        {"", 4096, 16, 4, 4, 0, 0, 0},     /* no tag */
-        {"b\0b", 4096, 16, 4, 4, 0, 0, 0}, /* something behind the tag's end */
-        {"b\n", 4096, 16, 4, 4, 0, 0, 0},
-        {"0123456789abcdef", 4096, 16, 4, 4, 0, 0, 0}, /* without its end */
+        {"", 4096, 24, 4, 4, 0, 0, 0},     /* no tag */
+        {"b\0b", 4096, 24, 4, 4, 0, 0, 0}, /* something behind the tag's end */
+        {"b\n", 4096, 24, 4, 4, 0, 0, 0},
+        {"0123456789abcdef", 4096, 24, 4, 4, 0, 0, 0}, /* without its end */
         {"large", 4096, 0, 0, 4, 0, 0, 0},             /* a name twice */
-        {"b", 8192, 16, 4, 4, 0, 0, 0},                /* in the midst of `numbers` */
+        {"b", 8192, 24, 4, 4, 0, 0, 0},                /* in the midst of `numbers` */
     };
     struct df_file *file = written(1);
     struct necro_entry *entry = entry_named(file, "parts"), right = *entry;
@@ -318,10 +324,172 @@ static void hostile_headers_are_refused(void **state)
     *header = right;
     header->format++;
     header->checksum = necro_checksum(header, offsetof(struct necro_header, checksum));
-    assert_refused(file, "has format 2, and this necropy reads format 1");
+    assert_refused(file, "has format 3, and this necropy reads format 2");
     header->order = __builtin_bswap32(header->order);
     assert_refused(file, "another byte order");
     drop(file);
+}
+
+/* ---- checked late ---- */
+
+#define PARTS 40
+#define PARTED (PARTS * (1u << 16) - 999) /* bytes */
+
+static struct df_necro *late;
+
+static void give_up(void)
+{
+    const char *damage = df_necro_damage(late);
+    _exit(damage && strstr(damage, "its section parted is not as it was written") ? 7 : 8);
+}
+
+static uint8_t parted_byte(uint32_t i)
+{
+    return (uint8_t)(i * UINT32_C(2654435761) >> 13);
+}
+
+/* Writes a large plain section; with one byte of it changed, counted from its beginning. */
+static void write_parted(int64_t changed)
+{
+    struct df_necro_writer *writer;
+    struct df_file *file;
+    uint8_t *bytes = malloc(PARTED);
+    for (uint32_t i = 0; i < PARTED; i++)
+        bytes[i] = parted_byte(i);
+    assert_ok(df_necro_create(path, 1, &writer));
+    assert_ok(df_necro_begin(writer, "parted", 0, 1));
+    for (uint32_t at = 0, some = 1; at < PARTED; at += some, some = some * 2 + 7)
+        assert_ok(df_necro_write(writer, bytes + at, some < PARTED - at ? some : PARTED - at));
+    assert_ok(df_necro_end(writer));
+    assert_ok(df_necro_commit(writer));
+    free(bytes);
+    if (changed < 0)
+        return;
+    assert_ok(df_file_open(path, &file));
+    uint64_t at = entry_named(file, "parted")->offset + (uint64_t)changed;
+    uint8_t byte = file->data[at] ^ 4;
+    df_file_close(file);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+    close(fd);
+}
+
+static const uint8_t *open_late(struct df_file **ret)
+{
+    const uint8_t *data = NULL;
+    uint64_t count;
+    assert_ok(df_file_open(path, ret));
+    assert_ok(df_necro_open(*ret, &late));
+    df_necro_check_late(late, give_up);
+    assert_ok(df_necro_section(late, "parted", 1, &data, &count));
+    assert_int_equal(count, PARTED);
+    return data;
+}
+
+/* What a child ends with that reads these bytes: 0 when each is as it was written. */
+static int reads(uint32_t from, uint32_t to, uint32_t step)
+{
+    int status;
+    pid_t child = fork();
+    if (!child) {
+        struct df_file *file;
+        const uint8_t *data = open_late(&file);
+        bool same = true;
+        for (uint32_t at = from; at < to; at += step)
+            same &= data[at] == parted_byte(at);
+        df_necro_close(late);
+        df_file_close(file);
+        _exit(same ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static void parts_are_checked_when_they_are_read(void **state)
+{
+    (void)state;
+    static const uint32_t parts[] = {0, 1, 17, PARTS - 1};
+    write_parted(-1);
+    assert_int_equal(reads(0, PARTED, 1), 0);
+    assert_int_equal(reads(5, PARTED, 3 << 16), 0);
+    for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+        uint32_t start = parts[i] << 16, end = parts[i] + 1 < PARTS ? start + (1 << 16) : PARTED;
+        write_parted(end - 1);
+        assert_int_equal(reads(0, PARTED, 1 << 15), 7);  /* forwards, several parts at once */
+        assert_int_equal(reads(start, end, 1 << 16), 7); /* another byte of the part */
+        assert_int_equal(reads(0, start, 1), 0);         /* others */
+        assert_int_equal(reads(end, PARTED, 1), 0);
+    }
+    unlink(path);
+}
+
+/* The checksums of the parts are checked with the section, whatever is read of it. */
+static void damaged_checksums_of_parts_are_refused(void **state)
+{
+    (void)state;
+    for (int64_t at = PARTED; at < PARTED + 8 + PARTS * 8 - 1; at += 37) {
+        struct df_file *file;
+        const void *data;
+        uint64_t count;
+        write_parted(at);
+        assert_ok(df_file_open(path, &file));
+        assert_ok(df_necro_open(file, &late));
+        df_necro_check_late(late, give_up);
+        assert_fails(df_necro_section(late, "parted", 1, &data, &count), DF_ERR_INPUT, "parted");
+        df_necro_close(late);
+        df_file_close(file);
+    }
+    unlink(path);
+}
+
+static void *read_all(void *context)
+{
+    const uint8_t *data = context;
+    for (uint32_t at = 0; at < PARTED; at += 61)
+        if (data[at] != parted_byte(at))
+            return context;
+    return NULL;
+}
+
+static void threads_may_read_at_once(void **state)
+{
+    (void)state;
+    pthread_t threads[4];
+    struct df_file *file;
+    void *wrong;
+    write_parted(-1);
+    const uint8_t *data = open_late(&file);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_all, (void *)(uintptr_t)data), 0);
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], &wrong);
+        assert_null(wrong);
+    }
+    df_necro_close(late);
+    df_file_close(file);
+    unlink(path);
+}
+
+/* Faults that are none of ours still are what they were. */
+static void other_faults_still_kill(void **state)
+{
+    (void)state;
+    int status;
+    write_parted(-1);
+    pid_t child = fork();
+    if (!child) {
+        struct rlimit none = {0};
+        struct df_file *file;
+        setrlimit(RLIMIT_CORE, &none);
+        signal(SIGSEGV, SIG_DFL);
+        if (open_late(&file)[PARTED - 1] == parted_byte(PARTED - 1))
+            *(volatile char *)mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) = 1;
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGSEGV);
+    unlink(path);
 }
 
 /* A packed section whose checksum is right and whose blocks lie. */
@@ -406,6 +574,10 @@ int main(void)
         cmocka_unit_test(cut_ones_are_refused),
         cmocka_unit_test(hostile_tables_are_refused),
         cmocka_unit_test(hostile_headers_are_refused),
+        cmocka_unit_test(parts_are_checked_when_they_are_read),
+        cmocka_unit_test(damaged_checksums_of_parts_are_refused),
+        cmocka_unit_test(threads_may_read_at_once),
+        cmocka_unit_test(other_faults_still_kill),
         cmocka_unit_test(hostile_blocks_are_refused),
         cmocka_unit_test(misuse_is_refused),
         cmocka_unit_test(failed_writes_leave_nothing),
