@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * sweep.c: the order of the sweep.
  *
- * Objects and their buffers set a bit where they begin. Every used block without such a bit is
- * open; objects among the open blocks are discovered, which may give others an owner; the rest is
- * followed from words that lead to it, which waits until objects have their numbers: their types
- * need not be read again then. All steps but the first two concern open blocks alone, of which
- * there are few.
+ * Objects have their places' bits; their buffers set a bit where they begin. Every used block
+ * without such a bit is open; objects among the open blocks are discovered, which may give others
+ * an owner; the rest is followed from words that lead to it, which waits until objects have their
+ * numbers: their types need not be read again then. All steps but the first two concern open blocks
+ * alone, of which there are few.
  */
 #include "analyzer/graph/sweep_internal.h"
 
@@ -16,38 +16,59 @@
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/base/threads.h"
 
-struct marker { /* what one thread needs to mark objects and their buffers */
-    const struct gr_sweeping *sweeping;
-    struct py_objects *objects;
-    const struct gr_area *last;
-    bool alone; /* no other thread sets bits */
+#define AREAS 8   /* that one thread visits */
+#define BATCH 64  /* objects that are fetched together */
+#define TYPES 256 /* a thread's known ones */
+#define FIELDS 48 /* first bytes of an object, in which it mostly says what it owns */
+
+struct known_type {
+    uint64_t address;
+    uint32_t index;
+    bool owner; /* its objects may own memory */
 };
 
-static void set_bit(struct marker *marker, uint64_t *bits, uint64_t address)
+struct marker { /* what one thread needs to mark buffers */
+    const struct gr_sweeping *sweeping;
+    struct py_objects *objects;
+    struct py_reader reader;
+    const struct gr_area *last;
+    bool alone; /* no other thread sets bits */
+    struct known_type types[TYPES];
+};
+
+static void mark_buffer(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
 {
+    struct marker *marker = context;
     const struct gr_area *area = gr_area_near(marker->sweeping, address, &marker->last);
+    uint64_t *bits = marker->sweeping->buffers, bit;
+    (void)size;
+    (void)kind;
     if (!area)
         return;
-    uint64_t bit = area->bit + (address - area->start) / 16;
+    bit = area->bit + (address - area->start) / 16;
     if (marker->alone)
         gr_set_bit(bits, bit);
     else
         __atomic_fetch_or(&bits[bit / 64], UINT64_C(1) << (bit % 64), __ATOMIC_RELAXED);
 }
 
-static void mark_buffer(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
+/* What was learned of a type, kept at a hash of its address. */
+static const struct known_type *know_type(struct marker *marker, uint64_t address)
 {
-    struct marker *marker = context;
-    (void)size;
-    (void)kind;
-    set_bit(marker, marker->sweeping->buffers, address);
+    struct known_type *known = &marker->types[address / 16 % TYPES];
+    if (known->address == address && address)
+        return known;
+    known->address = address;
+    known->index = py_type_index(marker->objects, address);
+    known->owner = known->index != PY_NO_TYPE && py_has_buffers(marker->objects, known->index);
+    return known;
 }
 
-static void mark_object(struct marker *marker, uint64_t object)
+static void mark_buffers(struct marker *marker, uint64_t object)
 {
-    set_bit(marker, marker->sweeping->objects, object);
-    py_buffers(marker->objects, object, py_object_type(marker->objects, object), mark_buffer,
-               marker);
+    const struct known_type *type = know_type(marker, py_type_of(&marker->reader, object));
+    if (type->owner)
+        py_buffer_places(marker->objects, object, type->index, mark_buffer, marker);
 }
 
 struct marking { /* what threads share that mark what was found */
@@ -57,21 +78,48 @@ struct marking { /* what threads share that mark what was found */
     uint32_t count;
 };
 
+/* Reads what a batch of objects begins with once all of it was asked for. */
+static void mark_batch(struct marker *marker, const uint64_t *objects, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const char *bytes = py_ptr(&marker->reader, objects[i], FIELDS);
+        if (!bytes)
+            continue;
+        __builtin_prefetch(bytes);
+        __builtin_prefetch(bytes + FIELDS - 1);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        mark_buffers(marker, objects[i]);
+}
+
+static void mark_run(struct marker *marker, struct gr_run *run)
+{
+    uint64_t batch[BATCH], place;
+    uint32_t count = 0;
+    for (uint32_t v = run->first; v < run->end; v++) {
+        if (!gr_places_next(&run->cursor, &batch[count], &place))
+            break;
+        if (++count < BATCH)
+            continue;
+        mark_batch(marker, batch, count);
+        count = 0;
+    }
+    mark_batch(marker, batch, count);
+}
+
 static void mark_runs(void *context, uint32_t i)
 {
     struct marking *marking = context;
     struct marker marker = {.sweeping = marking->sweeping,
                             .objects = marking->workers[i],
+                            .reader = marking->sweeping->discovery->reader,
                             .alone = marking->count == 1};
     struct gr_run run;
-    uint64_t object, place;
     while (gr_runs_take(&marking->runs, &run))
-        for (uint32_t v = run.first; v < run.end && gr_places_next(&run.cursor, &object, &place);
-             v++)
-            mark_object(&marker, object);
+        mark_run(&marker, &run);
 }
 
-/* Bits of all objects. */
+/* What all objects own. */
 static void mark_found(struct gr_sweeping *sweeping)
 {
     struct gr_discovery *discovery = sweeping->discovery;
@@ -84,56 +132,122 @@ static void mark_found(struct gr_sweeping *sweeping)
     py_objects_close_workers(marking.workers, marking.count);
 }
 
-/* Of those that were discovered since. */
+/* What those own that were discovered since. */
 static void mark_fresh(struct gr_sweeping *sweeping)
 {
-    struct marker marker = {
-        .sweeping = sweeping, .objects = sweeping->discovery->objects, .alone = true};
+    struct marker marker = {.sweeping = sweeping,
+                            .objects = sweeping->discovery->objects,
+                            .reader = sweeping->discovery->reader,
+                            .alone = true};
     for (size_t i = 0; i < sweeping->discovery->fresh.count; i++)
-        mark_object(&marker, sweeping->discovery->fresh.items[i]);
+        mark_buffers(&marker, sweeping->discovery->fresh.items[i]);
 }
 
-/* Whether a bit is set in the block's part of a bitmap. */
-static bool has_bit(const uint64_t *bits, uint64_t first, uint64_t count)
+/* Whether one of some bits is set. */
+static inline bool any_bit(const uint64_t *bits, uint64_t first, uint64_t count)
 {
-    uint64_t end = first + count, word = first / 64;
-    uint64_t mask = ~UINT64_C(0) << (first % 64);
-    for (; word < end / 64; word++, mask = ~UINT64_C(0))
-        if (bits[word] & mask)
+    uint64_t word = first / 64, end = first + count, head;
+    if (!count)
+        return false;
+    head = bits[word] >> (first % 64);
+    if (first % 64 + count <= 64)
+        return head << (64 - count);
+    if (head)
+        return true;
+    for (word++; word < end / 64; word++)
+        if (bits[word])
             return true;
-    mask &= (UINT64_C(1) << (end % 64)) - 1;
-    return bits[word] & mask;
+    return end % 64 && bits[word] << (64 - end % 64);
 }
 
-static enum gr_memory owner(const struct gr_sweeping *sweeping, const struct gr_area *area,
-                            uint64_t address, uint64_t size)
+/* has_object where the places are in several pieces. */
+static bool some_piece_has(const struct gr_places *places, uint64_t start, uint64_t end)
 {
-    uint64_t first = area->bit + (address - area->start) / 16, count = (size + 15) / 16;
-    if (has_bit(sweeping->objects, first, count))
+    while (start < end) {
+        const struct df_range *range = df_aspace_range(places->space, start);
+        uint64_t stop = range && range->end < end ? range->end : end;
+        if (!range || !range->host)
+            return false;
+        uint64_t first =
+            places->first[range - places->space->ranges] + (start / 8 - range->start / 8);
+        if (any_bit(places->bits, first, (stop - 1) / 8 - start / 8 + 1))
+            return true;
+        start = stop;
+    }
+    return false;
+}
+
+static inline bool has_object(const struct gr_sweeping *sweeping, const struct gr_area *area,
+                              uint64_t address, uint64_t size)
+{
+    const struct gr_places *places = &sweeping->discovery->places;
+    uint64_t end = size < area->end - address ? address + size : area->end;
+    if (area->place == GR_NO_PLACE)
+        return some_piece_has(places, address, end);
+    return any_bit(places->bits, area->place + address / 8, (end + 7) / 8 - address / 8);
+}
+
+static inline enum gr_memory owner(const struct gr_sweeping *sweeping, const struct gr_area *area,
+                                   uint64_t address, uint64_t size)
+{
+    if (has_object(sweeping, area, address, size))
         return GR_MEMORY_OBJECTS;
-    return has_bit(sweeping->buffers, first, count) ? GR_MEMORY_BUFFERS : GR_MEMORY_KINDS;
+    return any_bit(sweeping->buffers, area->bit + (address - area->start) / 16, (size + 15) / 16)
+               ? GR_MEMORY_BUFFERS
+               : GR_MEMORY_KINDS;
 }
 
-static void count(struct gr_sweeping *sweeping, enum gr_memory kind, uint64_t bytes)
-{
-    sweeping->sweep->blocks[kind]++;
-    sweeping->sweep->bytes[kind] += bytes;
-}
-
-static void visit_block(struct gr_sweeping *sweeping, const struct gr_area *area, uint64_t address,
+static void visit_block(struct gr_visit *visit, const struct gr_area *area, uint64_t address,
                         uint64_t size)
 {
+    const struct gr_sweeping *sweeping = visit->sweeping;
     enum gr_memory is = owner(sweeping, area, address, size);
     if (is != GR_MEMORY_KINDS) {
-        count(sweeping, is, size);
+        gr_visit_count(visit, is, 1, size);
         return;
     }
     gr_set_bit(sweeping->waits, area->bit + (address - area->start) / 16);
-    sweeping->hooked |= py_block_has_hook(sweeping->discovery->reader.space, address);
-    DF_PUSH(&sweeping->open, (struct gr_open){.address = address,
-                                              .size = size,
-                                              .is = GR_MEMORY_KINDS,
-                                              .chunk = area->kind == GR_AREA_MALLOC});
+    visit->hooked |= py_block_has_hook(sweeping->discovery->reader.space, address);
+    DF_PUSH(&visit->open, (struct gr_open){.address = address,
+                                           .size = size,
+                                           .is = GR_MEMORY_KINDS,
+                                           .chunk = area->kind == GR_AREA_MALLOC});
+}
+
+/* An area's bits are in words of its own, so that nobody else writes to them. */
+static void visit_some(void *context, uint32_t part)
+{
+    struct gr_visit *visit = (struct gr_visit *)context + part;
+    const struct gr_sweeping *sweeping = visit->sweeping;
+    for (size_t i = (size_t)part * AREAS; i < (size_t)(part + 1) * AREAS; i++)
+        if (i < sweeping->areas.count)
+            gr_area_visit(visit, &sweeping->areas.items[i], visit_block);
+}
+
+static void join(struct gr_sweeping *sweeping, struct gr_visit *visit)
+{
+    struct gr_sweep *sweep = sweeping->sweep;
+    for (int kind = 0; kind < GR_MEMORY_KINDS; kind++) {
+        sweep->blocks[kind] += visit->blocks[kind];
+        sweep->bytes[kind] += visit->bytes[kind];
+    }
+    sweep->damaged += visit->damaged;
+    sweeping->hooked |= visit->hooked;
+    DF_APPEND(&sweeping->open, visit->open.items, visit->open.count);
+    free(visit->open.items);
+}
+
+/* All used blocks; what is open is noted. */
+static void visit_areas(struct gr_sweeping *sweeping)
+{
+    uint32_t parts = (uint32_t)((sweeping->areas.count + AREAS - 1) / AREAS);
+    struct gr_visit *visits = df_xcalloc((size_t)parts + 1, sizeof(*visits));
+    for (uint32_t i = 0; i < parts; i++)
+        visits[i].sweeping = sweeping;
+    df_threads_share(sweeping->discovery->jobs, parts, visit_some, visits);
+    for (uint32_t i = 0; i < parts; i++)
+        join(sweeping, &visits[i]);
+    free(visits);
 }
 
 /* Looks for objects in open blocks. */
@@ -175,7 +289,8 @@ static void count_open(struct gr_sweeping *sweeping)
         enum gr_memory kind = (enum gr_memory)open->is;
         if (kind == GR_MEMORY_KINDS)
             kind = open->chunk ? GR_MEMORY_UNKNOWN_CHUNKS : GR_MEMORY_UNKNOWN_BLOCKS;
-        count(sweeping, kind, open->size);
+        sweeping->sweep->blocks[kind]++;
+        sweeping->sweep->bytes[kind] += open->size;
     }
 }
 
@@ -220,14 +335,13 @@ static struct df_err *begin(struct gr_sweeping *sweeping)
     DF_TRY(gr_areas_make(sweeping));
     df_progress(progress, "sweeping the heap", 0, 0);
     mark_found(sweeping);
-    gr_areas_visit(sweeping, visit_block);
+    visit_areas(sweeping);
     sweeping->discovery->logging = true;
     discover_lost(sweeping);
     DF_TRY(gr_discover_all(sweeping->discovery));
     sweeping->discovery->logging = false;
     mark_fresh(sweeping);
     close_owned(sweeping);
-    free(DF_TAKE(sweeping->objects));
     free(DF_TAKE(sweeping->buffers));
     return NULL;
 }
@@ -263,7 +377,6 @@ void gr_sweep_close(struct gr_sweeping *sweeping)
     free(sweeping->pages.items);
     free(sweeping->page_bits.items);
     free(sweeping->reserved.items);
-    free(sweeping->objects);
     free(sweeping->buffers);
     free(sweeping->waits);
     free(sweeping->open.items);

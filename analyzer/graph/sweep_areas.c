@@ -59,6 +59,15 @@ static int by_start(const void *left, const void *right)
     return a->start != b->start ? (a->start < b->start ? -1 : 1) : (int)a->kind - (int)b->kind;
 }
 
+/* Where the places of an area are, when they are in one piece. */
+static uint64_t first_place(const struct gr_places *places, const struct gr_area *area)
+{
+    const struct df_range *range = df_aspace_range(places->space, area->start);
+    if (!range || !range->host || area->end > range->end)
+        return GR_NO_PLACE;
+    return places->first[range - places->space->ranges] - range->start / 8;
+}
+
 /* Sorts, drops what overlaps, numbers the bits. */
 static uint64_t settle(struct gr_sweeping *sweeping)
 {
@@ -74,6 +83,7 @@ static uint64_t settle(struct gr_sweeping *sweeping)
             continue;
         }
         area.bit = bits;
+        area.place = first_place(&sweeping->discovery->places, &area);
         bits += ((area.end - area.start) / 16 + 64) & ~UINT64_C(63);
         sweeping->areas.items[kept++] = area;
     }
@@ -135,7 +145,6 @@ struct df_err *gr_areas_make(struct gr_sweeping *sweeping)
     add_frames(sweeping);
     uint64_t bits = settle(sweeping), words = bits / 64 + 1;
     sweeping->budget = bits * 4 + 65536;
-    DF_TRY(df_array(words, 8, &sweeping->objects));
     DF_TRY(df_array(words, 8, &sweeping->buffers));
     DF_TRY(df_array(words, 8, &sweeping->waits));
     make_spans(sweeping);
@@ -158,45 +167,51 @@ const struct gr_area *gr_area_search(const struct gr_sweeping *sweeping, uint64_
     return &areas[low - 1];
 }
 
-static void count(struct gr_sweeping *sweeping, enum gr_memory kind, uint64_t blocks,
-                  uint64_t bytes)
-{
-    sweeping->sweep->blocks[kind] += blocks;
-    sweeping->sweep->bytes[kind] += bytes;
-}
-
 /* Visits a pool's used blocks; returns the bytes that are accounted for. */
-static uint64_t visit_pool(struct gr_sweeping *sweeping, const struct gr_area *area,
-                           const struct py_pool *pool, gr_block_visitor visit)
+static uint64_t visit_pool(struct gr_visit *visit, const struct gr_area *area,
+                           const struct py_pool *pool, gr_block_visitor visitor)
 {
-    const struct py_alloc *alloc = sweeping->alloc;
+    const struct py_alloc *alloc = visit->sweeping->alloc;
     uint64_t bits[PY_POOL_WORDS];
     uint32_t all = (alloc->pool_size - alloc->header_size) / pool->block_size, idle = 0;
-    if (!py_pool_free(alloc, sweeping->discovery->reader.space, pool, bits))
-        sweeping->sweep->damaged++;
+    if (!py_pool_free(alloc, visit->sweeping->discovery->reader.space, pool, bits))
+        visit->damaged++;
     for (uint32_t i = 0; i < pool->carved; i++) {
         if (bits[i / 64] >> (i % 64) & 1)
             idle++;
         else
-            visit(sweeping, area, py_block_at(alloc, pool, i), pool->block_size);
+            visitor(visit, area, py_block_at(alloc, pool, i), pool->block_size);
     }
     idle += all - pool->carved;
-    count(sweeping, GR_MEMORY_FREE, idle, (uint64_t)idle * pool->block_size);
+    gr_visit_count(visit, GR_MEMORY_FREE, idle, (uint64_t)idle * pool->block_size);
     return (uint64_t)all * pool->block_size;
 }
 
-static void visit_arena(struct gr_sweeping *sweeping, const struct gr_area *area, uint32_t *pool,
-                        gr_block_visitor visit)
+/* The first pool at an address or behind it. */
+static uint32_t find_pool(const struct py_alloc *alloc, uint64_t address)
 {
-    const struct py_alloc *alloc = sweeping->alloc;
+    uint32_t low = 0, high = alloc->pool_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (alloc->pools[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void visit_arena(struct gr_visit *visit, const struct gr_area *area,
+                        gr_block_visitor visitor)
+{
+    const struct py_alloc *alloc = visit->sweeping->alloc;
     const struct py_arena *arena = &alloc->arenas[area->index];
     uint64_t bytes = area->end - area->start, used = 0, pools = 0;
-    while (*pool < alloc->pool_count && alloc->pools[*pool].address < arena->address)
-        (*pool)++;
-    for (; *pool < alloc->pool_count && alloc->pools[*pool].address < arena->end; (*pool)++) {
-        if (alloc->pools[*pool].address + alloc->pool_size > area->end)
+    for (uint32_t i = find_pool(alloc, arena->address);
+         i < alloc->pool_count && alloc->pools[i].address < arena->end; i++) {
+        if (alloc->pools[i].address + alloc->pool_size > area->end)
             continue; /* not all there */
-        used += visit_pool(sweeping, area, &alloc->pools[*pool], visit);
+        used += visit_pool(visit, area, &alloc->pools[i], visitor);
         pools++;
     }
     uint64_t idle =
@@ -207,15 +222,16 @@ static void visit_arena(struct gr_sweeping *sweeping, const struct gr_area *area
             : 0;
     idle = idle < bytes - used ? idle : bytes - used;
     damaged = damaged < bytes - used - idle ? damaged : bytes - used - idle;
-    count(sweeping, GR_MEMORY_FREE, 0, idle);
-    count(sweeping, GR_MEMORY_UNKNOWN_BLOCKS, 0, damaged);
-    count(sweeping, GR_MEMORY_POOLS, 0, bytes - used - idle - damaged);
+    gr_visit_count(visit, GR_MEMORY_FREE, 0, idle);
+    gr_visit_count(visit, GR_MEMORY_UNKNOWN_BLOCKS, 0, damaged);
+    gr_visit_count(visit, GR_MEMORY_POOLS, 0, bytes - used - idle - damaged);
 }
 
-static void visit_malloc(struct gr_sweeping *sweeping, const struct gr_area *area,
-                         gr_block_visitor visit)
+static void visit_malloc(struct gr_visit *visit, const struct gr_area *area,
+                         gr_block_visitor visitor)
 {
-    struct df_malloc_area whole = sweeping->malloc->areas[area->index];
+    const struct df_malloc *malloc = visit->sweeping->malloc;
+    struct df_malloc_area whole = malloc->areas[area->index];
     struct df_chunk_cursor cursor;
     struct df_chunk chunk;
     if (whole.end > area->end)
@@ -223,34 +239,30 @@ static void visit_malloc(struct gr_sweeping *sweeping, const struct gr_area *are
     if (whole.first > area->end)
         whole.first = area->end;
     uint64_t reached = whole.first;
-    df_chunks_begin(sweeping->malloc, sweeping->discovery->reader.space, &whole, &cursor);
+    df_chunks_begin(malloc, visit->sweeping->discovery->reader.space, &whole, &cursor);
     while (df_chunks_next(&cursor, &chunk)) {
         reached = chunk.end;
         if (chunk.state != DF_CHUNK_USED) {
-            count(sweeping, GR_MEMORY_MALLOC_FREE, chunk.state == DF_CHUNK_FREE,
-                  chunk.end - chunk.start);
+            gr_visit_count(visit, GR_MEMORY_MALLOC_FREE, chunk.state == DF_CHUNK_FREE,
+                           chunk.end - chunk.start);
             continue;
         }
-        count(sweeping, GR_MEMORY_MALLOC, 0, chunk.address - chunk.start);
-        visit(sweeping, area, chunk.address, chunk.end - chunk.address);
+        gr_visit_count(visit, GR_MEMORY_MALLOC, 0, chunk.address - chunk.start);
+        visitor(visit, area, chunk.address, chunk.end - chunk.address);
     }
-    count(sweeping, GR_MEMORY_MALLOC, 0, whole.first - area->start);
-    count(sweeping, whole.whole ? GR_MEMORY_MALLOC : GR_MEMORY_UNKNOWN_CHUNKS, 0,
-          area->end - reached);
+    gr_visit_count(visit, GR_MEMORY_MALLOC, 0, whole.first - area->start);
+    gr_visit_count(visit, whole.whole ? GR_MEMORY_MALLOC : GR_MEMORY_UNKNOWN_CHUNKS, 0,
+                   area->end - reached);
 }
 
-void gr_areas_visit(struct gr_sweeping *sweeping, gr_block_visitor visit)
+void gr_area_visit(struct gr_visit *visit, const struct gr_area *area, gr_block_visitor visitor)
 {
-    uint32_t pool = 0;
-    for (size_t i = 0; i < sweeping->areas.count; i++) {
-        const struct gr_area *area = &sweeping->areas.items[i];
-        if (area->kind == GR_AREA_ARENA)
-            visit_arena(sweeping, area, &pool, visit);
-        else if (area->kind == GR_AREA_MALLOC)
-            visit_malloc(sweeping, area, visit);
-        else if (area->kind == GR_AREA_PAGE)
-            gr_page_visit(sweeping, area, visit);
-        else
-            count(sweeping, GR_MEMORY_FRAMES, 1, area->end - area->start);
-    }
+    if (area->kind == GR_AREA_ARENA)
+        visit_arena(visit, area, visitor);
+    else if (area->kind == GR_AREA_MALLOC)
+        visit_malloc(visit, area, visitor);
+    else if (area->kind == GR_AREA_PAGE)
+        gr_page_visit(visit, area, visitor);
+    else
+        gr_visit_count(visit, GR_MEMORY_FRAMES, 1, area->end - area->start);
 }

@@ -18,6 +18,8 @@ enum gr_area_kind { GR_AREA_ARENA, GR_AREA_MALLOC, GR_AREA_FRAMES, GR_AREA_PAGE 
 struct gr_area { /* a stretch of memory that one allocator has cut up */
     uint64_t start, end;
     uint64_t bit;   /* of its first 16 bytes in the bitmaps; a multiple of 64 */
+    uint64_t place; /* of address 0 among the discovery's places, were the area that long: may wrap;
+                       GR_NO_PLACE: its places are not in one piece */
     uint32_t index; /* of the arena, of malloc's area, of mimalloc's page */
     uint8_t kind;   /* enum gr_area_kind */
 };
@@ -26,6 +28,11 @@ struct gr_open {            /* a used block without an owner so far */
     uint64_t address, size; /* all of the block */
     uint8_t is;             /* enum gr_memory */
     bool chunk;             /* of malloc */
+};
+
+struct gr_open_list { /* by address */
+    struct gr_open *items;
+    size_t count, capacity;
 };
 
 struct gr_page { /* of mimalloc */
@@ -56,12 +63,9 @@ struct gr_sweeping {
     } areas;
     uint64_t low, high; /* of all areas */
     const struct gr_area *last;
-    uint64_t *objects, *buffers; /* bitmaps: an object, a buffer begins here */
-    uint64_t *waits;             /* an open block begins here */
-    struct {
-        struct gr_open *items; /* by address */
-        size_t count, capacity;
-    } open;
+    uint64_t *buffers; /* bitmap: a buffer begins here */
+    uint64_t *waits;   /* an open block begins here */
+    struct gr_open_list open;
     struct py_refs refs; /* scratch */
     uint64_t budget; /* references that objects which were not found may still have: each word of
                         the heap is one object's, whatever many claim */
@@ -91,13 +95,27 @@ static inline const struct gr_area *gr_area_at(struct gr_sweeping *sweeping, uin
     return gr_area_near(sweeping, address, &sweeping->last);
 }
 
+struct gr_visit { /* what one thread has seen of some areas */
+    const struct gr_sweeping *sweeping;
+    struct gr_open_list open;
+    uint64_t bytes[GR_MEMORY_KINDS], blocks[GR_MEMORY_KINDS];
+    uint64_t damaged;
+    bool hooked;
+};
+
+static inline void gr_visit_count(struct gr_visit *visit, enum gr_memory kind, uint64_t blocks,
+                                  uint64_t bytes)
+{
+    visit->blocks[kind] += blocks;
+    visit->bytes[kind] += bytes;
+}
+
 /* mimalloc's pages and what it has reserved; a page's used blocks; what is reserved and no page
  * (sweep_pages.c). */
 void gr_pages_read(struct gr_sweeping *sweeping);
-typedef void (*gr_block_visitor)(struct gr_sweeping *sweeping, const struct gr_area *area,
+typedef void (*gr_block_visitor)(struct gr_visit *visit, const struct gr_area *area,
                                  uint64_t address, uint64_t size);
-void gr_page_visit(struct gr_sweeping *sweeping, const struct gr_area *area,
-                   gr_block_visitor visit);
+void gr_page_visit(struct gr_visit *visit, const struct gr_area *area, gr_block_visitor visitor);
 void gr_pages_rest(struct gr_sweeping *sweeping);
 
 /* The end of the bytes that are readable from start on, at most `end`. */
@@ -111,8 +129,8 @@ static inline void gr_span_add(struct gr_sweep *sweep, uint64_t start, uint64_t 
     sweep->spans[sweep->span_count++] = (struct gr_span){start, end};
 }
 
-/* Visits every used block by address; counts all other bytes of the areas (sweep_areas.c). */
-void gr_areas_visit(struct gr_sweeping *sweeping, gr_block_visitor visit);
+/* Visits every used block of an area by address; counts all its other bytes (sweep_areas.c). */
+void gr_area_visit(struct gr_visit *visit, const struct gr_area *area, gr_block_visitor visitor);
 
 /* Is there, in an open block, an object that nothing refers to; or a dead one that its type keeps?
  * (sweep_objects.c) *ret: the object. */

@@ -7,13 +7,14 @@
  * Objects of a type none of whose first instances leads anywhere are passed over: most types own no
  * memory but their objects'.
  */
-#include "analyzer/graph/sweep_internal.h"
-
 #include <elf.h>
 #include <string.h>
 
+#include "analyzer/graph/picks.h"
+#include "analyzer/graph/sweep_internal.h"
 #include "dumpfmt/base/mem.h"
 
+#define HEADER 16
 #define SAMPLE 512      /* objects of a type that are asked in any case */
 #define MAX_BASIC 65536 /* bytes of an object that are looked at */
 #define TLS_BELOW 8192  /* bytes of thread-local storage around the thread pointer */
@@ -129,32 +130,48 @@ static void follow(struct marks *marks, enum gr_memory kind)
 
 struct asked { /* of a type */
     uint32_t objects, hits;
+    uint32_t size; /* bytes of an object that are looked at */
 };
 
-static struct df_err *from_objects(struct marks *marks)
+/* By type; in *ret_wanted, which types have anything to look at. */
+static struct asked *make_asked(const struct py_objects *objects, uint8_t **ret_wanted)
 {
-    const struct py_objects *objects = marks->sweeping->discovery->objects;
-    DF_CLEANUP_FREE struct asked *asked = NULL;
-    struct gr_place_cursor cursor;
-    uint64_t object, place;
-    DF_TRY(df_array(py_type_count(objects), sizeof(*asked), &asked));
-    gr_places_begin(&marks->graph->places, &cursor);
-    for (uint32_t v = 0; gr_places_next(&cursor, &object, &place); v++) {
-        uint32_t type = gr_type(marks->graph, v);
-        struct asked *row = &asked[type];
-        if (row->objects >= SAMPLE && !row->hits)
-            continue;
-        int64_t size = py_type_at(objects, type)->basic_size;
-        uint64_t before = marks->hits;
-        if (size > MAX_BASIC)
-            size = MAX_BASIC;
-        if (size > 16)
-            read_words(marks, object + 16, object + (uint64_t)size, GR_MEMORY_OF_OBJECTS);
-        row->objects++;
-        row->hits += marks->hits != before;
-        follow(marks, GR_MEMORY_OF_OBJECTS);
+    uint32_t count = py_type_count(objects);
+    struct asked *asked = df_xcalloc((size_t)count + 1, sizeof(*asked));
+    uint8_t *wanted = df_xcalloc((size_t)count + 1, 1);
+    for (uint32_t t = 0; t < count; t++) {
+        int64_t size = py_type_at(objects, t)->basic_size;
+        asked[t].size = size < HEADER ? HEADER : size < MAX_BASIC ? (uint32_t)size : MAX_BASIC;
+        wanted[t] = size > HEADER;
     }
-    return NULL;
+    *ret_wanted = wanted;
+    return asked;
+}
+
+static void ask(struct marks *marks, const struct gr_pick *pick, struct asked *asked,
+                uint8_t *wanted)
+{
+    uint64_t before = marks->hits;
+    read_words(marks, pick->address + HEADER, pick->address + asked->size, GR_MEMORY_OF_OBJECTS);
+    asked->objects++;
+    asked->hits += marks->hits != before;
+    *wanted = asked->objects < SAMPLE || asked->hits;
+    follow(marks, GR_MEMORY_OF_OBJECTS);
+}
+
+static void from_objects(struct marks *marks)
+{
+    const struct gr_graph *graph = marks->graph;
+    DF_CLEANUP_FREE uint8_t *wanted = NULL;
+    DF_CLEANUP_FREE struct asked *asked = make_asked(marks->sweeping->discovery->objects, &wanted);
+    struct gr_picks picks;
+    gr_picks_begin(&picks, graph, wanted, 0, graph->count);
+    while (gr_picks_next(&picks))
+        for (uint32_t i = 0; i < picks.count; i++) {
+            uint32_t type = picks.items[i].type;
+            if (wanted[type]) /* still */
+                ask(marks, &picks.items[i], &asked[type], &wanted[type]);
+        }
 }
 
 static void from_data(struct marks *marks)
@@ -203,7 +220,7 @@ static struct df_err *from_threads(struct marks *marks)
 
 static struct df_err *from_all(struct marks *marks)
 {
-    DF_TRY(from_objects(marks));
+    from_objects(marks);
     from_data(marks);
     return from_threads(marks);
 }

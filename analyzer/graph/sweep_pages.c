@@ -54,31 +54,24 @@ void gr_pages_read(struct gr_sweeping *sweeping)
     sweeping->reserved.count = kept;
 }
 
-static void count(struct gr_sweeping *sweeping, enum gr_memory kind, uint64_t blocks,
-                  uint64_t bytes)
-{
-    sweeping->sweep->blocks[kind] += blocks;
-    sweeping->sweep->bytes[kind] += bytes;
-}
-
 /* What is behind the blocks was never handed out. */
-void gr_page_visit(struct gr_sweeping *sweeping, const struct gr_area *area, gr_block_visitor visit)
+void gr_page_visit(struct gr_visit *visit, const struct gr_area *area, gr_block_visitor visitor)
 {
-    const struct gr_page *page = &sweeping->pages.items[area->index];
-    const uint64_t *bits = sweeping->page_bits.items + page->bits;
+    const struct gr_page *page = &visit->sweeping->pages.items[area->index];
+    const uint64_t *bits = visit->sweeping->page_bits.items + page->bits;
     uint64_t at = page->first, used = 0;
     for (uint64_t i = 0; i < page->capacity && at + page->block_size <= area->end;
          i++, at += page->block_size) {
         if (bits[i / 64] >> (i % 64) & 1)
             continue;
-        visit(sweeping, area, at, page->block_size);
+        visitor(visit, area, at, page->block_size);
         used += page->block_size;
     }
     uint64_t head = page->first - area->start;
     if (head > area->end - area->start)
         head = area->end - area->start;
-    count(sweeping, GR_MEMORY_POOLS, 0, head);
-    count(sweeping, GR_MEMORY_FREE, 0, area->end - area->start - head - used);
+    gr_visit_count(visit, GR_MEMORY_POOLS, 0, head);
+    gr_visit_count(visit, GR_MEMORY_FREE, 0, area->end - area->start - head - used);
 }
 
 /* The first byte at or behind address that some range has; UINT64_MAX when none has. */
@@ -110,8 +103,8 @@ static void add_rest(struct gr_sweeping *sweeping, uint64_t start, uint64_t end)
         uint64_t head = !(start % SEGMENT) && until - start <= SEGMENT ? SLICE : 0;
         head = head < until - start ? head : until - start;
         gr_span_add(sweeping->sweep, start, until);
-        count(sweeping, GR_MEMORY_POOLS, 0, head);
-        count(sweeping, GR_MEMORY_FREE, 0, until - start - head);
+        sweeping->sweep->bytes[GR_MEMORY_POOLS] += head;
+        sweeping->sweep->bytes[GR_MEMORY_FREE] += until - start - head;
         start = until;
     }
 }

@@ -28,6 +28,7 @@ struct visit {
     struct py_objects *objects;
     py_buffer_visitor visitor;
     void *context;
+    bool sizes; /* are asked for, also where they cost a look at the memory itself */
 };
 
 static void emit(const struct visit *visit, uint64_t address, uint64_t size,
@@ -80,7 +81,7 @@ uint16_t py_buffer_rules(struct py_objects *objects, const struct py_type *type)
 static void keys_buffer(const struct visit *visit, uint64_t keys)
 {
     if (keys)
-        emit(visit, keys, py_keys_size(visit->objects, keys), PY_BUFFER_TABLE);
+        emit(visit, keys, visit->sizes ? py_keys_size(visit->objects, keys) : 0, PY_BUFFER_TABLE);
 }
 
 static void dict_buffers(const struct visit *visit, uint64_t object)
@@ -183,42 +184,60 @@ static void list_buffer(const struct visit *visit, uint64_t object)
          allocated <= PY_MAX_TUPLE ? allocated * 8 : 0, PY_BUFFER_ITEMS);
 }
 
-void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type_index,
-                py_buffer_visitor visitor, void *context)
+static void visit_buffers(const struct visit *visit, const struct py_type *type, uint64_t object)
 {
-    const struct py_type *type = objects->types[type_index];
+    struct py_objects *objects = visit->objects;
     struct py_reader *reader = &objects->reader;
-    const struct visit visit = {.objects = objects, .visitor = visitor, .context = context};
     uint16_t rules = type->buffer_rules;
     uint64_t address, size;
     if (py_learned_array(objects, type, object, &address, &size))
-        emit(&visit, address, size, PY_BUFFER_ITEMS);
+        emit(visit, address, size, PY_BUFFER_ITEMS);
     if (rules == RULE_KNOWN)
         return;
     if (rules & RULE_LIST)
-        list_buffer(&visit, object);
+        list_buffer(visit, object);
     if (rules & RULE_DICT)
-        dict_buffers(&visit, object);
+        dict_buffers(visit, object);
     if (rules & RULE_ODICT)
-        odict_buffers(&visit, object);
+        odict_buffers(visit, object);
     if (rules & RULE_SET)
-        set_buffers(&visit, object);
+        set_buffers(visit, object);
     if (rules & RULE_STR)
-        str_buffers(&visit, object);
+        str_buffers(visit, object);
     if (rules & RULE_BYTEARRAY)
-        emit(&visit, PY_PTR(reader, object, bytearray, ob_bytes),
+        emit(visit, PY_PTR(reader, object, bytearray, ob_bytes),
              PY_PTR(reader, object, bytearray, ob_alloc), PY_BUFFER_TEXT);
     if (rules & RULE_DEQUE)
-        deque_buffers(&visit, object);
+        deque_buffers(visit, object);
     if (rules & RULE_TYPE && PY_PTR(reader, object, type, tp_flags) & PY_TPFLAGS_HEAPTYPE)
-        keys_buffer(&visit, PY_PTR(reader, object, heaptype, ht_cached_keys));
+        keys_buffer(visit, PY_PTR(reader, object, heaptype, ht_cached_keys));
     if (rules & RULE_CODE)
-        emit(&visit, PY_PTR(reader, object, code, co_extra), 0, PY_BUFFER_TABLE);
+        emit(visit, PY_PTR(reader, object, code, co_extra), 0, PY_BUFFER_TABLE);
     if (rules & RULE_VALUES)
-        values_buffer(&visit, object);
+        values_buffer(visit, object);
     if (rules & RULE_NUMPY && py_numpy_data(objects, object, &address, &size))
-        emit(&visit, address, size, PY_BUFFER_ITEMS);
+        emit(visit, address, size, PY_BUFFER_ITEMS);
     reader->fault = false;
+}
+
+void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type_index,
+                py_buffer_visitor visitor, void *context)
+{
+    const struct visit visit = {objects, visitor, context, true};
+    visit_buffers(&visit, objects->types[type_index], object);
+}
+
+void py_buffer_places(struct py_objects *objects, uint64_t object, uint32_t type_index,
+                      py_buffer_visitor visitor, void *context)
+{
+    const struct visit visit = {objects, visitor, context, false};
+    visit_buffers(&visit, objects->types[type_index], object);
+}
+
+bool py_has_buffers(const struct py_objects *objects, uint32_t type_index)
+{
+    const struct py_type *type = objects->types[type_index];
+    return type->buffer_rules != RULE_KNOWN || py_type_is_learned(type);
 }
 
 bool py_presize(struct py_objects *objects, uint64_t object, uint32_t type_index, uint64_t *ret)

@@ -244,6 +244,11 @@ typedef void (*py_buffer_visitor)(void *context, uint64_t address, uint64_t size
  * allocated block; size 0: not known. Shared tables are visited for each that shares them. */
 void py_buffers(struct py_objects *objects, uint64_t object, uint32_t type,
                 py_buffer_visitor visitor, void *context);
+/* The same for one who wants no sizes, which may be 0. */
+void py_buffer_places(struct py_objects *objects, uint64_t object, uint32_t type,
+                      py_buffer_visitor visitor, void *context);
+/* Whether objects of a type may have such memory. */
+bool py_has_buffers(const struct py_objects *objects, uint32_t type);
 /* Its objects are NumPy arrays. */
 bool py_type_is_array(const struct py_objects *objects, uint32_t type);
 /* A NumPy array that shows memory of another object: how many bytes its elements have, and that
