@@ -28,7 +28,7 @@ const void *py_ptr_elsewhere(struct py_reader *reader, uint64_t address, uint64_
     if (!near || !near->host || near->end - address < size)
         return NULL;
     if (!reader->space->backing)
-        reader->near = near;
+        reader->near[address >> PY_NEAR_SHIFT & (PY_NEAR_RANGES - 1)] = near;
     return df_range_ptr(reader->space, near, address, size);
 }
 

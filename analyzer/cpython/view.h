@@ -17,24 +17,28 @@ struct py_counts {
     size_t count, capacity;
 };
 
+#define PY_NEAR_SHIFT 22
+#define PY_NEAR_RANGES 8
+
 struct py_reader {
     const struct df_aspace *space;
     const struct py_layout *layout;
-    const struct py_counts *counts; /* NULL: none */
-    const struct df_range *near;    /* where the last read was: most likely the next one is too */
-    bool fault;                     /* something could not be read since this was cleared */
+    const struct py_counts *counts;              /* NULL: none */
+    const struct df_range *near[PY_NEAR_RANGES]; /* where reads were, for each of some regions of
+                                                    the address space the last: likely again */
+    bool fault;    /* something could not be read since this was cleared */
     bool redacted; /* the dump is a snapshot without data: a text that begins with a 0 is gone, and
                       so is an int whose highest digit is 0 */
 };
 
-/* Where the last read was not. */
+/* Where no read was of late. */
 const void *py_ptr_elsewhere(struct py_reader *reader, uint64_t address, uint64_t size);
 
-/* As df_ptr. Only of a core is the range remembered, whose bytes are all there from the start: of a
+/* As df_ptr. Only of a core are ranges remembered, whose bytes are all there from the start: of a
  * snapshot each read asks for them (aspace.h). */
 static inline const void *py_ptr(struct py_reader *reader, uint64_t address, uint64_t size)
 {
-    const struct df_range *near = reader->near;
+    const struct df_range *near = reader->near[address >> PY_NEAR_SHIFT & (PY_NEAR_RANGES - 1)];
     if (__builtin_expect(near && address >= near->start && address < near->end &&
                              near->end - address >= size,
                          1))

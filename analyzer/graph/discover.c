@@ -30,6 +30,7 @@ struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objec
                                        .objects = objects,
                                        .reader = py_reader(py),
                                        .progress = progress,
+                                       .refs = {.bare = true},
                                        .jobs = !jobs                   ? 1
                                                : jobs < DF_MAX_THREADS ? jobs
                                                                        : DF_MAX_THREADS};

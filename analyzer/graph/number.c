@@ -63,7 +63,10 @@ static void move_starts(uint32_t *start, const struct gr_run *run, uint32_t firs
 static void number_runs(void *context, uint32_t i)
 {
     struct numbering *n = context;
-    struct gr_rows rows = {.discovery = n->discovery, .graph = n->graph, .objects = n->workers[i]};
+    struct gr_rows rows = {.discovery = n->discovery,
+                           .graph = n->graph,
+                           .objects = n->workers[i],
+                           .refs = {.bare = true}};
     struct gr_run run;
 
     while (gr_runs_take(&n->runs, &run)) {
@@ -208,6 +211,21 @@ static int by_object(const void *left, const void *right)
     return a->object < b->object ? -1 : a->object > b->object;
 }
 
+/* Targets go where the worklist was: what is mapped already need not be mapped again. */
+static struct df_err *take_room(struct numbering *n)
+{
+    struct gr_numbers *target = &n->lists.target;
+    size_t count = (size_t)n->discovery->edge_count + 1;
+    void *room = realloc(n->discovery->work.items, count * sizeof(*target->items));
+
+    if (!room)
+        return df_err_new(DF_ERR_NOMEM, "out of memory: %zu references", count);
+    n->discovery->work.items = NULL;
+    n->discovery->work.count = n->discovery->work.capacity = 0;
+    *target = (struct gr_numbers){.items = room, .capacity = count};
+    return NULL;
+}
+
 static struct df_err *begin(struct numbering *n)
 {
     struct gr_discovery *discovery = n->discovery;
@@ -218,9 +236,7 @@ static struct df_err *begin(struct numbering *n)
               by_object);
     DF_TRY(gr_places_rank_all(&discovery->places, &count));
     DF_TRY(allocate_nodes(n->graph, (uint32_t)count, py_type_count(discovery->objects)));
-    n->lists.target.capacity = (size_t)discovery->edge_count + 1;
-    return df_array(n->lists.target.capacity, sizeof(*n->lists.target.items),
-                    &n->lists.target.items);
+    return take_room(n);
 }
 
 static void walk_all(struct numbering *n)

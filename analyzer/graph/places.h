@@ -66,19 +66,24 @@ static inline uint64_t gr_place(const struct gr_places *places, uint64_t address
     return places->first[range - places->space->ranges] + (address / 8 - range->start / 8);
 }
 
-/* The range in which the last look-up ended: the next one is likely to. All zero at first. */
+/* Ranges in which look-ups ended, for each of some regions of the address space the last one. All
+ * zero at first. */
+#define GR_NEAR_SHIFT 22
+#define GR_NEAR_RANGES 64
 struct gr_near_range {
     uint64_t start, size; /* addresses */
     uint64_t base;        /* what is to be added to an address / 8: a place */
 };
 
-/* gr_place of an address elsewhere, which becomes the range at hand. */
+/* gr_place of an address that is in none of them, and remembers its range. */
 uint64_t gr_place_elsewhere(const struct gr_places *places, struct gr_near_range *near,
                             uint64_t address);
 
-static inline uint64_t gr_place_near(const struct gr_places *places, struct gr_near_range *near,
+static inline uint64_t gr_place_near(const struct gr_places *places, struct gr_near_range *ranges,
                                      uint64_t address)
 {
+    struct gr_near_range *near = &ranges[address >> GR_NEAR_SHIFT & (GR_NEAR_RANGES - 1)];
+
     if (__builtin_expect(address - near->start < near->size && !(address & 7), 1))
         return address / 8 + near->base;
     return gr_place_elsewhere(places, near, address);

@@ -143,7 +143,7 @@ static void add_reference(struct gr_rows *rows, const struct py_ref *ref, uint64
 static uint64_t see_target(struct gr_rows *rows, size_t r)
 {
     const struct gr_places *places = &rows->discovery->places;
-    uint64_t place = gr_place_near(places, &rows->near, rows->refs.items[r].target);
+    uint64_t place = gr_place_near(places, rows->near, rows->refs.items[r].target);
 
     if (place != GR_NO_PLACE) {
         __builtin_prefetch(&places->bits[place / 64]);

@@ -44,7 +44,7 @@ struct gr_rows {
     struct gr_graph *graph;
     struct py_objects *objects; /* a worker */
     struct py_refs refs;        /* scratch */
-    struct gr_near_range near;
+    struct gr_near_range near[GR_NEAR_RANGES];
     size_t kept; /* of the discovery's: those of lower addresses are done */
     struct gr_row_lists lists;
 };

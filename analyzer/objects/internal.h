@@ -24,6 +24,7 @@ struct py_debug; /* structs.c: debug information of modules, opened on demand */
 
 struct py_table {                  /* of a dict's keys, read and found plausible */
     uint64_t keys, entries, count; /* count: dk_nentries */
+    uint64_t size;                 /* of the hash table: a power of two */
     uint32_t entry_size, key_at, value_at;
     bool string_keys; /* dict_traverse visits no keys */
     bool split_kind;
@@ -64,6 +65,7 @@ struct py_objects {
     } sizeofs;
 
     struct py_table tables[PY_SHARED_TABLES]; /* by address; walk_dict.c's */
+    struct py_table last_table;               /* likewise */
     struct py_debug *debug;
     struct py_names *names; /* names.c; NULL until one is asked for */
     struct py_refs scratch;
@@ -183,6 +185,8 @@ void py_own_type(struct py_objects *objects, const struct py_type *type, uint64_
  */
 enum py_status py_walk_instance(struct py_objects *, const struct py_type *, uint64_t,
                                 struct py_refs *);
+/* Whether a Python class adds slots to its bases', or it cannot be told. */
+bool py_may_have_slots(struct py_objects *objects, const struct py_type *class);
 /* The base whose traverse subtype_traverse ends in; NULL when it has none. */
 const struct py_type *py_instance_base(struct py_objects *objects, const struct py_type *type);
 

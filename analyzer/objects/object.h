@@ -56,6 +56,7 @@ struct py_ref {
 struct py_refs { /* growing array; reuse it: set count to 0 */
     struct py_ref *items;
     size_t count, capacity;
+    bool bare; /* labels' arguments are not wanted: those that must be looked up may be missing */
 };
 
 enum py_status {
@@ -106,6 +107,7 @@ struct py_type {
     bool deferred;               /* py_walk leaves its objects to py_walk_batch */
     bool owns_nothing;           /* without tp_traverse: its structure has no references */
     bool plausible;              /* looks like a type in every field */
+    bool may_have_slots;         /* a Python class of which it is not known that it adds none */
     bool python_class;        /* made by a class statement (its tp_traverse is subtype_traverse) */
     bool has_del;             /* defines __del__ in Python (tp_finalize is slot_tp_finalize) */
     bool size_is_guess;       /* a __sizeof__ written in Python, or one that could not be asked */

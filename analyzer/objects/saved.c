@@ -261,6 +261,7 @@ static bool restore_type(const struct restoring *from, const struct type_row *ro
         .owns_nothing = row->flags & OWNS_NOTHING,
         .plausible = true,
         .python_class = row->flags & PYTHON_CLASS,
+        .may_have_slots = row->flags & PYTHON_CLASS,
         .has_del = row->flags & HAS_DEL,
         .size_is_guess = row->flags & SIZE_IS_GUESS,
         .sizeof_function = row->sizeof_function,

@@ -57,6 +57,39 @@ static enum py_status size_int(struct py_objects *objects, const struct py_type 
     return PY_OK;
 }
 
+/* Bit fields of a str's state, which are in one word of most builds, and one byte in others. */
+struct str_state {
+    uint64_t kind, compact, ascii;
+};
+
+static uint64_t bits_of(const struct py_layout *layout, enum py_field field, uint64_t word)
+{
+    return word >> (layout->bit_offset[field] & 63) &
+           ((UINT64_C(1) << (layout->bit_size[field] & 63)) - 1);
+}
+
+static bool is_beside(const struct py_layout *layout, enum py_field field, enum py_field other)
+{
+    return layout->offset[field] == layout->offset[other] && layout->size[field] == 4 &&
+           layout->size[other] == 4 && layout->bit_size[field] && layout->bit_size[field] < 32;
+}
+
+static struct str_state str_state(struct py_reader *reader, uint64_t object)
+{
+    const struct py_layout *layout = reader->layout;
+    const enum py_field kind = PY_F_ascii_kind, compact = PY_F_ascii_compact,
+                        ascii = PY_F_ascii_ascii;
+    if (is_beside(layout, kind, kind) && is_beside(layout, compact, kind) &&
+        is_beside(layout, ascii, kind) && PY_HAS(layout, ascii, kind)) {
+        uint64_t word = py_half(reader, PY_AT(layout, object, ascii, kind));
+        return (struct str_state){bits_of(layout, kind, word), bits_of(layout, compact, word),
+                                  bits_of(layout, ascii, word)};
+    }
+    return (struct str_state){PY_GET(reader, object, ascii, kind),
+                              PY_GET(reader, object, ascii, compact),
+                              PY_GET(reader, object, ascii, ascii)};
+}
+
 /* unicode_sizeof, Objects/unicodeobject.c */
 static enum py_status size_str(struct py_objects *objects, const struct py_type *type,
                                uint64_t object, uint64_t *ret)
@@ -65,9 +98,9 @@ static enum py_status size_str(struct py_objects *objects, const struct py_type 
     const struct py_layout *layout = reader->layout;
     (void)type;
     uint64_t length = PY_PTR(reader, object, ascii, length);
-    uint64_t kind = PY_GET(reader, object, ascii, kind);
-    bool compact = PY_GET(reader, object, ascii, compact),
-         ascii = PY_GET(reader, object, ascii, ascii);
+    struct str_state state = str_state(reader, object);
+    uint64_t kind = state.kind;
+    bool compact = state.compact, ascii = state.ascii;
     if (length > (UINT64_C(1) << 46) || kind > 4)
         return PY_IMPLAUSIBLE;
     uint64_t data = object + PY_SIZEOF(layout, ascii), size;

@@ -281,6 +281,7 @@ static uint32_t resolve(struct py_objects *objects, uint64_t address, uint32_t b
     type->plausible = true;
     type->python_class = (type->flags & PY_TPFLAGS_HEAPTYPE) && type->traverse &&
                          type->traverse == objects->subtype_traverse;
+    type->may_have_slots = type->python_class && py_may_have_slots(objects, type);
     type->has_del = defines_del(objects, type);
     const struct py_type *base = type->python_class ? py_instance_base(objects, type) : NULL;
     type->object_traverse = base ? base->traverse : type->python_class ? 0 : type->traverse;

@@ -30,7 +30,7 @@ static bool has_string_keys(struct py_objects *objects, const struct py_table *t
     return true;
 }
 
-static bool read_table(struct py_objects *objects, uint64_t keys, struct py_table *ret)
+static bool read_table_anew(struct py_objects *objects, uint64_t keys, struct py_table *ret)
 {
     struct py_reader *reader = &objects->reader;
     const struct py_layout *layout = reader->layout;
@@ -62,6 +62,7 @@ static bool read_table(struct py_objects *objects, uint64_t keys, struct py_tabl
         ret->value_at = 16;
     }
     ret->entries = indices + index_bytes;
+    ret->size = size;
     if (reader->fault || ret->count > size ||
         !py_plausible_words(objects, ret->entries, ret->count * (ret->entry_size / 8)))
         return false;
@@ -69,6 +70,19 @@ static bool read_table(struct py_objects *objects, uint64_t keys, struct py_tabl
         ret->string_keys = has_string_keys(objects, ret);
         reader->fault = false;
     }
+    return true;
+}
+
+/* Who asks for a dict's size is going to ask for its references too: the last table is kept. */
+static bool read_table(struct py_objects *objects, uint64_t keys, struct py_table *ret)
+{
+    struct py_table *last = &objects->last_table;
+    if (keys && last->keys == keys && !objects->reader.fault)
+        return *ret = *last, true;
+    if (!read_table_anew(objects, keys, ret))
+        return false;
+    if (!objects->reader.fault)
+        *last = *ret;
     return true;
 }
 
@@ -128,15 +142,10 @@ void py_own_keys(struct py_objects *objects, uint64_t keys, struct py_refs *refs
 
 uint64_t py_keys_size(struct py_objects *objects, uint64_t keys)
 {
-    struct py_reader *reader = &objects->reader;
-    const struct py_layout *layout = reader->layout;
     struct py_table table;
     if (!keys || !read_table(objects, keys, &table))
         return 0;
-    uint64_t size = layout->keys_shape == PY_KEYS_LOG2
-                        ? UINT64_C(1) << PY_GET(reader, keys, dictkeys, dk_log2_size)
-                        : PY_PTR(reader, keys, dictkeys, dk_size);
-    uint64_t usable = (size << 1) / 3; /* USABLE_FRACTION */
+    uint64_t usable = (table.size << 1) / 3; /* USABLE_FRACTION */
     return (table.entries - keys) + usable * table.entry_size;
 }
 

@@ -30,6 +30,17 @@ static uint64_t items_size(struct py_reader *reader, uint64_t object)
                                                        : PY_MAX_SIZE;
 }
 
+bool py_may_have_slots(struct py_objects *objects, const struct py_type *class)
+{
+    struct py_reader *reader = &objects->reader;
+    bool fault = reader->fault;
+    reader->fault = false;
+    uint64_t count = (uint64_t)py_ob_size(reader, class->address);
+    bool may = reader->fault || (count && count <= MAX_SLOTS);
+    reader->fault = fault;
+    return may;
+}
+
 /* Member definitions of a heap type begin behind the type object, at its metatype's basicsize. */
 static void walk_slots(struct py_objects *objects, const struct py_type *class, uint64_t object,
                        struct py_refs *refs)
@@ -164,7 +175,7 @@ static void walk_attributes(struct py_objects *objects, const struct py_type *ty
         uint64_t value = py_word(reader, attributes.values + i * 8);
         if (value)
             py_push(refs, value, PY_REF_REFERENT, PY_LABEL_ATTR,
-                    py_shared_key(objects, attributes.keys, i));
+                    refs->bare ? 0 : py_shared_key(objects, attributes.keys, i));
     }
     if (own_dict)
         py_push_field(refs, attributes.dict, PY_REF_REFERENT, "__dict__");
@@ -176,7 +187,8 @@ enum py_status py_walk_instance(struct py_objects *objects, const struct py_type
 {
     const struct py_type *class = type;
     while (class->python_class) {
-        walk_slots(objects, class, object, refs);
+        if (class->may_have_slots)
+            walk_slots(objects, class, object, refs);
         if (class->base_index == PY_NO_TYPE)
             break;
         class = objects->types[class->base_index];
@@ -235,7 +247,7 @@ void py_own_type(struct py_objects *objects, const struct py_type *type, uint64_
     const struct py_known_row *row = owner && owner->walk == py_walk_row ? owner->data : NULL;
     if (!(type->flags & PY_TPFLAGS_HEAPTYPE) || (row && !row->count))
         return;
-    for (size_t i = first; i < refs->count; i++)
+    for (size_t i = refs->count; i-- > first;) /* mostly the last one */
         if (refs->items[i].target == type->address && refs->items[i].kind != PY_REF_WEAK)
             return;
     if (!df_module_at(objects->py->dump->modules, object))
