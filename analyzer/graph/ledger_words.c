@@ -311,6 +311,14 @@ static int64_t str_size(const struct explainer *ledger, const struct py_type *ty
     return size;
 }
 
+/* The interpreter's own types of numbers, of which there are many: what they have is no address,
+ * even where it looks like one. */
+static bool is_number(const struct explainer *ledger, const struct py_type *type)
+{
+    return (strcmp(type->name, "float") == 0 || strcmp(type->name, "complex") == 0) &&
+           df_module_at(ledger->py->dump->modules, type->address) == ledger->py->module;
+}
+
 /* Where the words begin that no walker knows; the object's size where it knows them all, as those
  * do that are written by hand; but a type of C's that inherits one may have members of its own. */
 static int64_t unknown_words(const struct explainer *ledger, const struct py_type *type)
@@ -320,7 +328,7 @@ static int64_t unknown_words(const struct explainer *ledger, const struct py_typ
 
     if (type->flags & PY_TPFLAGS_UNICODE)
         return str_size(ledger, type);
-    if (type->flags & (PY_TPFLAGS_LONG | PY_TPFLAGS_BYTES))
+    if (type->flags & (PY_TPFLAGS_LONG | PY_TPFLAGS_BYTES) || is_number(ledger, type))
         return type->basic_size;
     if (type->walk_kind != PY_WALK_HAND || type->python_class)
         return HEADER;
