@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * dominators.h: immediate dominators and retained sizes.
+ * dominators.h: immediate dominators.
  *
  * SEMI-NCA (Georgiadis, "Linear-Time Algorithms for Dominators and Related Problems", PhD thesis,
  * Princeton 2005; Georgiadis, Tarjan, Werneck, "Finding Dominators in Practice", JGAA 10(1), 2006),
@@ -41,12 +41,6 @@ uint32_t al_common_dominator(const struct al_dominator_places *places, uint32_t 
 struct df_err *al_dominators(const struct al_csr *graph, const uint32_t *roots, uint32_t root_count,
                              uint32_t *idom, uint32_t *order, uint32_t *ret_reached);
 
-/* Turns the own size of each node into what it retains: itself and what all that it immediately
- * dominates retains; 0 for unreached nodes. retained_count (may be NULL): the same with a number of
- * objects. Sums saturate. */
-void al_retained(uint32_t count, const uint32_t *idom, const uint32_t *order, uint32_t reached,
-                 uint64_t *retained, uint32_t *retained_count);
-
 /* The self-check, by another argument than al_dominators' (Georgiadis and Tarjan, "Dominator Tree
  * Certification and Divergent Spanning Trees", ACM TALG 12(1), 2016): a tree over exactly the
  * reached nodes is the dominator tree if and only if
@@ -63,11 +57,5 @@ void al_retained(uint32_t count, const uint32_t *idom, const uint32_t *order, ui
 struct df_err *al_dominators_check(const struct al_csr *graph, const uint32_t *roots,
                                    uint32_t root_count, const uint32_t *idom, bool *ret_ok,
                                    uint32_t *ret_node);
-
-/* The children of each node in the dominator tree as CSR: allocates *ret_start (count + 2; row
- * `count` is the virtual root's) and *ret_child (reached); the caller frees both. Children stand
- * by descending retained size, then ascending number. */
-struct df_err *al_dominator_children(uint32_t count, const uint32_t *idom, const uint64_t *retained,
-                                     uint32_t **ret_start, uint32_t **ret_child);
 
 #endif

@@ -92,7 +92,8 @@ static struct df_err *find_others(struct work *work, const struct df_progress *p
     df_progress(progress, "finding garbage", 0, 0);
     DF_TRY(fi_collect(a, work->facts));
     for (uint32_t v = 0; v < a->graph->count; v++)
-        a->total_bytes += gr_size(a->graph, v);
+        if (__builtin_add_overflow(a->total_bytes, gr_size(a->graph, v), &a->total_bytes))
+            a->total_bytes = UINT64_MAX;
     return NULL;
 }
 
@@ -141,8 +142,8 @@ static struct df_err *find_and_make_tree(struct work *work)
     if (err)
         return err;
     df_progress(work->progress, "adding up what is retained", 0, 0);
-    return fi_tree_make(&a->trunk, &work->dominators, a->type_count, work->jobs, &a->tree,
-                        &a->type_retained);
+    return fi_tree_make(&a->trunk, &work->dominators, a->total_bytes, a->type_count, work->jobs,
+                        &a->tree, &a->type_retained);
 }
 
 #ifdef FI_SELF_CHECK

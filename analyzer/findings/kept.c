@@ -21,6 +21,8 @@ enum {
     TOTAL_BYTES,
     OBJECTS_WIDTH,
     DISTANCE_WIDTH,
+    SPAN_WIDTH,
+    RETAINED_WIDTH,
     NUMBERS
 };
 
@@ -39,6 +41,8 @@ static void tell(const struct fi_analysis *a, uint64_t *numbers)
     numbers[TOTAL_BYTES] = a->total_bytes;
     numbers[OBJECTS_WIDTH] = a->tree.objects.width;
     numbers[DISTANCE_WIDTH] = a->distances.width;
+    numbers[SPAN_WIDTH] = a->tree.span.width;
+    numbers[RETAINED_WIDTH] = a->tree.retained.width;
 }
 
 static void take(struct fi_analysis *a, const uint64_t *numbers)
@@ -56,6 +60,8 @@ static void take(struct fi_analysis *a, const uint64_t *numbers)
     a->total_bytes = numbers[TOTAL_BYTES];
     a->tree.objects.width = (uint8_t)numbers[OBJECTS_WIDTH];
     a->distances.width = (uint8_t)numbers[DISTANCE_WIDTH];
+    a->tree.span.width = (uint8_t)numbers[SPAN_WIDTH];
+    a->tree.retained.width = (uint8_t)numbers[RETAINED_WIDTH];
 }
 
 static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t rows, uint64_t places)
@@ -65,8 +71,8 @@ static void save_tree(struct gr_saved *saved, struct fi_tree *tree, uint64_t row
 
     gr_save_array(saved, "tree.place", &order->place, sizeof(*order->place), rows);
     gr_save_array(saved, "tree.node", &order->node, sizeof(*order->node), places);
-    gr_save_array(saved, "tree.span", &order->span, sizeof(*order->span), places);
-    gr_save_array(saved, "tree.above", &order->above, sizeof(*order->above), places);
+    gr_save_column(saved, "tree.span", "tree.spanw", &tree->span, places);
+    gr_save_array(saved, "tree.above", &tree->above, sizeof(*tree->above), places);
     gr_save_column(saved, "tree.retained", "tree.retainedw", &tree->retained, places);
     gr_save_column(saved, "tree.objects", "tree.objectsw", &tree->objects, places);
     gr_save_list(saved, "tree.leaves", &tree->leaves, sizeof(*tree->leaves), &leaves);
@@ -168,7 +174,6 @@ static struct df_err *load(struct gr_saved *saved, struct fi_analysis *a)
     if (saved->err)
         return saved->err;
     take(a, numbers);
-    a->tree.retained.width = 4;
     a->trunk.graph = a->graph;
     save_arrays(saved, a);
     return saved->err;

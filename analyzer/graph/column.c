@@ -23,19 +23,25 @@ void gr_column_deinit(struct gr_column *column)
     *column = (struct gr_column){0};
 }
 
+uint8_t gr_column_best_width(uint32_t count, const uint64_t wide[2])
+{
+    uint64_t one = count + wide[0] * sizeof(struct gr_wide);
+    uint64_t two = 2 * (uint64_t)count + wide[1] * sizeof(struct gr_wide);
+
+    if (one <= two && one <= 4 * (uint64_t)count)
+        return 1;
+    return two <= 4 * (uint64_t)count ? 2 : 4;
+}
+
 static uint8_t best_width(const uint32_t *values, uint32_t count)
 {
-    uint64_t wide[2] = {0}, one, two;
+    uint64_t wide[2] = {0};
 
     for (uint32_t i = 0; i < count; i++) {
         wide[0] += values[i] >= UINT8_MAX;
         wide[1] += values[i] >= UINT16_MAX;
     }
-    one = count + wide[0] * sizeof(struct gr_wide);
-    two = 2 * (uint64_t)count + wide[1] * sizeof(struct gr_wide);
-    if (one <= two && one <= 4 * (uint64_t)count)
-        return 1;
-    return two <= 4 * (uint64_t)count ? 2 : 4;
+    return gr_column_best_width(count, wide);
 }
 
 struct df_err *gr_column_pack(struct gr_column *column, const uint32_t *values, uint32_t count)

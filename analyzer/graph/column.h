@@ -64,6 +64,9 @@ static inline void gr_column_put(struct gr_column *column, struct gr_wide_list *
 void gr_column_join(struct gr_column *column, struct gr_wide_list *wide);
 /* At any time, of any node, by one thread; costs a move of the list when a number becomes wide. */
 void gr_column_set(struct gr_column *column, uint32_t node, uint64_t value);
+/* The width that saves most for so many numbers; wide: how many of them are as large as the largest
+ * number of one byte, of two bytes. */
+uint8_t gr_column_best_width(uint32_t count, const uint64_t wide[2]);
 /* A column of these numbers, as narrow as saves most. */
 struct df_err *gr_column_pack(struct gr_column *column, const uint32_t *values, uint32_t count);
 uint64_t gr_column_wide(const struct gr_column *column, uint32_t node);

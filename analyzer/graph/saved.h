@@ -31,7 +31,7 @@ void gr_save_column(struct gr_saved *saved, const char *tag, const char *wide_ta
 
 /* What these sections mean: to be raised with every change of their contents, here or in the
  * sections of an analysis (analyzer/findings/kept.h). */
-#define GR_SAVED_VERSION 8
+#define GR_SAVED_VERSION 9
 
 /* Sections "places.*", "graph.*", "roots.*", "sweep.*", "ledger.*": also what could not be read
  * while the graph was made. Redacted: names of threads, which are data, are "…". */

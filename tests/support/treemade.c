@@ -28,8 +28,8 @@ void treemade(struct fi_analysis *analysis, const uint32_t *idom)
         if (idom[v] != AL_NONE)
             dominators.order[dominators.reached++] = v;
     }
-    struct df_err *err =
-        fi_tree_make(trunk, &dominators, 1, 1, &analysis->tree, &analysis->type_retained);
+    struct df_err *err = fi_tree_make(trunk, &dominators, UINT64_MAX, 1, 1, &analysis->tree,
+                                      &analysis->type_retained);
 
     fi_dominators_deinit(&dominators);
     if (!err)

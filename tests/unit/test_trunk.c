@@ -80,7 +80,11 @@ static void check_tree(const struct heap *heap)
         retained[v] = gr_size(graph, v);
         objects[v] = 1;
     }
-    al_retained(NODES, idom, order, reached, retained, objects);
+    for (uint32_t i = reached; i-- > 0;)
+        if (idom[order[i]] != AL_ROOT) {
+            retained[idom[order[i]]] += retained[order[i]];
+            objects[idom[order[i]]] += objects[order[i]];
+        }
     memset(biggest, 0xff, sizeof(biggest));
     for (uint32_t v = 0; v < NODES; v++) {
         uint32_t row = idom[v] == AL_ROOT ? NODES : idom[v];
