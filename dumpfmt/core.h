@@ -91,6 +91,23 @@ const uint8_t *df_core_bytes(const struct df_core *core, uint64_t address, uint6
 /* The segment that holds address, or NULL. */
 const struct df_segment *df_core_segment(const struct df_core *core, uint64_t address);
 
+enum df_lwp_key { DF_LWP_TID, DF_LWP_TLS, DF_LWP_SP };
+
+/* The threads of a core, sorted by one of their values, and by their index among equals: there may
+ * be a hundred thousand, and as many questions. */
+struct df_lwp_order {
+    struct df_lwp_row {
+        uint64_t value;
+        uint32_t index; /* of core->lwps */
+    } * rows;
+    uint32_t count;
+};
+
+void df_lwp_order_make(struct df_lwp_order *order, const struct df_core *core, enum df_lwp_key key);
+void df_lwp_order_free(struct df_lwp_order *order);
+/* The first row whose value is at least this; `count` when there is none. */
+uint32_t df_lwp_order_find(const struct df_lwp_order *order, uint64_t value);
+
 /* The value of an auxiliary vector entry (AT_ENTRY, AT_PHDR, ...); false when absent. */
 bool df_core_auxv(const struct df_core *core, uint64_t type, uint64_t *ret);
 

@@ -17,12 +17,18 @@
 #define HUGE_PAGES 1 /* MMAP_HP */
 #define HEAD 16      /* CHUNK_HDR_SZ */
 
-static bool holds_stack(const struct df_core *core, uint64_t start, uint64_t end, uint64_t *ret_sp)
+/* Of several stacks that of the thread that comes first in the core. */
+static bool holds_stack(const struct df_lwp_order *stacks, uint64_t start, uint64_t end,
+                        uint64_t *ret_sp)
 {
-    for (uint32_t i = 0; i < core->lwp_count; i++)
-        if (core->lwps[i].sp >= start && core->lwps[i].sp < end)
-            return *ret_sp = core->lwps[i].sp, true;
-    return false;
+    uint32_t first = UINT32_MAX;
+    for (uint32_t i = df_lwp_order_find(stacks, start);
+         i < stacks->count && stacks->rows[i].value < end; i++)
+        if (stacks->rows[i].index < first) {
+            first = stacks->rows[i].index;
+            *ret_sp = stacks->rows[i].value;
+        }
+    return first != UINT32_MAX;
 }
 
 static bool of_file(const struct df_core *core, uint64_t address)
@@ -51,11 +57,11 @@ static uint64_t mapping_of(const struct df_aspace *space, uint64_t page, uint64_
     return size % PAGE == 0 && size <= end - page ? size : 0;
 }
 
-static void look_between(struct df_malloc *malloc, const struct df_dump *dump, uint64_t start,
-                         uint64_t end)
+static void look_between(struct df_malloc *malloc, const struct df_dump *dump,
+                         const struct df_lwp_order *stacks, uint64_t start, uint64_t end)
 {
     uint64_t sp;
-    if (holds_stack(dump->core, start, end, &sp)) /* what is below it is of no use, or the stack */
+    if (holds_stack(stacks, start, end, &sp)) /* what is below it is of no use, or the stack */
         start = sp;
     for (uint64_t at = (start + PAGE - 1) & ~(PAGE - 1); at < end && end - at >= PAGE;) {
         uint64_t step = mapping_of(dump->space, at, end);
@@ -93,8 +99,10 @@ void df_malloc_find_mapped(struct df_malloc *malloc, const struct df_dump *dump,
                            const struct df_malloc_span *taken, size_t count)
 {
     size_t areas = malloc->area_count, i = 0, j = 0;
+    struct df_lwp_order stacks;
     if (!malloc->main_arena)
         return;
+    df_lwp_order_make(&stacks, dump->core, DF_LWP_SP);
     for (uint32_t s = 0; s < dump->core->segment_count; s++) {
         const struct df_segment *segment = &dump->core->segments[s];
         uint64_t at = segment->address, end = at + segment->file_size;
@@ -105,9 +113,10 @@ void df_malloc_find_mapped(struct df_malloc *malloc, const struct df_dump *dump,
             bool more = next_taken(malloc, areas, taken, count, at, &i, &j, &span);
             uint64_t until = more && span.start < end ? span.start : end;
             if (at < until)
-                look_between(malloc, dump, at, until);
+                look_between(malloc, dump, &stacks, at, until);
             at = more && span.start < end ? span.end : end;
         }
     }
+    df_lwp_order_free(&stacks);
     df_malloc_settle(malloc);
 }

@@ -10,40 +10,41 @@
  * size of its struct pthread); on x86-64 they are equal. */
 #define MAX_PTHREAD 8192
 
-static bool by_native_id(const struct df_core *core, struct py_thread *thread)
+/* The threads of the core: by their numbers, and by their thread registers. */
+struct lwps {
+    const struct df_core *core;
+    struct df_lwp_order by_tid, by_tls;
+};
+
+static bool by_native_id(const struct lwps *lwps, const struct py_thread *thread)
 {
-    for (uint32_t i = 0; i < core->lwp_count; i++)
-        if (core->lwps[i].tid == thread->native_id)
-            return true;
-    return false;
+    uint64_t id = (uint64_t)thread->native_id;
+    uint32_t i = df_lwp_order_find(&lwps->by_tid, id);
+    return i < lwps->by_tid.count && lwps->by_tid.rows[i].value == id;
 }
 
 /* Which kernel thread's thread register belongs to this pthread_self(); 0 when none. */
-static int64_t by_thread_register(const struct df_core *core, uint64_t thread_id)
+static int64_t by_thread_register(const struct lwps *lwps, uint64_t thread_id)
 {
-    int64_t ret = 0;
-    uint64_t best = MAX_PTHREAD;
-    for (uint32_t i = 0; i < core->lwp_count; i++) {
-        uint64_t tls = core->lwps[i].tls;
-        if (tls < thread_id || tls - thread_id >= best)
-            continue;
-        if (core->machine == DF_X86_64 && tls != thread_id)
-            continue;
-        best = tls - thread_id;
-        ret = core->lwps[i].tid;
-    }
-    return ret;
+    const struct df_lwp_order *order = &lwps->by_tls;
+    uint32_t i = thread_id < UINT64_MAX ? df_lwp_order_find(order, thread_id + 1) : order->count;
+    if (!i)
+        return 0;
+    uint64_t tls = order->rows[i - 1].value; /* the nearest below */
+    if (thread_id - tls >= (lwps->core->machine == DF_X86_64 ? 1 : MAX_PTHREAD))
+        return 0;
+    return lwps->core->lwps[order->rows[df_lwp_order_find(order, tls)].index].tid;
 }
 
 /* Up to 3.10 the state has no native id; and in a container the process and the core may disagree
  * about it (PID namespaces), so the thread register is asked too. */
-static void match_lwp(const struct df_core *core, struct py_thread *thread)
+static void match_lwp(const struct lwps *lwps, struct py_thread *thread)
 {
-    if (thread->native_id && by_native_id(core, thread)) {
+    if (thread->native_id && by_native_id(lwps, thread)) {
         thread->alive = true;
         return;
     }
-    int64_t tid = thread->thread_id ? by_thread_register(core, thread->thread_id) : 0;
+    int64_t tid = thread->thread_id ? by_thread_register(lwps, thread->thread_id) : 0;
     thread->alive = tid != 0;
     if (!thread->native_id)
         thread->native_id = tid;
@@ -71,7 +72,8 @@ struct threads {
     size_t count, capacity;
 };
 
-static void read_interpreter_threads(const struct py *py, uint32_t index, struct threads *list)
+static void read_interpreter_threads(const struct py *py, const struct lwps *lwps, uint32_t index,
+                                     struct threads *list)
 {
     struct py_reader reader = py_reader(py);
     struct py_interpreter *interpreter = &py->interpreters[index];
@@ -90,7 +92,7 @@ static void read_interpreter_threads(const struct py *py, uint32_t index, struct
         at = PY_PTR(&reader, at, thread, next);
         if (reader.fault)
             break;
-        match_lwp(py->dump->core, &thread);
+        match_lwp(lwps, &thread);
         DF_PUSH(list, thread);
     }
     interpreter->thread_count = (uint32_t)list->count - interpreter->first_thread;
@@ -99,8 +101,13 @@ static void read_interpreter_threads(const struct py *py, uint32_t index, struct
 void py_read_threads(struct py *py)
 {
     struct threads list = {0};
+    struct lwps lwps = {.core = py->dump->core};
+    df_lwp_order_make(&lwps.by_tid, lwps.core, DF_LWP_TID);
+    df_lwp_order_make(&lwps.by_tls, lwps.core, DF_LWP_TLS);
     for (uint32_t i = 0; i < py->interpreter_count; i++)
-        read_interpreter_threads(py, i, &list);
+        read_interpreter_threads(py, &lwps, i, &list);
+    df_lwp_order_free(&lwps.by_tid);
+    df_lwp_order_free(&lwps.by_tls);
     py->threads = list.items;
     py->thread_count = (uint32_t)list.count;
     struct py_frame_budget budget = {PY_MAX_ALL_FRAMES, PY_MAX_LINE_BYTES};

@@ -83,17 +83,17 @@ struct ledger {
     const struct df_core *core;
     const struct df_modules *modules;
     const struct df_aspace *space;
+    struct df_lwp_order stacks;
     uint64_t bytes[ROWS], blocks[ROWS];
     uint64_t *swept;   /* per segment: bytes that the sweep has accounted for */
     uint64_t *objects; /* per segment: of objects that it has not */
 };
 
-static bool holds_stack(const struct df_core *core, const struct df_segment *segment)
+static bool holds_stack(const struct df_lwp_order *stacks, const struct df_segment *segment)
 {
-    for (uint32_t i = 0; i < core->lwp_count; i++)
-        if (core->lwps[i].sp - segment->address < segment->memory_size)
-            return true;
-    return false;
+    uint32_t first = df_lwp_order_find(stacks, segment->address);
+    return first < stacks->count &&
+           stacks->rows[first].value - segment->address < segment->memory_size;
 }
 
 static bool is_file_backed(const struct df_core *core, const struct df_segment *segment)
@@ -201,7 +201,7 @@ static void add_segment(struct ledger *ledger, uint32_t index, uint64_t *carry)
         *carry = UINT64_MAX;
     ledger->bytes[OBJECTS] += here;
     left -= here;
-    if (holds_stack(ledger->core, segment))
+    if (holds_stack(&ledger->stacks, segment))
         ledger->bytes[STACKS] += left;
     else if (is_data(ledger, segment))
         ledger->bytes[DATA] += left;
@@ -330,8 +330,10 @@ struct df_err *fi_fill_memory(struct fi_context *context)
     DF_TRY(split_arrays(&ledger, context));
     split_tracemalloc(&ledger, context->analysis);
     count_objects(&ledger, graph);
+    df_lwp_order_make(&ledger.stacks, dump->core, DF_LWP_SP);
     for (uint32_t i = 0; i < dump->core->segment_count; i++)
         add_segment(&ledger, i, &carry);
+    df_lwp_order_free(&ledger.stacks);
     uint64_t moved = carry < ledger.bytes[UNKNOWN] ? carry : ledger.bytes[UNKNOWN];
     ledger.bytes[UNKNOWN] -= moved;
     ledger.bytes[OBJECTS] += moved;

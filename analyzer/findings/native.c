@@ -44,10 +44,13 @@ void fi_fill_native_frames(struct fi_context *context, uint32_t limit)
         df_err_free(err);
         return;
     }
+    struct fi_lwps lwps;
+    fi_lwps_init(&lwps, py->dump->core);
     for (uint32_t i = 0; i < verdict->thread_count; i++) {
-        const struct df_lwp *lwp = fi_lwp_of(py->dump->core, &py->threads[i]);
+        const struct df_lwp *lwp = fi_lwp_of(&lwps, &py->threads[i]);
         if (lwp)
             fill(context, unwinder, lwp, limit, &verdict->threads[i]);
     }
+    fi_lwps_deinit(&lwps);
     df_unwinder_destroy(unwinder);
 }

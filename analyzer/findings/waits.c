@@ -29,12 +29,14 @@ void fi_waits_init(struct fi_waits *waits, struct fi_context *context)
     *waits = (struct fi_waits){.context = context};
     df_map_init(&waits->locks);
     df_map_init(&waits->descriptors);
+    fi_lwps_init(&waits->lwps, context->analysis->py->dump->core);
 }
 
 void fi_waits_deinit(struct fi_waits *waits)
 {
     df_map_deinit(&waits->locks);
     df_map_deinit(&waits->descriptors);
+    fi_lwps_deinit(&waits->lwps);
 }
 
 /* What functions of the library wait for. `local`: the variable whose object is worth naming. */
@@ -401,15 +403,37 @@ static const char *runs(struct fi_context *context, const struct py_thread *from
                           symbol ? " in " : "", module->name);
 }
 
-const struct df_lwp *fi_lwp_of(const struct df_core *core, const struct py_thread *thread)
+void fi_lwps_init(struct fi_lwps *lwps, const struct df_core *core)
 {
-    const struct df_lwp *lwp = NULL;
-    for (uint32_t i = 0; i < core->lwp_count && thread->alive; i++)
-        if (core->lwps[i].tid == thread->native_id ||
-            (thread->thread_id && core->machine == DF_X86_64 &&
-             core->lwps[i].tls == thread->thread_id))
-            lwp = &core->lwps[i];
-    return lwp;
+    lwps->core = core;
+    df_lwp_order_make(&lwps->by_tid, core, DF_LWP_TID);
+    df_lwp_order_make(&lwps->by_tls, core, DF_LWP_TLS);
+}
+
+void fi_lwps_deinit(struct fi_lwps *lwps)
+{
+    df_lwp_order_free(&lwps->by_tid);
+    df_lwp_order_free(&lwps->by_tls);
+}
+
+/* The last of equals; NULL when there is none. */
+static const struct df_lwp *last_with(const struct fi_lwps *lwps, const struct df_lwp_order *order,
+                                      uint64_t value)
+{
+    uint32_t end = value < UINT64_MAX ? df_lwp_order_find(order, value + 1) : order->count;
+    if (!end || order->rows[end - 1].value != value)
+        return NULL;
+    return &lwps->core->lwps[order->rows[end - 1].index];
+}
+
+const struct df_lwp *fi_lwp_of(const struct fi_lwps *lwps, const struct py_thread *thread)
+{
+    if (!thread->alive)
+        return NULL;
+    const struct df_lwp *a = last_with(lwps, &lwps->by_tid, (uint64_t)thread->native_id), *b = NULL;
+    if (thread->thread_id && lwps->core->machine == DF_X86_64)
+        b = last_with(lwps, &lwps->by_tls, thread->thread_id);
+    return !a || (b && b > a) ? b : a;
 }
 
 void fi_fill_wait(struct fi_waits *waits, const struct py_thread *from, struct fi_thread *thread)
@@ -420,7 +444,7 @@ void fi_fill_wait(struct fi_waits *waits, const struct py_thread *from, struct f
     struct df_syscall call;
     wait->descriptor = -1;
     wait->owner_thread = -1;
-    const struct df_lwp *lwp = fi_lwp_of(core, from);
+    const struct df_lwp *lwp = fi_lwp_of(&waits->lwps, from);
     bool in_kernel = lwp && df_lwp_syscall(dump->space, core->machine, lwp, &call);
     bool asleep = !lwp || (in_kernel && call.kind != DF_CALLS_OTHER);
     if (asleep)

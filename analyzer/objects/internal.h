@@ -67,7 +67,8 @@ struct py_objects {
     struct py_table tables[PY_SHARED_TABLES]; /* by address; walk_dict.c's */
     struct py_table last_table;               /* likewise */
     struct py_debug *debug;
-    struct py_names *names; /* names.c; NULL until one is asked for */
+    struct py_names *names;               /* names.c; NULL until one is asked for */
+    struct py_thread_names *thread_names; /* threadnames.c; the same */
     struct py_refs scratch;
 
     struct py_objects_source source;
@@ -120,7 +121,8 @@ bool py_has_gc_head(struct py_objects *objects, uint64_t object, const struct py
 /* The name of a static type whose own is in a file that is not at hand, NULL when no module knows
  * it (names.c). */
 const char *py_static_name(struct py_objects *objects, uint64_t type);
-void py_names_close(struct py_names *names); /* NULL is allowed */
+void py_names_close(struct py_names *names);               /* NULL is allowed */
+void py_thread_names_close(struct py_thread_names *names); /* threadnames.c; NULL is allowed */
 
 /* Walkers. */
 enum py_status py_walk_row(struct py_objects *, const struct py_type *, uint64_t, struct py_refs *);

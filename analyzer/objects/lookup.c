@@ -51,7 +51,8 @@ struct attribute_visit {
     void *context;
 };
 
-static bool visit_slots(const struct attribute_visit *v, const struct py_type *type, uint64_t object)
+static bool visit_slots(const struct attribute_visit *v, const struct py_type *type,
+                        uint64_t object)
 {
     struct py_refs refs = {0};
     bool more = true;
@@ -133,38 +134,6 @@ uint64_t py_module(struct py_objects *objects, const char *name)
     uint64_t module = py_dict_get(&objects->reader, objects->py->interpreters[0].modules, name);
     objects->reader.fault = false;
     return module;
-}
-
-static uint64_t module_global(struct py_objects *objects, uint64_t module, const char *name)
-{
-    uint64_t dict = module ? PY_PTR(&objects->reader, module, module, md_dict) : 0;
-    uint64_t found = dict ? py_dict_get(&objects->reader, dict, name) : 0;
-    objects->reader.fault = false;
-    return found;
-}
-
-/* threading._active: {ident: Thread}; Thread._name (Lib/threading.py, 3.6 to 3.15). */
-char *py_thread_name(struct py_objects *objects, const struct py_thread *thread)
-{
-    struct py_reader *reader = &objects->reader;
-    uint64_t active = module_global(objects, py_module(objects, "threading"), "_active");
-    struct py_dict_cursor cursor;
-    char *name = NULL;
-    uint64_t key, value;
-    if (!active || !py_dict_begin(reader, active, &cursor)) {
-        reader->fault = false;
-        return NULL;
-    }
-    while (!name && py_dict_next(reader, &cursor, &key, &value)) {
-        int64_t ident;
-        if (!py_int(reader, key, &ident) || (uint64_t)ident != thread->thread_id)
-            continue;
-        uint64_t text = py_attribute(objects, value, "_name");
-        name = text ? py_str(reader, text, 200, NULL) : NULL;
-        break;
-    }
-    reader->fault = false;
-    return name;
 }
 
 void py_frame_locals(struct py_objects *objects, const struct py_frame *frame,

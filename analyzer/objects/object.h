@@ -304,7 +304,8 @@ void py_attributes(struct py_objects *objects, uint64_t object,
                    void *context);
 /* The module object of a name in the main interpreter's sys.modules; 0 when absent. */
 uint64_t py_module(struct py_objects *objects, const char *name);
-/* The name of a thread as threading knows it, malloc'ed; NULL when it knows none. */
+/* The name of a thread as threading knows it, malloc'ed; NULL when it knows none. Not for workers.
+ */
 char *py_thread_name(struct py_objects *objects, const struct py_thread *thread);
 /* Visits (name, object) of the locals of a frame that hold something; cells are looked through.
  * The name is valid during the call. */

@@ -63,6 +63,7 @@ void py_objects_close(struct py_objects *objects)
     free(objects->sourced.items);
     py_debug_close(objects->debug);
     py_names_close(objects->names);
+    py_thread_names_close(objects->thread_names);
     free(objects);
 }
 
