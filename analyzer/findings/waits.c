@@ -29,6 +29,7 @@ void fi_waits_init(struct fi_waits *waits, struct fi_context *context)
     *waits = (struct fi_waits){.context = context};
     df_map_init(&waits->locks);
     df_map_init(&waits->descriptors);
+    df_map_init(&waits->named);
     fi_lwps_init(&waits->lwps, context->analysis->py->dump->core);
 }
 
@@ -36,6 +37,8 @@ void fi_waits_deinit(struct fi_waits *waits)
 {
     df_map_deinit(&waits->locks);
     df_map_deinit(&waits->descriptors);
+    df_map_deinit(&waits->named);
+    free(waits->names.items);
     fi_lwps_deinit(&waits->lwps);
 }
 
@@ -148,7 +151,7 @@ static char *named_way(struct fi_analysis *analysis, uint32_t node)
 }
 
 /* How a node is called: by its path where a program has one for it, else by its type. */
-static const char *name_node(struct fi_context *context, uint32_t node)
+static const char *name_of(struct fi_context *context, uint32_t node)
 {
     DF_CLEANUP_FREE char *path = fi_path(context->analysis, node, false, 12);
     const char *type = fi_type_phrase(context->pool, fi_type(context->analysis, node));
@@ -157,6 +160,17 @@ static const char *name_node(struct fi_context *context, uint32_t node)
         path = named_way(context->analysis, node);
     }
     return path ? fi_pool_format(context->pool, "`%s`, %s", path, type) : type;
+}
+
+/* Many threads wait for one lock, mostly: its way is looked for once. */
+static const char *name_node(struct fi_waits *waits, uint32_t node)
+{
+    bool added;
+    uint32_t index =
+        df_map_add(&waits->named, UINT64_C(1) + node, (uint32_t)waits->names.count, &added);
+    if (added)
+        DF_PUSH(&waits->names, name_of(waits->context, node));
+    return waits->names.items[index];
 }
 
 static const char *thread_called(struct fi_context *context, uint64_t object)
@@ -193,7 +207,7 @@ static bool ask_frames(struct fi_waits *waits, const struct fi_thread *thread, s
     wait->object = local->address;
     const char *name = !strcmp(row->function, "join") && ends_with(row->file, "/threading.py")
                            ? thread_called(context, local->address)
-                           : name_node(context, node);
+                           : name_node(waits, node);
     wait->text = fi_pool_format(context->pool, "%s %s", row->what, name);
     return true;
 }
@@ -303,7 +317,7 @@ static void tell_futex(struct fi_waits *waits, const struct py_thread *from, uin
     if (wait->text) /* the library's frames know for what it takes the lock */
         return;
     wait->object = gr_address(context->analysis->graph, node);
-    wait->text = fi_pool_format(context->pool, "%s%s%s%s", name_node(context, node),
+    wait->text = fi_pool_format(context->pool, "%s%s%s%s", name_node(waits, node),
                                 wait->owner ? ", which the thread `" : "",
                                 wait->owner ? wait->owner : "", wait->owner ? "` has" : "");
 }
@@ -350,7 +364,7 @@ static void tell_descriptor(struct fi_waits *waits, const char *what, uint64_t d
     }
     wait->object = gr_address(context->analysis->graph, node);
     wait->text = fi_pool_format(context->pool, "%s %s (descriptor %llu)", what,
-                                name_node(context, node), (unsigned long long)descriptor);
+                                name_node(waits, node), (unsigned long long)descriptor);
 }
 
 /* select() and poll() of nothing: how some sleep. */

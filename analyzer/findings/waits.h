@@ -19,6 +19,11 @@ struct fi_waits {
     bool locks_known;
     struct df_map descriptors; /* descriptor + 1 -> node of what has it open */
     bool descriptors_known;
+    struct df_map named; /* node + 1 -> what it is called, of names */
+    struct {
+        const char **items;
+        size_t count, capacity;
+    } names;
 };
 
 void fi_waits_init(struct fi_waits *waits, struct fi_context *context);

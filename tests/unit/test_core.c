@@ -425,6 +425,37 @@ static void survives_noise(void **state)
     cb_deinit(&build);
 }
 
+/* By each value, and by the core's order among equals. */
+static void orders_threads(void **state)
+{
+    struct df_lwp lwps[] = {{.tid = 30, .sp = 0x5000, .tls = 7},
+                            {.tid = 10, .sp = 0x9000, .tls = UINT64_MAX},
+                            {.tid = 30, .sp = 0x1000, .tls = 9},
+                            {.tid = -1, .sp = 0x5000, .tls = 7}};
+    const struct df_core core = {.lwps = lwps, .lwp_count = 4}, none = {0};
+    struct df_lwp_order order;
+    (void)state;
+    df_lwp_order_make(&order, &core, DF_LWP_TID);
+    assert_int_equal(df_lwp_order_find(&order, 0), 0);
+    assert_int_equal(order.rows[0].index, 1);
+    uint32_t at = df_lwp_order_find(&order, 30);
+    assert_int_equal(order.rows[at].index, 0);
+    assert_int_equal(order.rows[at + 1].index, 2);
+    assert_int_equal(df_lwp_order_find(&order, 31), 3); /* -1 is the highest */
+    df_lwp_order_free(&order);
+    df_lwp_order_make(&order, &core, DF_LWP_SP);
+    assert_int_equal(order.rows[df_lwp_order_find(&order, 0x1001)].index, 0);
+    assert_int_equal(df_lwp_order_find(&order, 0x9001), 4);
+    df_lwp_order_free(&order);
+    df_lwp_order_make(&order, &core, DF_LWP_TLS);
+    assert_int_equal(order.rows[df_lwp_order_find(&order, 8)].index, 2);
+    assert_int_equal(order.rows[df_lwp_order_find(&order, UINT64_MAX)].index, 1);
+    df_lwp_order_free(&order);
+    df_lwp_order_make(&order, &none, DF_LWP_SP);
+    assert_int_equal(df_lwp_order_find(&order, 1), 0);
+    df_lwp_order_free(&order);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +473,7 @@ int main(void)
         cmocka_unit_test(hostile_segments),
         cmocka_unit_test(shared_bytes_make_no_huge_process),
         cmocka_unit_test(hostile_notes),
+        cmocka_unit_test(orders_threads),
         cmocka_unit_test(survives_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
