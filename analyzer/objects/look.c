@@ -37,14 +37,46 @@ uint8_t py_object_flags(struct py_objects *objects, uint64_t object, uint32_t ty
     return flags_of(objects, object, references, py_is_gc(objects, object, type));
 }
 
+/* py_refcount of a count that is at hand. */
+static int64_t count_in(const struct py_layout *layout, const uint8_t *bytes)
+{
+    uint64_t word;
+    memcpy(&word, bytes, 8);
+    if (layout->ref_shape != PY_COUNT_PLAIN && (uint32_t)word >> 31)
+        return INT64_MAX;
+    return layout->ref_shape == PY_COUNT_HALF32 ? (int64_t)(uint32_t)word : (int64_t)word;
+}
+
+/* An object's type and count, which lie side by side but in free-threaded builds. */
+static uint32_t look_at_head(struct py_objects *worker, uint64_t object, int64_t *ret_references)
+{
+    struct py_reader *reader = &worker->reader;
+    const struct py_layout *layout = reader->layout;
+    uint32_t type_at = PY_OFF(layout, object, ob_type);
+    uint32_t count_at = PY_OFF(layout, object, ob_refcnt);
+    const uint8_t *head = py_ptr(reader, object, (uint64_t)type_at + 8);
+    uint64_t type;
+    if (!head || layout->ref_shape == PY_COUNT_BIASED || count_at > type_at) {
+        *ret_references = py_refcount(reader, object);
+        return py_object_type(worker, object);
+    }
+    memcpy(&type, head + type_at, 8);
+    *ret_references = count_in(layout, head + count_at);
+    return type == worker->last_type ? worker->last_index : py_type_index(worker, type);
+}
+
 void py_look(struct py_objects *worker, uint64_t object, struct py_look *ret)
 {
-    uint32_t index = py_object_type(worker, object);
+    int64_t references;
+    uint32_t index = look_at_head(worker, object, &references);
     const struct py_type *type = worker->types[index];
-    *ret = (struct py_look){.type = type, .references = py_refcount(&worker->reader, object)};
+    *ret = (struct py_look){.type = type, .references = references};
     if (py_type_runs_code(type))
         return;
     ret->is_gc = type->same_gc ? type->is_gc : py_is_gc(worker, object, index);
     ret->flags = flags_of(worker, object, ret->references, ret->is_gc);
-    ret->status = (uint8_t)py_size(worker, object, index, &ret->size);
+    if (type->same_size)
+        ret->size = (uint64_t)type->basic_size + type->head;
+    else
+        ret->status = (uint8_t)py_size(worker, object, index, &ret->size);
 }
