@@ -72,7 +72,7 @@ static struct fi_verdict_options wanted_of(const struct cli_options *options,
 static struct df_err *judge(const struct cli_options *options, struct fi_verdict_options *wanted,
                             struct cli_session *session, struct fi_verdict **ret)
 {
-    DF_TRY(cli_open(options, session));
+    DF_TRY(wanted->no_findings ? cli_open(options, session) : cli_open_judged(options, session));
     wanted->progress = &session->progress.progress;
     df_progress(wanted->progress, "judging", 0, 0);
     struct df_err *err = fi_verdict_make(session->analysis, wanted, ret);

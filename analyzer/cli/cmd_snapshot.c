@@ -74,7 +74,8 @@ static struct df_err *write_snapshot(const struct cli_options *options,
 static int take_snapshot(const struct cli_options *options)
 {
     struct cli_session session;
-    struct df_err *err = cli_open(options, &session);
+    struct df_err *err =
+        options->memory_only ? cli_open(options, &session) : cli_open_judged(options, &session);
     if (err)
         return cli_fail(err);
     err = write_snapshot(options, &session);

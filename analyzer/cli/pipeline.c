@@ -79,7 +79,7 @@ static struct df_err *find_python(const struct cli_options *options, const char 
     return py_open(session->dump, &python, &session->py);
 }
 
-enum depth { TO_PYTHON, TO_GRAPH, TO_ANALYSIS };
+enum depth { TO_PYTHON, TO_GRAPH, TO_ANALYSIS, TO_FINDINGS };
 
 uint32_t cli_jobs(const struct cli_options *options)
 {
@@ -118,8 +118,8 @@ static struct df_err *analyse(const struct cli_options *options, struct cli_sess
     DF_TRY(gr_build(session->objects, session->py, progress, cli_jobs(options), &session->graph));
     if (depth == TO_GRAPH)
         return gr_find_referrers(session->graph, cli_jobs(options));
-    return fi_analyse(session->py, session->objects, session->graph, progress, cli_jobs(options),
-                      &session->analysis);
+    return fi_analyse(session->py, session->objects, session->graph, depth == TO_FINDINGS, progress,
+                      cli_jobs(options), &session->analysis);
 }
 
 static struct df_err *open_session(const struct cli_options *options, enum depth depth,
@@ -150,6 +150,11 @@ struct df_err *cli_open_graph(const struct cli_options *options, struct cli_sess
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret)
 {
     return open_session(options, TO_ANALYSIS, ret);
+}
+
+struct df_err *cli_open_judged(const struct cli_options *options, struct cli_session *ret)
+{
+    return open_session(options, TO_FINDINGS, ret);
 }
 
 void cli_close(struct cli_session *session)

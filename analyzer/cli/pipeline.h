@@ -23,6 +23,8 @@ struct df_err *cli_open_python(const struct cli_options *options, struct cli_ses
 /* Up to the graph: no analysis. */
 struct df_err *cli_open_graph(const struct cli_options *options, struct cli_session *ret);
 struct df_err *cli_open(const struct cli_options *options, struct cli_session *ret);
+/* The same for who makes a verdict with findings: a part of that is begun already. */
+struct df_err *cli_open_judged(const struct cli_options *options, struct cli_session *ret);
 void cli_close(struct cli_session *session); /* closed, or all zero: nothing */
 /* Whether what is open is a snapshot; and what was found damaged in it so far (an error whenever it
  * is asked), NULL when nothing was. */

@@ -8,6 +8,7 @@
 
 #include "analyzer/cpython/tracemalloc.h"
 #include "analyzer/findings/collect.h"
+#include "analyzer/findings/rules/looks.h"
 #include "analyzer/findings/ways.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/base/threads.h"
@@ -22,6 +23,7 @@ struct work { /* what is needed only while the analysis is made */
     const struct df_progress *progress;
     const struct fi_type_fact *facts;
     uint32_t jobs;
+    bool judged;
     struct gr_stem stem;
     uint32_t stem_users; /* who still needs its references */
     struct fi_dominators dominators;
@@ -141,6 +143,8 @@ static struct df_err *find_and_make_tree(struct work *work)
     gr_stem_deinit(&work->stem);
     if (err)
         return err;
+    if (work->judged)
+        a->looks = fi_looks_begin(a);
     df_progress(work->progress, "adding up what is retained", 0, 0);
     return fi_tree_make(&a->trunk, &work->dominators, a->total_bytes, a->type_count, work->jobs,
                         &a->tree, &a->type_retained);
@@ -184,28 +188,39 @@ static struct df_err *run(struct work *work)
     return err;
 }
 
+static struct fi_analysis *begin(struct gr_graph *graph, uint32_t type_count, uint32_t jobs)
+{
+    struct fi_analysis *analysis = df_xcalloc(1, sizeof(*analysis));
+
+    analysis->graph = graph;
+    analysis->jobs = jobs;
+    analysis->type_count = type_count;
+    analysis->first_inconsistent = AL_NONE;
+    return analysis;
+}
+
+static struct df_err *finish(struct work *work, struct fi_analysis **ret)
+{
+    struct df_err *err = run(work);
+
+    if (err)
+        fi_analysis_destroy(work->analysis);
+    else
+        *ret = work->analysis;
+    return err;
+}
+
 struct df_err *fi_analyse_graph(struct gr_graph *graph, uint32_t type_count,
                                 const struct fi_type_fact *facts,
                                 const struct df_progress *progress, uint32_t jobs,
                                 struct fi_analysis **ret)
 {
-    struct work work = {.analysis = df_xcalloc(1, sizeof(*work.analysis)),
+    struct work work = {.analysis = begin(graph, type_count, jobs),
                         .progress = progress,
                         .facts = facts,
                         .jobs = jobs};
-    struct df_err *err;
 
-    work.analysis->graph = graph;
-    work.analysis->jobs = jobs;
-    work.analysis->type_count = type_count;
-    work.analysis->first_inconsistent = AL_NONE;
-    err = run(&work);
-    if (err) {
-        fi_analysis_destroy(work.analysis);
-        return err;
-    }
-    *ret = work.analysis;
-    return NULL;
+    return finish(&work, ret);
 }
 
 struct df_err *fi_type_facts(struct py *py, struct py_objects *objects,
@@ -237,16 +252,19 @@ struct df_err *fi_type_facts(struct py *py, struct py_objects *objects,
 }
 
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
-                          const struct df_progress *progress, uint32_t jobs,
+                          bool judged, const struct df_progress *progress, uint32_t jobs,
                           struct fi_analysis **ret)
 {
     DF_CLEANUP_FREE struct fi_type_fact *facts = NULL;
+    struct work work = {.progress = progress, .jobs = jobs, .judged = judged};
     uint32_t type_count;
 
     DF_TRY(fi_type_facts(py, objects, graph, &facts, &type_count));
-    DF_TRY(fi_analyse_graph(graph, type_count, facts, progress, jobs, ret));
-    (*ret)->py = py;
-    (*ret)->objects = objects;
+    work.facts = facts;
+    work.analysis = begin(graph, type_count, jobs);
+    work.analysis->py = py;
+    work.analysis->objects = objects;
+    DF_TRY(finish(&work, ret));
     fi_ways_home(*ret);
     return NULL;
 }
@@ -298,6 +316,7 @@ void fi_analysis_destroy(struct fi_analysis *analysis)
 {
     if (!analysis)
         return;
+    fi_looks_end(analysis->looks);
     if (!analysis->is_mapped)
         free_arrays(analysis);
     free(analysis->cycle_member);

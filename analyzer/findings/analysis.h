@@ -32,12 +32,13 @@ struct fi_analysis {
     uint32_t cycle_count;
     uint64_t *cycle_bytes; /* of a snapshot, per cycle: shallow sizes; else NULL */
     struct df_necro *kept; /* the snapshot, when it has cycle_member and nobody asked for it yet */
-    uint8_t *verdict; /* per node, enum al_verdict */
+    uint8_t *verdict;      /* per node, enum al_verdict */
     uint32_t garbage, uncollectable, inconsistent, first_inconsistent;
     uint64_t garbage_bytes; /* of the garbage and of all that would be freed with it */
     uint32_t garbage_freed; /* objects, likewise */
     uint64_t total_bytes;   /* shallow sizes of all objects */
     bool is_mapped;         /* its arrays are a snapshot's */
+    struct fi_looks *looks; /* begun for the verdict that is going to be made; else NULL */
     struct py_tracemalloc
         *traced; /* what tracemalloc wrote down; NULL: not asked yet (allocated.c) */
 };
@@ -91,9 +92,10 @@ struct df_err *fi_set_retained(const struct fi_analysis *analysis, const uint32_
 struct df_err *fi_class_retained(const struct fi_analysis *analysis, const uint32_t *class_of,
                                  uint32_t class_count, uint64_t *retained);
 
-/* jobs: threads that may be used; the result is the same for any number. */
+/* jobs: threads that may be used; the result is the same for any number. judged: a verdict with
+ * findings is going to be made: what of it needs no dominators is looked for meanwhile. */
 struct df_err *fi_analyse(struct py *py, struct py_objects *objects, struct gr_graph *graph,
-                          const struct df_progress *progress, uint32_t jobs,
+                          bool judged, const struct df_progress *progress, uint32_t jobs,
                           struct fi_analysis **ret);
 /* What the part that needs no process must know of each type. */
 struct fi_type_fact {

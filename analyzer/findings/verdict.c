@@ -8,13 +8,27 @@
 #include "analyzer/findings/verify.h"
 #include "dumpfmt/base/mem.h"
 
-static struct df_err *fill(struct fi_context *context, bool findings)
+static struct df_err *make_census(struct fi_context *context)
 {
     const struct fi_analysis *analysis = context->analysis;
-    DF_TRY(fi_census_make(analysis->graph, py_type_count(analysis->objects), &context->census));
+    return fi_census_make(analysis->graph, py_type_count(analysis->objects), &context->census);
+}
+
+/* They were begun with the analysis, or are now. */
+static struct df_err *begin_looks(struct fi_context *context)
+{
+    context->looks = DF_TAKE(context->analysis->looks);
+    if (!context->looks)
+        context->looks = fi_looks_begin(context->analysis);
+    return fi_looks_census(context->looks, &context->census);
+}
+
+static struct df_err *fill(struct fi_context *context, bool findings)
+{
+    DF_TRY(findings ? begin_looks(context) : make_census(context));
     fi_name_types(context);
     if (findings)
-        context->looks = fi_looks_begin(context);
+        fi_looks_go_on(context->looks, context->named);
     fi_fill_process(context);
     DF_TRY(fi_fill_types(context));
     fi_fill_coverage(context);
@@ -52,8 +66,10 @@ struct df_err *fi_verdict_make(struct fi_analysis *analysis,
                                  .limit = options->limit,
                                  .core_path = options->command_line_core};
     struct df_err *err = fill(&context, !options->no_findings);
+    if (!context.looks) /* else theirs */
+        fi_census_free(context.census);
+    context.census = NULL;
     fi_looks_end(context.looks);
-    fi_census_free(DF_TAKE(context.census));
     if (!err && options->native_frames)
         fi_fill_native_frames(&context, options->native_frames);
     if (!err && options->verify)

@@ -7,9 +7,11 @@
  * (Objects/dictobject.c USABLE_FRACTION, GROWTH_RATE; Objects/setobject.c set_add_entry;
  * Objects/listobject.c list_resize.) Empty containers by the ten thousand are told too.
  */
+#include "analyzer/findings/rules/looks.h"
 #include "analyzer/findings/rules/places.h"
 #include "analyzer/findings/rules/rules.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "dumpfmt/base/mem.h"
@@ -38,10 +40,14 @@ struct tally {
     } rooms; /* of nodes */
 };
 
-struct search {
-    struct fi_context *context;
+struct fi_room {
+    const struct fi_look *look;
     struct py_reader reader;
     struct tally tallies[KINDS];
+    struct {
+        uint32_t *items;
+        size_t count, capacity;
+    } large; /* nodes that may have room: who has py_objects looks at them */
 };
 
 static void add_size(void *context, uint64_t address, uint64_t size, enum py_buffer_kind kind)
@@ -74,7 +80,7 @@ static uint64_t room_of_table(uint64_t size, uint64_t slots, uint64_t needed)
     return slots >= 4 * needed ? size - size / (slots / needed) : 0;
 }
 
-static uint64_t room_of(struct search *search, enum kind kind, uint64_t object, uint64_t size,
+static uint64_t room_of(struct fi_room *search, enum kind kind, uint64_t object, uint64_t size,
                         uint64_t *ret_used)
 {
     struct py_reader *reader = &search->reader;
@@ -135,19 +141,19 @@ static void add_empty(struct tally *tally, const struct gr_graph *graph, uint32_
 }
 
 /* A small one without references: it may be empty. */
-static void look_at_small(struct search *search, uint32_t node, uint64_t object, enum kind kind)
+static void look_at_small(struct fi_room *search, uint32_t node, uint64_t object, enum kind kind)
 {
     struct py_reader *reader = &search->reader;
     reader->fault = false;
     uint64_t used = kind == LISTS ? (uint64_t)py_ob_size(reader, object)
                                   : PY_PTR(reader, object, dict, ma_used);
     if (!used && !reader->fault)
-        add_empty(&search->tallies[kind], search->context->analysis->graph, node);
+        add_empty(&search->tallies[kind], search->look->analysis->graph, node);
 }
 
-static void look_at(struct search *search, uint32_t node, uint64_t object, enum kind kind)
+static void look_at(struct fi_room *search, uint32_t node, uint64_t object, enum kind kind)
 {
-    const struct fi_analysis *analysis = search->context->analysis;
+    const struct fi_analysis *analysis = search->look->analysis;
     struct tally *tally = &search->tallies[kind];
     uint64_t size = 0, used = 0;
     py_buffers(analysis->objects, object, gr_type(analysis->graph, node), add_size, &size);
@@ -187,9 +193,9 @@ static void leave_out_small(struct tally *tally)
     tally->nodes.count = kept;
 }
 
-static void report_room(struct search *search, const struct fi_rule *rule, enum kind kind)
+static void report_room(struct fi_context *context, struct fi_room *search,
+                        const struct fi_rule *rule, enum kind kind)
 {
-    struct fi_context *context = search->context;
     struct tally *tally = &search->tallies[kind];
     uint64_t heap = context->verdict->heap_bytes;
     if (tally->room < heap / SHARE || tally->room < LEAST_BYTES)
@@ -219,9 +225,9 @@ static void report_room(struct search *search, const struct fi_rule *rule, enum 
         fi_pool_format(context->pool, "%s:%s:%s", rule->name, one[kind], place.path);
 }
 
-static void report_empty(struct search *search, const struct fi_rule *rule, enum kind kind)
+static void report_empty(struct fi_context *context, struct fi_room *search,
+                         const struct fi_rule *rule, enum kind kind)
 {
-    struct fi_context *context = search->context;
     const struct tally *tally = &search->tallies[kind];
     uint64_t heap = context->verdict->heap_bytes;
     if (tally->empty < MANY_EMPTY || tally->empty_bytes < heap / SHARE)
@@ -246,56 +252,58 @@ static void report_empty(struct search *search, const struct fi_rule *rule, enum
         fi_pool_format(context->pool, "%s:empty %s:%s", rule->name, one[kind], place.path);
 }
 
+/* Those that were found empty among the large ones, from `first` on, get their places among the
+ * small ones: all ascend. */
+static void merge_empties(struct tally *tally, size_t first)
+{
+    size_t count = tally->empties.count, left = 0, right = first, at = 0;
+    if (!first || first == count)
+        return;
+    uint32_t *old = tally->empties.items, *merged = df_xcalloc(count, sizeof(*merged));
+    while (at < count)
+        merged[at++] =
+            right == count || (left < first && old[left] < old[right]) ? old[left++] : old[right++];
+    free(old);
+    tally->empties.items = merged;
+    tally->empties.capacity = count;
+}
+
 struct some { /* containers that are on their way to the processor */
     struct {
         uint64_t object;
         uint32_t node;
         enum kind kind;
-        bool small;
     } items[SOME];
     uint32_t count;
 };
 
-static void look_at_some(struct search *search, struct some *some)
+static void look_at_some(struct fi_room *search, struct some *some, bool small)
 {
-    for (uint32_t i = 0; i < some->count; i++) {
-        uint64_t object = some->items[i].object;
-        if (some->items[i].small)
-            look_at_small(search, some->items[i].node, object, some->items[i].kind);
-        else
-            look_at(search, some->items[i].node, object, some->items[i].kind);
-    }
+    for (uint32_t i = 0; i < some->count; i++)
+        (small ? look_at_small : look_at)(search, some->items[i].node, some->items[i].object,
+                                          some->items[i].kind);
     some->count = 0;
 }
 
-static void fetch(struct search *search, struct some *some, uint32_t node, enum kind kind,
+static void fetch(struct fi_room *search, struct some *some, uint32_t node, enum kind kind,
                   bool small)
 {
-    uint64_t object = gr_address(search->context->analysis->graph, node);
+    uint64_t object = gr_address(search->look->analysis->graph, node);
     const void *bytes = py_ptr(&search->reader, object, 1);
     if (bytes)
         __builtin_prefetch(bytes);
     some->items[some->count].object = object;
     some->items[some->count].node = node;
-    some->items[some->count].kind = kind;
-    some->items[some->count++].small = small;
+    some->items[some->count++].kind = kind;
     if (some->count == SOME)
-        look_at_some(search, some);
+        look_at_some(search, some, small);
 }
 
-static void look_at_all(struct search *search)
+static void sort_out(struct fi_room *search, const uint8_t *kinds, const uint64_t *least)
 {
-    const struct fi_analysis *analysis = search->context->analysis;
+    const struct fi_analysis *analysis = search->look->analysis;
     const struct gr_graph *graph = analysis->graph;
-    uint32_t types = py_type_count(analysis->objects);
-    DF_CLEANUP_FREE uint8_t *kinds = df_xcalloc(types, 1);
-    DF_CLEANUP_FREE uint64_t *least = df_xcalloc(types, sizeof(*least));
     struct some some = {.count = 0};
-    for (uint32_t i = 0; i < types; i++) {
-        const struct py_type *type = py_type_at(analysis->objects, i);
-        kinds[i] = (uint8_t)kind_of(type);
-        least[i] = least_size(search->reader.layout, type);
-    }
     for (uint32_t node = 0; node < graph->count; node++) {
         uint32_t type = gr_type(graph, node);
         if (kinds[type] == KINDS)
@@ -303,22 +311,70 @@ static void look_at_all(struct search *search)
         bool small = least[type] && gr_size(graph, node) < least[type];
         if (small && graph->start[node] != graph->start[node + 1])
             continue; /* it holds something */
-        if (!fi_is_garbage(analysis, node))
-            fetch(search, &some, node, (enum kind)kinds[type], small);
+        if (fi_is_garbage(analysis, node))
+            continue;
+        if (small)
+            fetch(search, &some, node, (enum kind)kinds[type], true);
+        else
+            DF_PUSH(&search->large, node);
     }
-    look_at_some(search, &some);
+    look_at_some(search, &some, true);
+}
+
+struct df_err *fi_look_for_room(const struct fi_look *look, struct fi_room **ret)
+{
+    struct fi_room *search = df_xcalloc(1, sizeof(*search));
+    DF_CLEANUP_FREE uint8_t *kinds = df_xcalloc(look->type_count, 1);
+    DF_CLEANUP_FREE uint64_t *least = df_xcalloc(look->type_count, sizeof(*least));
+    *ret = search;
+    search->look = look;
+    search->reader = look->reader;
+    for (uint32_t i = 0; i < look->type_count; i++) {
+        kinds[i] = (uint8_t)kind_of(look->types[i]);
+        least[i] = least_size(search->reader.layout, look->types[i]);
+    }
+    sort_out(search, kinds, least);
+    return NULL;
+}
+
+static void look_at_large(struct fi_room *search)
+{
+    const struct gr_graph *graph = search->look->analysis->graph;
+    size_t small[KINDS];
+    struct some some = {.count = 0};
+    for (int kind = 0; kind < KINDS; kind++)
+        small[kind] = search->tallies[kind].empties.count;
+    for (size_t i = 0; i < search->large.count; i++) {
+        uint32_t node = search->large.items[i];
+        enum kind kind = kind_of(search->look->types[gr_type(graph, node)]);
+        fetch(search, &some, node, kind, false);
+    }
+    look_at_some(search, &some, false);
+    for (int kind = 0; kind < KINDS; kind++)
+        merge_empties(&search->tallies[kind], small[kind]);
+}
+
+void fi_room_free(struct fi_room *room)
+{
+    if (!room)
+        return;
+    for (int kind = 0; kind < KINDS; kind++) {
+        free(room->tallies[kind].nodes.items);
+        free(room->tallies[kind].empties.items);
+        free(room->tallies[kind].rooms.items);
+    }
+    free(room->large.items);
+    free(room);
 }
 
 struct df_err *fi_ask_sparse_containers(struct fi_context *context, const struct fi_rule *rule)
 {
-    struct search search = {.context = context, .reader = py_reader(context->analysis->py)};
-    look_at_all(&search);
+    struct fi_room *search;
+    DF_TRY(fi_looked_for_room(context->looks, &search));
+    look_at_large(search);
     for (int kind = 0; kind < KINDS; kind++) {
-        report_room(&search, rule, (enum kind)kind);
-        report_empty(&search, rule, (enum kind)kind);
-        free(search.tallies[kind].nodes.items);
-        free(search.tallies[kind].empties.items);
-        free(search.tallies[kind].rooms.items);
+        report_room(context, search, rule, (enum kind)kind);
+        report_empty(context, search, rule, (enum kind)kind);
     }
     return NULL;
 }
