@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * debuginfod.h: files by build-id from debuginfod servers, through elfutils' libdebuginfod.
  *
- * Only when $DEBUGINFOD_URLS names servers (and the tool was built with the library). What was
- * fetched stays in the library's own cache ($DEBUGINFOD_CACHE_PATH, or ~/.cache).
+ * Only when $DEBUGINFOD_URLS names servers, the tool was built for it, and the library is there.
+ * What was fetched stays in the library's own cache ($DEBUGINFOD_CACHE_PATH, or ~/.cache).
  */
 #ifndef DF_DEBUGINFOD_H
 #define DF_DEBUGINFOD_H

@@ -22,6 +22,7 @@ struct search {
                         memory that is not visited is not touched */
     uint32_t *queue; /* visited nodes */
     uint32_t tail;
+    bool exhausted;     /* the last search has visited all that leads to the targets */
     uint8_t *touched;   /* on some way */
     uint8_t *undoes;    /* per visited node: the step to `next` takes back flow from there */
     struct df_map flow; /* by edge_key */
@@ -111,20 +112,29 @@ static void expand(struct search *s, uint32_t v)
  * nodes that could be the end of one more are visited. */
 static uint32_t find_way(struct search *s)
 {
+    uint32_t head = 0;
+
+    if (s->exhausted) /* only the roots have become more: the same search, as far as one of them */
+        while (head < s->tail && !s->capacity[s->queue[head]])
+            head++;
+    if (s->exhausted)
+        return head < s->tail ? s->queue[head] : AL_NONE;
     forget_visits(s);
     for (uint32_t i = 0; i < s->input->target_count; i++)
         if (next_of(s, s->input->targets[i]) == AL_NONE)
             visit(s, s->input->targets[i], AL_ROOT, false);
-    for (uint32_t head = 0; head < s->tail; head++) {
+    for (; head < s->tail; head++) {
         if (s->capacity[s->queue[head]])
             return s->queue[head];
         expand(s, s->queue[head]);
     }
+    s->exhausted = true;
     return AL_NONE;
 }
 
 static void add_way(struct search *s, uint32_t root)
 {
+    s->exhausted = false;
     s->capacity[root]--;
     s->sources[root]++;
     s->touched[root] = 1;
@@ -153,6 +163,8 @@ static bool run(struct search *s)
 {
     for (int round = 0; round <= AL_LATEST; round++) {
         s->late = round == AL_LATEST;
+        if (s->late && s->input->late_edge)
+            s->exhausted = false;
         admit_roots(s, round);
         for (uint32_t root; (root = find_way(s)) != AL_NONE; add_way(s, root))
             if (s->count == s->input->limit)

@@ -216,6 +216,37 @@ static int largest_first(const void *a, const void *b)
     return left->node < right->node ? -1 : left->node > right->node;
 }
 
+static void sink(struct sized *heap, uint32_t count, uint32_t at)
+{
+    for (uint32_t below; (below = 2 * at + 1) < count; at = below) {
+        if (below + 1 < count && largest_first(&heap[below + 1], &heap[below]) > 0)
+            below++;
+        if (largest_first(&heap[at], &heap[below]) > 0)
+            return;
+        struct sized swap = heap[at];
+
+        heap[at] = heap[below];
+        heap[below] = swap;
+    }
+}
+
+/* The `wanted` largest come first, in order: of half a million few are looked at. They are kept as
+ * a heap with the least of them on top. */
+static void sort_largest(struct sized *sized, uint32_t count, uint32_t wanted)
+{
+    if (wanted && wanted < count) {
+        for (uint32_t i = wanted / 2; i-- > 0;)
+            sink(sized, wanted, i);
+        for (uint32_t i = wanted; i < count; i++)
+            if (largest_first(&sized[i], &sized[0]) < 0) {
+                sized[0] = sized[i];
+                sink(sized, wanted, 0);
+            }
+    }
+    if (wanted)
+        qsort(sized, wanted, sizeof(*sized), largest_first);
+}
+
 struct df_err *fi_instances_make(struct fi_analysis *analysis, const uint32_t *nodes,
                                  uint32_t count, const struct fi_object_options *options,
                                  struct fi_instances **ret)
@@ -236,8 +267,8 @@ struct df_err *fi_instances_make(struct fi_analysis *analysis, const uint32_t *n
         sized[i] = (struct sized){fi_retained(analysis, nodes[i]), nodes[i]};
         made->bytes += gr_size(analysis->graph, nodes[i]);
     }
-    qsort(sized, count, sizeof(*sized), largest_first);
     made->count = options->limit && count > options->limit ? options->limit : count;
+    sort_largest(sized, count, (uint32_t)made->count);
     made->items = fi_pool_array(show.pool, made->count, sizeof(*made->items));
     for (uint32_t i = 0; i < made->count; i++) {
         uint64_t address = gr_address(analysis->graph, sized[i].node);
