@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * gc.c: the cyclic collector's state and its lists of objects.
  *
- * Lists are circular and doubly linked through a header in front of each object; only the forward
- * links are followed, because during a collection the backward ones hold reference counts. The low
- * bits of both are flags (Include/internal/pycore_gc.h).
+ * Lists are circular and doubly linked through a header in front of each object. What the forward
+ * links say counts, because during a collection the backward ones hold reference counts; these only
+ * lead to objects whose forward links are then asked. The low bits of both are flags
+ * (Include/internal/pycore_gc.h).
  *
  * 3.8 keeps the state in the runtime, all later versions in each interpreter. The incremental
  * collector (3.14.0 to 3.14.4, 3.15) has one young and two old lists, in the places of the three
@@ -98,6 +99,23 @@ bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context,
         at = next;
     }
     return !reader.fault;
+}
+
+void py_gc_list_back(const struct py *py, uint64_t head,
+                     bool (*visit)(void *context, uint64_t object), void *context)
+{
+    struct py_reader reader = py_reader(py);
+    if (!head || py->layout.gc_shape != PY_GC_LISTS)
+        return;
+    for (uint64_t at = head;;) {
+        uint64_t before = PY_PTR(&reader, at, gc_head, gc_prev) & ~GC_FLAGS;
+        if (!before || before == head || (before & 7))
+            return;
+        uint64_t next = PY_PTR(&reader, before, gc_head, gc_next) & ~GC_FLAGS;
+        if (reader.fault || next != at || !visit(context, before + py->layout.gc_head_size))
+            return;
+        at = before;
+    }
 }
 
 struct pages {

@@ -130,6 +130,13 @@ void py_layout_visit(const struct py *py,
 bool py_gc_list(const struct py *py, uint64_t head, bool (*visit)(void *context, uint64_t object),
                 void *context);
 
+/* The same from the list's end: its last object, the one before that, and so on, as far as backward
+ * links lead to objects whose forward links lead back. What is visited is the end of what py_gc_list
+ * would visit of a list that it comes to the proper end of, each object once; the beginning may be
+ * missing. Ends at the latest behind the first object. */
+void py_gc_list_back(const struct py *py, uint64_t head,
+                     bool (*visit)(void *context, uint64_t object), void *context);
+
 /* Collector lists whose heads lie on native stacks: what a collection that ran when the process
  * died had taken out of the generations (deduce_unreachable and what follows it, Python/gc.c).
  * `wanted` is asked with the first object of each that may be one, `visit` gets the heads of those

@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * discover.c: a worklist in order of discovery. Objects are walked in small groups, then the
- * references of the group are looked up together, so that the bits and the types of their targets
- * can be fetched ahead: each is a cache miss, and there is one for each reference of the process.
+ * discover.c: what is known to be an object, and what was found but not walked yet, in order of
+ * discovery. Objects whose types have no references need not be walked.
  *
  * Objects that need emulation (PY_DEFERRED) are put by and walked in batches, since a batch shares
- * the cost of starting the emulator; what it finds is kept. Objects whose types have no references
- * are not put on the worklist at all.
+ * the cost of starting the emulator; what it finds is kept.
  */
-#include "analyzer/graph/discover.h"
-
-#include <string.h>
+#include "analyzer/graph/crew.h"
 
 #include "analyzer/algo/csr.h"
 #include "dumpfmt/base/mem.h"
 #include "dumpfmt/base/threads.h"
 
-#define GROUP_OBJECTS 256
-#define GROUP_REFS 4096
+#define LONG_LIST 16384
+#define LEAST_SHARED 2048
 #define BATCH_OBJECTS 65536 /* deferred objects that are walked at once */
-#define FETCH_BITS 32       /* references ahead */
-#define FETCH_TYPE 16
-#define FETCH_OBJECT 8 /* objects ahead */
-#define PROGRESS_STEP 65536
 
 struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objects *objects,
                                  struct py *py, const struct df_progress *progress, uint32_t jobs)
@@ -31,6 +23,8 @@ struct df_err *gr_discovery_init(struct gr_discovery *discovery, struct py_objec
                                        .reader = py_reader(py),
                                        .progress = progress,
                                        .refs = {.bare = true},
+                                       .long_list = LONG_LIST,
+                                       .least_shared = LEAST_SHARED,
                                        .jobs = !jobs                   ? 1
                                                : jobs < DF_MAX_THREADS ? jobs
                                                                        : DF_MAX_THREADS};
@@ -47,7 +41,9 @@ void gr_discovery_release(struct gr_discovery *discovery)
 {
     free(DF_TAKE(discovery->listed));
     free(DF_TAKE(discovery->frozen));
+    gr_crew_destroy(DF_TAKE(discovery->crew));
     free(DF_TAKE(discovery->fresh.items));
+    free(DF_TAKE(discovery->found.items));
     free(DF_TAKE(discovery->work.items));
     free(DF_TAKE(discovery->refs.items));
     free(DF_TAKE(discovery->deferred.items));
@@ -100,8 +96,8 @@ uint32_t gr_discovered_from(const struct gr_discovery *discovery, enum gr_source
     return count;
 }
 
-static void strengthen(struct gr_discovery *discovery, uint64_t address, uint64_t place,
-                       enum gr_source source)
+void gr_strengthen(struct gr_discovery *discovery, uint64_t address, uint64_t place,
+                   enum gr_source source)
 {
     enum gr_source known = gr_discovered_by(discovery, address, place);
 
@@ -111,119 +107,62 @@ static void strengthen(struct gr_discovery *discovery, uint64_t address, uint64_
     df_map_set(&discovery->sources, address, source);
 }
 
-static void enter(struct gr_discovery *discovery, uint64_t address, uint64_t place, uint32_t type,
-                  enum gr_source source)
+static inline void push_address(struct gr_address_list *list, uint64_t address)
 {
-    gr_set_bit(discovery->places.bits, place);
-    discovery->count++;
-    if (source == GR_FROM_GC_LIST)
-        gr_set_bit(discovery->listed, place);
-    else if (source != GR_FROM_REFERENT)
+    if (list->count == list->capacity)
+        list->items = df_grow(list->items, list->count, &list->capacity, sizeof(*list->items));
+    list->items[list->count++] = address;
+}
+
+void gr_enter(struct gr_discovery *discovery, uint64_t address, uint64_t place, bool is_leaf,
+              enum gr_source source)
+{
+    if (discovery->count >= AL_MAX_NODES) {
+        discovery->too_many = true;
+        return;
+    }
+    if (is_weak(source)) {
+        discovery->weak_sources++;
+        atomic_store_explicit(&discovery->strengthening, true, memory_order_relaxed);
+    }
+    if (source != GR_FROM_GC_LIST && source != GR_FROM_REFERENT)
         df_map_set(&discovery->sources, address, source);
-    discovery->weak_sources += is_weak(source);
-    if (!py_type_has_no_references(py_type_at(discovery->objects, type)))
-        DF_PUSH(&discovery->work, address);
+    gr_set_bit_beside(&discovery->places, place);
+    discovery->count++;
+    if (!is_leaf)
+        push_address(&discovery->found, address);
     if (discovery->logging)
-        DF_PUSH(&discovery->fresh, address);
+        push_address(&discovery->fresh, address);
+}
+
+enum gr_discovered gr_discover_at(struct gr_discovery *discovery, uint64_t address, uint64_t place,
+                                  enum gr_source source)
+{
+    struct py_objects *objects = discovery->objects;
+    const struct py_type *type;
+    uint32_t index;
+
+    if (gr_bit(discovery->places.bits, place)) {
+        if (discovery->weak_sources || source == GR_FROM_STATIC)
+            gr_strengthen(discovery, address, place, source);
+        return GR_KNOWN_OBJECT;
+    }
+    index = py_object_type(objects, address);
+    if (index == PY_NO_TYPE)
+        return GR_NO_OBJECT;
+    type = py_type_at(objects, index);
+    if (!type->settled)
+        py_type_settle(objects, index);
+    gr_enter(discovery, address, place, py_type_has_no_references(type), source);
+    return discovery->too_many ? GR_NO_OBJECT : GR_NEW_OBJECT;
 }
 
 enum gr_discovered gr_discover(struct gr_discovery *discovery, uint64_t address,
                                enum gr_source source)
 {
-    uint64_t place = gr_place(&discovery->places, address);
-    uint32_t type;
+    uint64_t place = gr_place_near(&discovery->places, discovery->near, address);
 
-    if (place == GR_NO_PLACE)
-        return GR_NO_OBJECT;
-    if (gr_bit(discovery->places.bits, place)) {
-        if (discovery->weak_sources || source == GR_FROM_STATIC)
-            strengthen(discovery, address, place, source);
-        return GR_KNOWN_OBJECT;
-    }
-    type = py_object_type(discovery->objects, address);
-    if (type == PY_NO_TYPE)
-        return GR_NO_OBJECT;
-    if (discovery->count >= AL_MAX_NODES) {
-        discovery->too_many = true;
-        return GR_NO_OBJECT;
-    }
-    enter(discovery, address, place, type, source);
-    return GR_NEW_OBJECT;
-}
-
-struct gc_visit {
-    struct gr_discovery *discovery;
-    bool frozen;
-};
-
-static bool visit_gc_object(void *context, uint64_t object)
-{
-    struct gc_visit *visit = context;
-    struct gr_discovery *discovery = visit->discovery;
-    enum gr_discovered found = gr_discover(discovery, object, GR_FROM_GC_LIST);
-
-    /* Lists are walked before all else: what was met already is in two lists, or the list has
-     * come back to where it was. */
-    if (found == GR_KNOWN_OBJECT)
-        return false;
-    if (found == GR_NO_OBJECT)
-        py_ledger_add(discovery->objects, "entries of collector lists without a type", object);
-    else if (visit->frozen)
-        gr_set_bit(discovery->frozen, gr_place(&discovery->places, object));
-    if (discovery->count % PROGRESS_STEP == 0)
-        df_progress(discovery->progress, "reading collector lists", discovery->count, 0);
-    return !discovery->too_many;
-}
-
-static void damaged(struct gr_discovery *discovery, const char *what, uint64_t address)
-{
-    discovery->lists_damaged = true;
-    py_ledger_add(discovery->objects, what, address);
-}
-
-static void discover_gc_list(struct gr_discovery *discovery, uint64_t head, bool frozen)
-{
-    struct gc_visit visit = {.discovery = discovery, .frozen = frozen};
-
-    if (!py_gc_list(discovery->py, head, visit_gc_object, &visit) && !discovery->too_many)
-        damaged(discovery, "collector lists damaged", head);
-}
-
-static bool is_new(void *context, uint64_t object)
-{
-    return !gr_is_discovered(context, object);
-}
-
-static void discover_stack_list(void *context, uint64_t head)
-{
-    discover_gc_list(context, head, false);
-}
-
-static bool visit_page_object(void *context, uint64_t object, bool frozen)
-{
-    struct gc_visit visit = {.discovery = context, .frozen = frozen};
-
-    return visit_gc_object(&visit, object);
-}
-
-void gr_discover_gc_lists(struct gr_discovery *discovery)
-{
-    bool collecting = false;
-
-    for (uint32_t i = 0; i < discovery->py->interpreter_count; i++) {
-        const struct py_gc *gc = &discovery->py->interpreters[i].gc;
-
-        for (size_t generation = 0; generation < 3; generation++)
-            if (gc->generations[generation].head)
-                discover_gc_list(discovery, gc->generations[generation].head, false);
-        if (gc->permanent)
-            discover_gc_list(discovery, gc->permanent, true);
-        if (!py_gc_pages(discovery->py, i, visit_page_object, discovery) && !discovery->too_many)
-            damaged(discovery, "allocator pages damaged", discovery->py->interpreters[i].address);
-        collecting |= gc->collecting;
-    }
-    if (collecting)
-        py_gc_stack_lists(discovery->py, is_new, discover_stack_list, discovery);
+    return place == GR_NO_PLACE ? GR_NO_OBJECT : gr_discover_at(discovery, address, place, source);
 }
 
 void gr_discover_reference(struct gr_discovery *discovery, uint64_t object)
@@ -240,31 +179,6 @@ bool gr_holds_weakly(const struct gr_discovery *discovery, uint64_t object)
     return false;
 }
 
-/* The bits of a reference's target; then, of one that is new, its type. */
-static void fetch_bits(const struct gr_discovery *discovery, uint64_t target)
-{
-    uint64_t place = gr_place(&discovery->places, target);
-
-    if (place != GR_NO_PLACE)
-        __builtin_prefetch(&discovery->places.bits[place / 64]);
-}
-
-static void fetch_object(const struct gr_discovery *discovery, uint64_t object)
-{
-    const char *bytes = df_ptr(discovery->places.space, object, 1);
-
-    if (bytes)
-        __builtin_prefetch(bytes);
-}
-
-static void fetch_type(const struct gr_discovery *discovery, uint64_t target)
-{
-    uint64_t place = gr_place(&discovery->places, target);
-
-    if (place != GR_NO_PLACE && !gr_bit(discovery->places.bits, place))
-        fetch_object(discovery, target);
-}
-
 static void absorb_ref(struct gr_discovery *discovery, const struct py_ref *ref, bool weakly)
 {
     enum gr_source how = ref->kind == PY_REF_GUESS ? GR_FROM_GUESS : GR_FROM_REFERENT;
@@ -273,22 +187,6 @@ static void absorb_ref(struct gr_discovery *discovery, const struct py_ref *ref,
         return;
     if (gr_discover(discovery, ref->target, how) != GR_NO_OBJECT && ref->kind != PY_REF_NATIVE)
         discovery->edge_count++;
-}
-
-/* Discovers what the references in the buffer lead to. */
-static void absorb(struct gr_discovery *discovery)
-{
-    const struct py_refs *refs = &discovery->refs;
-
-    for (size_t r = 0; r < refs->count && !discovery->too_many; r++) {
-        if (r + FETCH_BITS < refs->count)
-            fetch_bits(discovery, refs->items[r + FETCH_BITS].target);
-        if (r + FETCH_TYPE < refs->count)
-            fetch_type(discovery, refs->items[r + FETCH_TYPE].target);
-        absorb_ref(discovery, &refs->items[r], false);
-    }
-    if (discovery->edge_count >= UINT32_MAX - 1)
-        discovery->too_many = true;
 }
 
 void gr_note_status(struct py_objects *objects, uint64_t object, enum py_status status)
@@ -304,38 +202,30 @@ void gr_note_status(struct py_objects *objects, uint64_t object, enum py_status 
 }
 
 /* Strings that are immortal may be in this dict alone: it leads to them, if it keeps them not. */
-static void discover_interned(struct gr_discovery *discovery, size_t first)
+static void discover_interned(struct gr_discovery *discovery)
 {
     struct py_refs *refs = &discovery->refs;
 
-    for (size_t r = first; r < refs->count && !discovery->too_many; r++)
+    for (size_t r = 0; r < refs->count && !discovery->too_many; r++)
         if (refs->items[r].kind == PY_REF_REFERENT)
             gr_discover(discovery, refs->items[r].target, GR_FROM_REFERENT);
-    refs->count = first;
+    refs->count = 0;
 }
 
-/* Walks some objects of the worklist. */
-static void walk_group(struct gr_discovery *discovery)
+void gr_walk_in_turn(struct gr_discovery *discovery, uint64_t object)
 {
     struct py_refs *refs = &discovery->refs;
-    const struct gr_address_list *work = &discovery->work;
+    uint32_t type = py_object_type(discovery->objects, object);
 
     refs->count = 0;
-    for (size_t n = 0; n < GROUP_OBJECTS && refs->count < GROUP_REFS; n++) {
-        if (discovery->next >= work->count)
-            break;
-        uint64_t object = work->items[discovery->next++];
-        uint32_t type = py_object_type(discovery->objects, object);
-        size_t before = refs->count;
-
-        if (discovery->next + FETCH_OBJECT < work->count)
-            fetch_object(discovery, work->items[discovery->next + FETCH_OBJECT]);
-        if (py_walk(discovery->objects, object, type, refs) == PY_DEFERRED)
-            DF_PUSH(&discovery->deferred, (struct py_batch_item){.object = object, .type = type});
-        if (gr_holds_weakly(discovery, object))
-            discover_interned(discovery, before);
-    }
-    absorb(discovery);
+    if (py_walk(discovery->objects, object, type, refs) == PY_DEFERRED)
+        DF_PUSH(&discovery->deferred, (struct py_batch_item){.object = object, .type = type});
+    if (gr_holds_weakly(discovery, object))
+        discover_interned(discovery);
+    for (size_t r = 0; r < refs->count && !discovery->too_many; r++)
+        absorb_ref(discovery, &refs->items[r], false);
+    if (discovery->deferred.count == BATCH_OBJECTS)
+        gr_walk_deferred(discovery);
 }
 
 static void keep(struct gr_discovery *discovery, const struct py_batch_item *item)
@@ -357,8 +247,8 @@ static void keep(struct gr_discovery *discovery, const struct py_batch_item *ite
         discovery->too_many = true;
 }
 
-/* Walks the deferred objects, keeps their references and discovers what they lead to. */
-static void walk_deferred(struct gr_discovery *discovery)
+/* Their references are kept. */
+void gr_walk_deferred(struct gr_discovery *discovery)
 {
     struct gr_deferred *deferred = &discovery->deferred;
     size_t count = deferred->count;
@@ -373,31 +263,30 @@ static void walk_deferred(struct gr_discovery *discovery)
     deferred->count = 0;
 }
 
+/* Of the room of what was walked the larger part is kept: numbering has use for it. */
+static void keep_room(struct gr_discovery *discovery)
+{
+    struct gr_address_list *work = &discovery->work, *found = &discovery->found;
+    struct gr_address_list smaller = *work;
+
+    if (found->capacity > work->capacity)
+        *work = *found;
+    else
+        smaller = *found;
+    free(smaller.items);
+    *found = (struct gr_address_list){0};
+    work->count = discovery->next = 0;
+}
+
 struct df_err *gr_discover_all(struct gr_discovery *discovery)
 {
-    size_t told = 0;
-
-    while (!discovery->too_many) {
-        if (discovery->next < discovery->work.count) {
-            walk_group(discovery);
-            if (discovery->deferred.count < BATCH_OBJECTS &&
-                discovery->next < discovery->work.count) {
-                if (discovery->next - told >= PROGRESS_STEP) {
-                    told = discovery->next;
-                    df_progress(discovery->progress, "walking objects", told,
-                                discovery->work.count);
-                }
-                continue;
-            }
-        }
-        if (!discovery->deferred.count)
-            break;
-        walk_deferred(discovery);
-    }
+    if (!discovery->crew)
+        discovery->crew = gr_crew_create(discovery);
+    gr_crew_walk(discovery->crew);
+    keep_room(discovery);
     if (discovery->too_many)
         return df_err_new(DF_ERR_UNSUPPORTED,
                           "the process has more than 4 billion objects or references, which is "
                           "more than this program can number");
-    df_progress(discovery->progress, "walking objects", discovery->next, discovery->work.count);
     return NULL;
 }

@@ -39,7 +39,9 @@ struct gr_discovery {
     struct py_objects *objects;
     struct py_reader reader;
     const struct df_progress *progress;
-    uint32_t jobs; /* threads that may work at once */
+    uint32_t jobs;       /* threads that may work at once */
+    uint64_t long_list;  /* objects that are read of a list before it is read from its end too */
+    size_t least_shared; /* objects to be walked that are too few for more than one thread */
 
     struct gr_places places; /* objects */
     uint64_t *listed;        /* bits of those that are in a collector's list */
@@ -50,8 +52,13 @@ struct gr_discovery {
     bool logging; /* what is new goes to `fresh` too */
     struct gr_address_list fresh;
 
-    struct gr_address_list work; /* objects that may have references, in order of discovery */
-    size_t next;                 /* the first that was not walked yet */
+    struct gr_address_list found; /* objects that may have references, in order of discovery */
+    struct gr_address_list work;  /* those found before these */
+    size_t next;                  /* of work: the first that no thread has yet */
+    uint64_t walked;
+    struct gr_crew *crew; /* crew.c's: who walks */
+    struct gr_near_range near[GR_NEAR_RANGES];
+    _Atomic bool strengthening; /* there are weak sources, or were */
     struct py_refs refs;
     struct gr_deferred deferred;
     struct {
@@ -79,6 +86,20 @@ void gr_discovery_deinit(struct gr_discovery *discovery);
 /* Gives back what only discovering needs. */
 void gr_discovery_release(struct gr_discovery *discovery);
 
+/* Bits of `places` as those see them who are not the thread that sets them: what was set may not be
+ * set yet. What led to it being set is seen by who sees it. */
+static inline bool gr_bit_beside(const struct gr_places *places, uint64_t place)
+{
+    return __atomic_load_n(&places->bits[place / 64], __ATOMIC_ACQUIRE) >> (place % 64) & 1;
+}
+
+static inline void gr_set_bit_beside(struct gr_places *places, uint64_t place)
+{
+    uint64_t *word = &places->bits[place / 64];
+
+    __atomic_store_n(word, *word | UINT64_C(1) << (place % 64), __ATOMIC_RELEASE);
+}
+
 /* Enters an object when it is new. A stronger source replaces a weaker one. */
 enum gr_discovered gr_discover(struct gr_discovery *discovery, uint64_t address,
                                enum gr_source source);
@@ -88,6 +109,20 @@ static inline bool gr_is_discovered(const struct gr_discovery *discovery, uint64
 }
 /* One more reference to an object, which its count does not have. */
 void gr_discover_reference(struct gr_discovery *discovery, uint64_t object);
+/* The same where its place is known; and of an object that has no bit there, and a type that is
+ * settled, whether py_type_has_no_references says so. */
+enum gr_discovered gr_discover_at(struct gr_discovery *discovery, uint64_t address, uint64_t place,
+                                  enum gr_source source);
+void gr_enter(struct gr_discovery *discovery, uint64_t address, uint64_t place, bool is_leaf,
+              enum gr_source source);
+/* Of an object that has a bit. */
+void gr_strengthen(struct gr_discovery *discovery, uint64_t address, uint64_t place,
+                   enum gr_source source);
+/* Walks an object in its turn, or puts it by for emulation; what its references lead to is
+ * discovered. */
+void gr_walk_in_turn(struct gr_discovery *discovery, uint64_t object);
+/* Walks what was put by. */
+void gr_walk_deferred(struct gr_discovery *discovery);
 /* All objects that the collectors of all interpreters know; to be called first. */
 void gr_discover_gc_lists(struct gr_discovery *discovery);
 /* Walks until no object is left that was not. */

@@ -77,8 +77,11 @@ uint64_t gr_place_elsewhere(const struct gr_places *places, struct gr_near_range
     if (place == GR_NO_PLACE)
         return place;
     range = &places->ranges[places->range[place / BLOCK]];
-    *near = (struct gr_near_range){range->start, range->end - range->start,
-                                   range->first - range->start / 8};
+    *near = (struct gr_near_range){.start = range->start,
+                                   .size = range->end - range->start,
+                                   .base = range->first - range->start / 8};
+    if (places->space && !places->space->backing)
+        near->bytes = df_ptr(places->space, near->start, near->size);
     return place;
 }
 

@@ -30,6 +30,15 @@ struct py_table {                  /* of a dict's keys, read and found plausible
     bool split_kind;
 };
 
+struct py_told_type { /* of which scouts learn */
+    struct py_type *type;
+    bool settled; /* else it is only a base of one that is */
+};
+struct py_told {
+    struct py_told_type *items;
+    size_t count, capacity;
+};
+
 /* A worker is a copy of its owner, made while that rests: tables and types are the owner's and are
  * only read; reader, ledger, remembered tables of keys and scratch are its own. */
 struct py_objects {
@@ -75,6 +84,9 @@ struct py_objects {
     struct py_refs sourced;   /* scratch of source.references */
     struct py_type *restored; /* the first restored_count types: one block */
     size_t restored_count;
+
+    struct py_told settled, told; /* scouts.c's; `told` is under the lock of whoever has scouts */
+    size_t settled_told, heard;   /* of settled: are in `told`. A scout's: of `told` */
 };
 
 /* saved.c: fills a fresh `objects` from its dump's snapshot. */
@@ -178,6 +190,8 @@ enum py_status py_walk_timezone_owner(struct py_objects *, const struct py_type 
  * structure says; not its type. */
 enum py_status py_walk_unvisited(struct py_objects *, const struct py_type *, uint64_t,
                                  struct py_refs *);
+/* Whether it is walked by its structure, by its tp_members, or owns nothing: for good. */
+void py_find_members(struct py_objects *objects, struct py_type *type);
 /* An object of a heap type owns its type (3.8+, bpo-35810): pushes it where nothing from `first` on
  * is a reference to it, which many a tp_traverse forgets. Objects that are part of a mapped file
  * own nothing. */
@@ -246,6 +260,7 @@ bool py_struct_push(struct py_objects *objects, const struct py_type *type, uint
  * lists of weak references are left out. False when the type has no such pointer. */
 bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint64_t object,
                    struct py_refs *refs);
+bool py_struct_owns(struct py_objects *objects, const struct py_type *type);
 void py_debug_close(struct py_debug *debug);
 /* structs_saved.c: adds the structures of all types that were met to a snapshot. */
 struct df_err *py_structs_save(struct py_objects *objects, struct df_necro_writer *writer);

@@ -14,7 +14,8 @@
  *
  * Threads: a struct py_objects is used by one thread at a time. While it rests, any number of
  * workers (py_objects_workers), one a thread, may do the work in between: they read what it knows
- * of types, all of which were met by then, and have a reader and a ledger of their own.
+ * of types, all of which were met by then, and have a reader and a ledger of their own. While types
+ * are still met, scouts (py_scout_open) work beside their owner.
  */
 #ifndef PY_OBJECT_H
 #define PY_OBJECT_H
@@ -120,6 +121,8 @@ struct py_type {
     uint16_t buffer_rules;          /* of buffers.c */
     const struct py_text_row *text; /* of text.c: who writes its objects; NULL: not asked yet */
     bool own_repr;                  /* a class with a __repr__ in Python comes before that row's */
+    bool settled, for_scouts;       /* see py_type_settle */
+    bool shown;                     /* scouts.c's: scouts can hear of it */
 };
 
 #define PY_NO_TYPE UINT32_MAX
@@ -178,6 +181,22 @@ struct py_objects **py_objects_workers(struct py_objects *owner, uint32_t count)
  * of the work, the owner's comes out as if there were no workers. */
 void py_objects_take_ledger(struct py_objects *owner, struct py_objects *worker);
 void py_objects_close_workers(struct py_objects **workers, uint32_t count);
+
+/* Scouts: workers for the time in which types are still met, beside which the owner goes on. They
+ * know no types but those that were settled when they were last briefed, and walk only objects whose
+ * types are for them: nothing is asked about any other type then, and no code run. */
+struct py_objects *py_scout_open(const struct py_objects *owner);
+void py_scout_close(struct py_objects *scout); /* NULL is allowed */
+/* An object of a type was met: what the first walk of one finds out about their type is found out
+ * now. `for_scouts` says whether their py_walk of such objects is as good as the owner's. */
+void py_type_settle(struct py_objects *owner, uint32_t type);
+/* The owner's thread puts out what was settled; a scout's takes it. Under a lock. */
+void py_scouts_tell(struct py_objects *owner);
+void py_scout_brief(struct py_objects *scout, const struct py_objects *owner);
+#define PY_UNMET_TYPE (UINT32_MAX - 2)
+/* As py_object_type; PY_UNMET_TYPE: only the owner can tell. */
+uint32_t py_scout_type(struct py_objects *scout, uint64_t object);
+
 /* One sentence on why emulation is not available, or NULL when it is. */
 const char *py_objects_emulator_note(const struct py_objects *objects);
 

@@ -61,6 +61,8 @@ void py_objects_close(struct py_objects *objects)
     free(objects->targets.items);
     free(objects->scratch.items);
     free(objects->sourced.items);
+    free(objects->settled.items);
+    free(objects->told.items);
     py_debug_close(objects->debug);
     py_names_close(objects->names);
     py_thread_names_close(objects->thread_names);

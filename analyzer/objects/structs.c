@@ -266,16 +266,29 @@ static bool is_copy(const struct py_refs *refs, size_t first, size_t end, uint64
     return false;
 }
 
+static const struct type_struct *owning_struct(struct py_objects *objects,
+                                               const struct py_type *type)
+{
+    struct type_struct *found =
+        objects->is_worker ? known_struct(objects->debug, type) : py_find_struct(objects, type);
+    if (found && !found->owned_known && !objects->is_worker)
+        find_owned(objects, found, type);
+    return found;
+}
+
+bool py_struct_owns(struct py_objects *objects, const struct py_type *type)
+{
+    const struct type_struct *found = owning_struct(objects, type);
+    return found && found->owned.count;
+}
+
 bool py_struct_own(struct py_objects *objects, const struct py_type *type, uint64_t object,
                    struct py_refs *refs)
 {
     size_t first = refs->count, outer = first;
-    struct type_struct *found =
-        objects->is_worker ? known_struct(objects->debug, type) : py_find_struct(objects, type);
+    const struct type_struct *found = owning_struct(objects, type);
     if (!found)
         return false;
-    if (!found->owned_known && !objects->is_worker)
-        find_owned(objects, found, type);
     for (size_t i = 0; i < found->owned.count; i++) {
         const struct owned_field *field = &found->owned.items[i];
         uint64_t target = py_word(&objects->reader, object + field->offset);

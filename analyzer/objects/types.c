@@ -369,17 +369,30 @@ uint32_t py_type_count(const struct py_objects *objects)
     return (uint32_t)objects->type_count;
 }
 
-uint32_t py_object_type(struct py_objects *objects, uint64_t object)
+/* The word that says an object's type; 0 when it cannot be read. */
+static inline uint64_t type_word(struct py_reader *reader, uint64_t object)
 {
-    struct py_reader *reader = &objects->reader;
     const void *bytes = object && !(object & 7)
                             ? py_ptr(reader, PY_AT(reader->layout, object, object, ob_type), 8)
                             : NULL;
-    uint64_t type;
-    if (!bytes)
+    uint64_t type = 0;
+    if (bytes)
+        memcpy(&type, bytes, 8);
+    return type;
+}
+
+uint32_t py_object_type(struct py_objects *objects, uint64_t object)
+{
+    return py_type_index(objects, type_word(&objects->reader, object));
+}
+
+uint32_t py_scout_type(struct py_objects *scout, uint64_t object)
+{
+    uint64_t type = type_word(&scout->reader, object);
+    if (!type || (type & 7))
         return PY_NO_TYPE;
-    memcpy(&type, bytes, 8);
-    return py_type_index(objects, type);
+    uint32_t known = df_map_get(&scout->type_map, type);
+    return known == DF_MAP_NONE ? PY_UNMET_TYPE : known;
 }
 
 bool py_is_object(struct py_objects *objects, uint64_t object)

@@ -200,27 +200,31 @@ enum py_status py_walk_instance(struct py_objects *objects, const struct py_type
     return py_reader_status(objects);
 }
 
+static bool has_members(struct py_objects *objects, const struct py_type *type)
+{
+    return PY_PTR(&objects->reader, type->address, type, tp_members);
+}
+
 /* What its structure says, or its tp_members, where no row does. */
 static void own_members(struct py_objects *objects, const struct py_type *type, uint64_t object,
                         struct py_refs *refs)
 {
-    struct py_type *own = objects->types[type->index];
-    enum py_walk_kind kind = PY_WALK_NONE;
-    if (type->owns_nothing)
-        return;
-    if (py_struct_own(objects, type, object, refs)) {
-        kind = PY_WALK_STRUCT;
-    } else if (PY_PTR(&objects->reader, type->address, type, tp_members)) {
-        kind = PY_WALK_MEMBERS;
+    if (!type->owns_nothing && !py_struct_own(objects, type, object, refs) &&
+        has_members(objects, type))
         py_push_members(objects, type, object, PY_REF_OWNED, refs);
-    }
-    if (objects->is_worker) /* the owner has walked one of them */
+}
+
+void py_find_members(struct py_objects *objects, struct py_type *type)
+{
+    if (type->walk != py_walk_unvisited || type->data || type->owns_nothing)
         return;
-    if (kind != PY_WALK_NONE) {
-        own->walk_kind = kind;
+    if (py_struct_owns(objects, type)) {
+        type->walk_kind = PY_WALK_STRUCT;
+    } else if (has_members(objects, type)) {
+        type->walk_kind = PY_WALK_MEMBERS;
     } else {
-        own->owns_nothing = true;
-        own->walk = NULL;
+        type->owns_nothing = true;
+        type->walk = NULL;
     }
 }
 

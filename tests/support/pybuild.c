@@ -301,7 +301,7 @@ static void make_layout(struct py_layout *layout, const struct pb_form *form)
 uint64_t pb_take(struct pb *pb, uint64_t bytes)
 {
     uint64_t ret = pb->top;
-    if (bytes > PB_SIZE || pb->top + bytes + 16 > PB_BASE + PB_SIZE)
+    if (bytes > pb->size || pb->top + bytes + 16 > PB_BASE + pb->size)
         abort(); /* the test needs a larger arena */
     pb->top += (bytes + 15) & ~UINT64_C(15);
     return ret;
@@ -602,15 +602,21 @@ static void define_sizes(struct pb *pb)
 
 struct pb *pb_create(const struct pb_form *form)
 {
+    return pb_create_large(form, PB_SIZE);
+}
+
+struct pb *pb_create_large(const struct pb_form *form, uint64_t size)
+{
     struct pb *pb = df_xcalloc(1, sizeof(*pb));
     pb->form = form;
-    pb->memory = df_xcalloc(1, PB_SIZE);
+    pb->size = size;
+    pb->memory = df_xcalloc(1, size);
     pb->top = PB_BASE + 64;
     make_layout(&pb->py.layout, form);
     pb->dump =
         (struct df_dump){.core = &pb->core, .space = df_aspace_create(), .modules = &pb->modules};
-    df_aspace_add(pb->dump.space, PB_BASE, PB_SIZE, pb->memory, DF_FROM_CORE, 6);
-    df_aspace_add(pb->dump.space, PB_LOST, 0x10000, NULL, DF_ABSENT, 6);
+    df_aspace_add(pb->dump.space, PB_BASE, size, pb->memory, DF_FROM_CORE, 6);
+    df_aspace_add(pb->dump.space, PB_BASE + size, 0x10000, NULL, DF_ABSENT, 6);
     df_err_free(df_aspace_seal(pb->dump.space));
     pb->module.symbols_loaded = true;
     pb->py.dump = &pb->dump;

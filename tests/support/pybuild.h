@@ -36,6 +36,7 @@ extern const size_t pb_form_count;
 struct pb {
     const struct pb_form *form;
     uint8_t *memory;
+    uint64_t size; /* of it */
     uint64_t top;
     struct py py;
     struct df_dump dump;
@@ -53,6 +54,8 @@ struct pb {
 };
 
 struct pb *pb_create(const struct pb_form *form);
+/* With room for `size` bytes, not PB_SIZE; the lost page is behind them. */
+struct pb *pb_create_large(const struct pb_form *form, uint64_t size);
 void pb_destroy(struct pb *pb);
 struct py_objects *pb_open(struct pb *pb); /* when all is built (more can be, later) */
 
