@@ -18,6 +18,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "analyzer/algo/csr.h"
 #include "dumpfmt/base/mem.h"
@@ -349,10 +350,37 @@ static void find_guesses(struct ledger *ledger)
     for (size_t at = 0; at < size; at += 8) {
         uint64_t kinds = 0;
 
+        memcpy(&kinds, graph->edge_kinds + at, size - at < 8 ? size - at : 8);
+        if (!kinds)
+            continue;
+        kinds = 0;
         for (size_t i = 0; i < 8 && at + i < size; i++)
             kinds |= (uint64_t)graph->edge_kinds[at + i] << 8 * i;
-        if (kinds)
-            note_guesses(ledger, (uint32_t)(at * 4), kinds);
+        note_guesses(ledger, (uint32_t)(at * 4), kinds);
+    }
+}
+
+/* Whether one of eight origins says that the sweep has guessed the object. */
+static bool any_swept(const uint8_t *origins)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), mask = (1 << GR_SOURCE_BITS) - 1;
+    uint64_t word;
+
+    memcpy(&word, origins, 8);
+    word = (word & ones * mask) ^ ones * GR_FROM_SWEEP; /* is there a byte that is 0? */
+    return (word - ones) & ~word & ones << 7;
+}
+
+static void find_lost(struct ledger *ledger)
+{
+    const struct gr_graph *graph = ledger->graph;
+
+    for (uint32_t v = 0; v < graph->count; v++) {
+        if (v % 8 == 0)
+            while (graph->count - v >= 8 && !any_swept(graph->origins + v))
+                v += 8;
+        if (v < graph->count && gr_source_of(graph, v) == GR_FROM_SWEEP)
+            note_lost(ledger, v);
     }
 }
 
@@ -363,9 +391,8 @@ static void find_unsure(struct ledger *ledger)
 
     if (graph->unusual_count)
         find_guesses(ledger);
-    for (uint32_t v = 0; graph->objects_by_source[GR_FROM_SWEEP] && v < graph->count; v++)
-        if (gr_source_of(graph, v) == GR_FROM_SWEEP)
-            note_lost(ledger, v);
+    if (graph->objects_by_source[GR_FROM_SWEEP])
+        find_lost(ledger);
 }
 
 /* Without debug information the slots of the interpreter's state are not known; free-threaded

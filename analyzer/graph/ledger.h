@@ -16,10 +16,18 @@ struct gr_words {
  * addresses of words that are counted among the references found (ledger_words.c). */
 void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
                        const struct df_map *slots, uint32_t jobs);
+
+struct gr_node_list {
+    uint32_t *items;
+    size_t count, capacity;
+};
+
+/* The type of code objects; PY_NO_TYPE when there is none. */
+uint32_t gr_code_type(const struct py_objects *objects);
 /* Adds objects that a module has lost when it was imported, where nothing explains them yet
- * (ledger_constants.c). */
+ * (ledger_constants.c). `codes`: all code objects, by node. */
 void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
-                          struct gr_words *words);
+                          const struct gr_node_list *codes, struct gr_words *words);
 
 struct gr_shared_keys { /* tables of keys */
     struct gr_shared_table {

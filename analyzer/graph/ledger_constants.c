@@ -22,7 +22,6 @@
 
 #include "analyzer/algo/csr.h"
 #include "analyzer/graph/ledger.h"
-#include "analyzer/graph/picks.h"
 #include "dumpfmt/base/mem.h"
 
 #define MAX_NAMES 4096 /* variables of a function */
@@ -114,20 +113,14 @@ static void add_code(struct constants *constants, uint32_t node, uint64_t addres
     DF_PUSH(&constants->codes, code);
 }
 
-static void find_codes(struct constants *constants, uint32_t type)
+static void find_codes(struct constants *constants, const struct gr_node_list *codes)
 {
-    const struct gr_graph *graph = constants->graph;
-    DF_CLEANUP_FREE uint8_t *wanted = df_xcalloc((size_t)py_type_count(constants->objects) + 1, 1);
-    struct gr_picks picks;
+    for (size_t i = 0; i < codes->count; i++) {
+        uint64_t address = gr_address(constants->graph, codes->items[i]);
 
-    if (type == PY_NO_TYPE)
-        return;
-    wanted[type] = 1;
-    gr_picks_begin(&picks, graph, wanted, 0, graph->count);
-    while (gr_picks_next(&picks))
-        for (uint32_t i = 0; i < picks.count; i++)
-            if (is_hollow(constants, picks.items[i].address))
-                add_code(constants, picks.items[i].node, picks.items[i].address);
+        if (is_hollow(constants, address))
+            add_code(constants, codes->items[i], address);
+    }
 }
 
 /* One vote for each module whose data has a word that is the object's address. */
@@ -301,11 +294,15 @@ static uint32_t type_named(const struct py_objects *objects, const char *name)
     return PY_NO_TYPE;
 }
 
-void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
-                          struct gr_words *words)
+uint32_t gr_code_type(const struct py_objects *objects)
 {
-    uint32_t code = type_named(objects, "code"),
-             wrapper = type_named(objects, "wrapper_descriptor");
+    return type_named(objects, "code");
+}
+
+void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, const struct py *py,
+                          const struct gr_node_list *codes, struct gr_words *words)
+{
+    uint32_t wrapper = type_named(objects, "wrapper_descriptor");
     struct constants constants = {
         .graph = graph, .objects = objects, .py = py, .reader = py_reader(py)};
     struct gr_words found = {0};
@@ -314,7 +311,7 @@ void gr_explain_constants(struct gr_graph *graph, struct py_objects *objects, co
     constants.votes = df_xcalloc((size_t)py->dump->modules->count + 1, sizeof(*constants.votes));
     df_map_init(&constants.by_names);
     df_map_init(&constants.taken);
-    find_codes(&constants, code);
+    find_codes(&constants, codes);
     explain_codes(&constants);
     for (uint32_t i = 0; i < graph->surplus_count; i++) {
         uint32_t v = graph->surpluses[i].node;

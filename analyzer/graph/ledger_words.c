@@ -353,10 +353,28 @@ static struct body *make_bodies(const struct explainer *ledger)
 
 struct members { /* of all objects, part by part */
     const struct explainer *ledger;
-    const struct body *bodies; /* by type */
-    const uint8_t *wanted;     /* by type: there is something to look at */
-    struct gr_words *words;    /* of each part */
+    const struct body *bodies;  /* by type */
+    const uint8_t *wanted;      /* by type: LOOK, CODE */
+    struct gr_words *words;     /* of each part */
+    struct gr_node_list *codes; /* of each part: code objects, for gr_explain_constants */
 };
+
+enum { LOOK = 1, CODE = 2 }; /* there is something to look at; its objects are code */
+
+/* Of the batch, what there is something to look at in. */
+static void sort_out(const struct members *members, struct gr_picks *picks,
+                     struct gr_node_list *codes)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < picks->count; i++) {
+        if (members->wanted[picks->items[i].type] & CODE)
+            DF_PUSH(codes, picks->items[i].node);
+        if (members->wanted[picks->items[i].type] & LOOK)
+            picks->items[kept++] = picks->items[i];
+    }
+    picks->count = kept;
+}
 
 static void look_into_batch(const struct members *members, const struct gr_picks *picks,
                             struct gr_words *words)
@@ -388,8 +406,10 @@ static void find_in_part(void *context, uint32_t part)
 
     gr_picks_begin(&picks, members->ledger->graph, members->wanted, (uint64_t)part * PART,
                    (uint64_t)(part + 1) * PART);
-    while (gr_picks_next(&picks))
+    while (gr_picks_next(&picks)) {
+        sort_out(members, &picks, &members->codes[part]);
         look_into_batch(members, &picks, words);
+    }
     for (size_t i = 0; i < words->count; i++)
         if (words->items[i].place != GR_NATIVE_NONE)
             words->items[kept++] = words->items[i];
@@ -398,11 +418,12 @@ static void find_in_part(void *context, uint32_t part)
 
 static uint8_t *find_wanted(const struct explainer *ledger, const struct body *bodies)
 {
-    uint32_t types = py_type_count(ledger->objects);
+    uint32_t types = py_type_count(ledger->objects), code = gr_code_type(ledger->objects);
     uint8_t *wanted = df_xcalloc((size_t)types + 1, 1);
 
     for (uint32_t i = 0; i < types; i++)
-        wanted[i] = bodies[i].first + 8 <= bodies[i].size;
+        wanted[i] =
+            (uint8_t)((bodies[i].first + 8 <= bodies[i].size ? LOOK : 0) | (i == code ? CODE : 0));
     return wanted;
 }
 
@@ -422,19 +443,23 @@ static void mark_lacking(struct explainer *ledger)
                        lacking_bit(ledger, gr_address(graph, graph->surpluses[i].node)));
 }
 
-static void find_members(struct explainer *ledger, uint32_t jobs)
+static void find_members(struct explainer *ledger, uint32_t jobs, struct gr_node_list *ret_codes)
 {
     uint32_t parts = (ledger->graph->count - 1) / PART + 1;
     DF_CLEANUP_FREE struct body *bodies = make_bodies(ledger);
     DF_CLEANUP_FREE uint8_t *wanted = find_wanted(ledger, bodies);
     DF_CLEANUP_FREE struct gr_words *words = df_xcalloc(parts, sizeof(*words));
-    struct members members = {.ledger = ledger, .bodies = bodies, .wanted = wanted, .words = words};
+    DF_CLEANUP_FREE struct gr_node_list *codes = df_xcalloc(parts, sizeof(*codes));
+    struct members members = {
+        .ledger = ledger, .bodies = bodies, .wanted = wanted, .words = words, .codes = codes};
 
     mark_lacking(ledger);
     df_threads_share(jobs, parts, find_in_part, &members);
     for (uint32_t i = 0; i < parts; i++) {
         DF_APPEND(&ledger->natives, words[i].items, words[i].count);
+        DF_APPEND(ret_codes, codes[i].items, codes[i].count);
         free(words[i].items);
+        free(codes[i].items);
     }
 }
 
@@ -454,6 +479,7 @@ void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const
 {
     struct explainer ledger = {.graph = graph, .objects = objects, .py = py, .slots = slots};
     const struct df_symbol *symbol;
+    struct gr_node_list codes = {0};
 
     if (!graph->count || !graph->counts.surplus)
         return;
@@ -464,12 +490,13 @@ void gr_ledger_explain(struct gr_graph *graph, struct py_objects *objects, const
     find_insides(&ledger);
     gr_native_scan(py, graph->sweep, ledger.lowest, ledger.highest + MAX_BODY, explain, &ledger);
     py_losses(py, explain_loss, &ledger);
-    find_members(&ledger, jobs);
+    find_members(&ledger, jobs, &codes);
     install(&ledger);
-    gr_explain_constants(graph, objects, py, &ledger.natives);
+    gr_explain_constants(graph, objects, py, &codes, &ledger.natives);
     install(&ledger);
     for (uint32_t i = 0; i < graph->surplus_count; i++)
         graph->counts.unexplained += gr_unexplained(graph, graph->surpluses[i].node) > 0;
     free(ledger.inside.items);
     free(ledger.lacking);
+    free(codes.items);
 }

@@ -19,7 +19,7 @@
 
 /* How far ahead in the queue a node's row is asked for, and then what the row has. Nodes in the
  * queue are scattered over memory. */
-#define AHEAD 8
+#define AHEAD 16
 
 /* Which nodes have references. */
 static void mark_inner(struct gr_reach *reach)
