@@ -39,7 +39,6 @@ static void leave_stem(void *context)
 
 static struct df_err *find_dominators(struct work *work)
 {
-    df_progress(work->progress, "finding dominators", 0, 0);
     return fi_dominators_find(&work->stem, leave_stem, work, &work->dominators);
 }
 
@@ -70,64 +69,80 @@ static struct df_err *find_components(struct work *work)
     return al_cycles(csr, component, count, &a->cycle_start, &a->cycle_member, &a->cycle_count);
 }
 
-static struct df_err *find_cycles(struct work *work, const struct df_progress *progress)
+static struct df_err *find_cycles(struct work *work)
 {
     struct fi_analysis *a = work->analysis;
-    struct df_err *err;
+    struct df_err *err = find_components(work);
 
-    df_progress(progress, "finding cycles", 0, 0);
-    err = find_components(work);
     leave_stem(work);
     if (err)
         return err;
     return name_members(&work->stem, a->cycle_member, a->cycle_start[a->cycle_count]);
 }
 
-/* All that asks for no dominators. */
-static struct df_err *find_others(struct work *work, const struct df_progress *progress)
+static struct df_err *find_ways(struct work *work)
+{
+    return fi_ways(work->analysis, work->facts);
+}
+
+static struct df_err *find_garbage(struct work *work)
+{
+    return fi_collect(work->analysis, work->facts);
+}
+
+/* Saturates. */
+static struct df_err *find_total(struct work *work)
 {
     struct fi_analysis *a = work->analysis;
 
-    DF_TRY(find_cycles(work, progress));
-    df_progress(progress, "finding paths", 0, 0);
-    DF_TRY(fi_ways(a, work->facts));
-    df_progress(progress, "finding garbage", 0, 0);
-    DF_TRY(fi_collect(a, work->facts));
     for (uint32_t v = 0; v < a->graph->count; v++)
         if (__builtin_add_overflow(a->total_bytes, gr_size(a->graph, v), &a->total_bytes))
             a->total_bytes = UINT64_MAX;
     return NULL;
 }
 
-struct beside { /* done by another thread: it writes other things, and tells no progress */
-    struct work *work;
-    struct df_err *err;
+/* None asks for what another one finds. What needs the references of the stem stands first, since
+ * these are large; the longest, too. */
+static const struct task {
+    const char *name;
+    struct df_err *(*find)(struct work *work);
+} tasks[] = {
+    {"finding dominators", find_dominators},
+    {"finding cycles", find_cycles},
+    {"finding paths", find_ways},
+    {"finding garbage", find_garbage},
+    {"finding garbage", find_total},
 };
 
-static void find_beside(void *context)
-{
-    struct beside *beside = context;
+#define TASKS ((uint32_t)(sizeof(tasks) / sizeof(*tasks)))
 
-    beside->err = find_others(beside->work, NULL);
+struct finding {
+    struct work *work;
+    struct df_err *err[TASKS];
+};
+
+static void run_task(void *context, uint32_t i)
+{
+    struct finding *finding = context;
+
+    if (finding->work->jobs < 2)
+        df_progress(finding->work->progress, tasks[i].name, 0, 0);
+    finding->err[i] = tasks[i].find(finding->work);
 }
 
 static struct df_err *find_all(struct work *work)
 {
-    struct beside beside = {.work = work};
-    struct df_beside thread;
-    struct df_err *err;
+    struct finding finding = {.work = work};
+    struct df_err *err = NULL;
 
     work->stem_users = 2;
-    if (work->jobs < 2) {
-        DF_TRY(find_others(work, work->progress));
-        return find_dominators(work);
+    df_threads_share(work->jobs, TASKS, run_task, &finding);
+    for (uint32_t i = 0; i < TASKS; i++) {
+        if (err)
+            df_err_free(finding.err[i]);
+        else
+            err = finding.err[i];
     }
-    df_beside_begin(&thread, work->jobs, find_beside, &beside);
-    err = find_dominators(work);
-    df_beside_end(&thread);
-    if (!err)
-        return beside.err;
-    df_err_free(beside.err);
     return err;
 }
 
@@ -137,7 +152,7 @@ static struct df_err *find_and_make_tree(struct work *work)
     struct fi_analysis *a = work->analysis;
     struct df_err *err;
 
-    df_progress(work->progress, "finding what matters", 0, 0);
+    df_progress(work->progress, "finding dominators", 0, 0);
     DF_TRY(gr_stem_make(&a->trunk, work->jobs, &work->stem));
     err = find_all(work);
     gr_stem_deinit(&work->stem);
