@@ -19,8 +19,8 @@ struct collector {
     uint8_t *seen;    /* per node: edges into it that the collector sees, modulo 256; */
     uint64_t *often;  /* a bit: they are more, */
     struct df_map at; /* by node + 1: so many times 256 */
-    uint32_t *queue;
-    uint32_t tail;
+    uint32_t *stack;
+    uint32_t depth;
 };
 
 static inline bool sees(const struct collector *c, uint32_t edge)
@@ -65,16 +65,17 @@ static int64_t seen_of(const struct collector *c, uint32_t v)
 static inline void enter(struct collector *c, uint32_t v, enum al_verdict verdict)
 {
     c->verdict[v] = verdict;
-    c->queue[c->tail++] = v;
+    c->stack[c->depth++] = v;
 }
 
-/* Everything reachable from the queue within the candidates that are still `from` becomes `to`. */
+/* Everything reachable from the stack within the candidates that are still `from` becomes `to`. The
+ * last one first: what belongs together lies together. */
 static void spread(struct collector *c, enum al_verdict from, enum al_verdict to)
 {
     const struct al_csr *graph = c->in->graph;
 
-    for (uint32_t head = 0; head < c->tail; head++) {
-        uint32_t v = c->queue[head];
+    while (c->depth) {
+        uint32_t v = c->stack[--c->depth];
 
         for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++)
             if (sees(c, e) && c->verdict[graph->target[e]] == from)
@@ -104,7 +105,6 @@ static void find_held(struct collector *c, struct al_collector_result *result)
 
 static void find_legacy(struct collector *c)
 {
-    c->tail = 0;
     for (uint32_t v = 0; v < c->in->graph->count; v++)
         if (c->verdict[v] == AL_GARBAGE && c->in->legacy(c->in->context, v))
             enter(c, v, AL_UNCOLLECTABLE);
@@ -120,7 +120,7 @@ static struct df_err *find_reachable(struct collector *c, struct al_collector_re
     subtract_refs(c);
     for (uint32_t v = 0; v < count; v++)
         candidates += c->verdict[v] != AL_NOT_CANDIDATE;
-    DF_TRY(df_array(candidates, sizeof(*c->queue), &c->queue));
+    DF_TRY(df_array(candidates, sizeof(*c->stack), &c->stack));
     find_held(c, result);
     free(DF_TAKE(c->seen));
     spread(c, AL_GARBAGE, AL_ALIVE);
@@ -142,7 +142,7 @@ struct df_err *al_collector(const struct al_collector_input *input,
     df_map_deinit(&c.at);
     free(c.seen);
     free(c.often);
-    free(c.queue);
+    free(c.stack);
     for (uint32_t v = 0; v < input->graph->count; v++) {
         result->garbage += c.verdict[v] == AL_GARBAGE;
         result->uncollectable += c.verdict[v] == AL_UNCOLLECTABLE;

@@ -36,8 +36,10 @@ struct search {
     const struct gr_graph *graph;
     const struct gr_trunk *trunk;
     const struct fi_type_fact *facts;
-    uint32_t *parent; /* per row: a node */
-    uint32_t *queue;  /* nodes */
+    uint32_t *parent;  /* per row: a node; */
+    uint8_t *distance; /* how far it is from a root, modulo 256 */
+    bool far;          /* for some that is too little */
+    uint32_t *queue;   /* nodes */
     uint32_t tail, level;
     struct node_list later;          /* in the order of the queue: with references that come last */
     uint32_t bystanders[BYSTANDERS]; /* modules and their dicts; AL_NONE: not there */
@@ -95,13 +97,16 @@ static uint32_t root_delay(const struct search *s, uint32_t v)
     }
 }
 
-static void search_enter(struct search *s, uint32_t v, uint32_t from)
+/* `distance` is its holder's and one. */
+static inline void search_enter(struct search *s, uint32_t v, uint32_t from, uint8_t distance)
 {
     uint32_t row = gr_trunk_row(s->trunk, v);
 
     if (s->parent[row] != AL_NONE)
         return;
     s->parent[row] = from;
+    s->distance[row] = distance;
+    s->far |= distance == UINT8_MAX;
     s->queue[s->tail++] = v;
 }
 
@@ -109,7 +114,7 @@ static void search_roots(struct search *s, uint32_t level)
 {
     for (uint32_t i = 0; i < s->graph->root_node_count; i++)
         if (root_delay(s, s->graph->root_nodes[i]) == level)
-            search_enter(s, s->graph->root_nodes[i], AL_ROOT);
+            search_enter(s, s->graph->root_nodes[i], AL_ROOT, 0);
 }
 
 bool fi_is_last_way(const struct gr_graph *graph, const struct fi_type_fact *facts, uint32_t from,
@@ -129,13 +134,14 @@ static inline bool is_found(const struct search *s, uint32_t v)
 static void search_expand(struct search *s, uint32_t v, bool last)
 {
     const struct gr_graph *graph = s->graph;
+    uint8_t distance = (uint8_t)(s->distance[gr_trunk_row(s->trunk, v)] + 1);
 
     for (uint32_t e = graph->start[v]; e < graph->start[v + 1]; e++) {
         uint32_t to = graph->target[e];
 
         if (!is_found(s, to) && fi_is_last_way(graph, s->facts, v, to) == last &&
             (s->level >= BYSTANDER_DELAY || !is_bystander(s, to)))
-            search_enter(s, to, v);
+            search_enter(s, to, v, distance);
     }
 }
 
@@ -224,45 +230,26 @@ static void search_run_steadily(struct search *s)
     for (uint32_t wave = 0; wave <= LAST_WAVE; wave++) {
         for (uint32_t i = 0; i < s->graph->root_node_count; i++)
             if (root_wave(gr_root_kind_of(s->graph, s->graph->root_nodes[i])) == wave)
-                search_enter(s, s->graph->root_nodes[i], AL_ROOT);
+                search_enter(s, s->graph->root_nodes[i], AL_ROOT, 0);
         for (; head < s->tail; head++)
             search_node(s, head);
     }
     search_last(s, head);
 }
 
-/* How far the row of a node is from a root, by its holder's distance. */
-#define DISTANCE(s, distance, row) \
-    ((s)->parent[row] == AL_ROOT ? 0 : (distance)[gr_trunk_row((s)->trunk, (s)->parent[row])] + 1)
-
-/* In a byte each; false when that is too little. */
-static bool measure_near(const struct search *s, uint8_t *distance)
-{
-    for (uint32_t i = 0; i < s->tail; i++) {
-        uint32_t row = gr_trunk_row(s->trunk, s->queue[i]), far = DISTANCE(s, distance, row);
-
-        if (far >= UINT8_MAX)
-            return false;
-        distance[row] = (uint8_t)far;
-    }
-    return s->tail == s->trunk->count;
-}
-
+/* The distances that take more than a byte, or none are there: all anew. */
 static struct df_err *measure(const struct search *s, struct gr_column *ret)
 {
     DF_CLEANUP_FREE uint32_t *distance = NULL;
     uint32_t count = s->trunk->count;
 
-    DF_TRY(gr_column_init(ret, count, 1));
-    if (measure_near(s, ret->items))
-        return NULL;
     gr_column_deinit(ret);
     DF_TRY(df_array(count, sizeof(*distance), &distance));
     memset(distance, 0xff, (size_t)count * sizeof(*distance));
     for (uint32_t i = 0; i < s->tail; i++) {
-        uint32_t row = gr_trunk_row(s->trunk, s->queue[i]);
+        uint32_t row = gr_trunk_row(s->trunk, s->queue[i]), parent = s->parent[row];
 
-        distance[row] = DISTANCE(s, distance, row);
+        distance[row] = parent == AL_ROOT ? 0 : distance[gr_trunk_row(s->trunk, parent)] + 1;
     }
     return gr_column_pack(ret, distance, count);
 }
@@ -276,12 +263,14 @@ static struct df_err *search(struct fi_analysis *analysis, const struct fi_type_
 
     DF_TRY(df_array(count, sizeof(*queue), &queue));
     DF_TRY(df_array(count, sizeof(*analysis->parent), &analysis->parent));
+    DF_TRY(gr_column_init(&analysis->distances, count, 1));
     s.queue = queue;
+    s.distance = analysis->distances.items;
     s.parent = analysis->parent;
     memset(s.parent, 0xff, (size_t)count * sizeof(*s.parent));
     run(&s);
     free(s.later.items);
-    return measure(&s, &analysis->distances);
+    return s.far || s.tail < count ? measure(&s, &analysis->distances) : NULL;
 }
 
 struct df_err *fi_ways(struct fi_analysis *analysis, const struct fi_type_fact *facts)

@@ -173,6 +173,34 @@ static void test_atomic_tuples(void **state)
     gr_graph_destroy(graph);
 }
 
+/* A list of which the last is further from its root than a byte can say. */
+static void test_far(void **state)
+{
+    enum { FAR = 700 };
+    static struct graphmade_node nodes[FAR];
+    static struct graphmade_edge edges[FAR - 1];
+    const struct graphmade_root roots[] = {{0, GR_ROOT_MODULE, "m"}};
+    struct gr_graph *graph;
+    struct fi_analysis *a;
+
+    (void)state;
+    for (uint32_t v = 0; v < FAR; v++) {
+        nodes[v] = (struct graphmade_node){DICT, 1, GC};
+        if (v + 1 < FAR)
+            edges[v] = (struct graphmade_edge){v, v + 1, 0};
+    }
+    graph = graphmade(FAR, nodes, edges, FAR - 1);
+    graphmade_roots(graph, roots, COUNT(roots));
+    a = analyse(graph, AL_NONE);
+    for (uint32_t v = 0; v < FAR; v++) {
+        assert_int_equal(fi_distance(a, v), v);
+        assert_int_equal(fi_parent(a, v), v ? v - 1 : AL_ROOT);
+        assert_int_equal(fi_retained_count(a, v), FAR - v);
+    }
+    fi_analysis_destroy(a);
+    gr_graph_destroy(graph);
+}
+
 static void test_empty(void **state)
 {
     struct gr_graph *graph = graphmade(0, NULL, NULL, 0);
@@ -231,6 +259,7 @@ int main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_atomic_tuples),
         cmocka_unit_test(test_what_the_collector_sees),
+        cmocka_unit_test(test_far),
         cmocka_unit_test(test_empty),
         cmocka_unit_test(test_key_to_attribute),
         cmocka_unit_test(test_best_reference),
