@@ -28,8 +28,9 @@ import oracle  # noqa: E402
 
 HEAP = None  # what a shape holds
 FAR = None  # the address of the object to which a path is asked for: a second reference would change the answer
-FRAMES_DEEP = 10  # of each thread of `threads`
-MOST_THREADS = 1000
+FRAMES_DEEP = 10  # of each thread of `threads`, each task of `tasks`
+PER_TASK = FRAMES_DEEP * 3 + 4  # a coroutine, a list and a float each; the task, its future and what hangs on them
+STACK_BYTES = 64 << 10  # of each: tens of thousands are to fit
 ROWS = 47  # floats in each frame of `recursion`: with the list, its level and the frame about 50 objects
 PATIENCE = 60  # seconds for each question to objgraph
 FRAME_BYTES = 1024  # of C stack that a Python call may take before 3.11
@@ -131,8 +132,8 @@ def slots(objects):
 
 
 def types(objects):
-    """Many types, a hundredth of the size, each with an instance."""
-    kinds = [type("Kind%d" % number, (), {}) for number in range(objects // 100)]
+    """Many types, a tenth of the size, for each is some ten objects; each has an instance."""
+    kinds = [type("Kind%d" % number, (), {}) for number in range(objects // 10)]
     heap = [kind() for kind in kinds]
     return hold(heap, heap[-1], under=len(heap), at_least={"type": len(heap)})
 
@@ -148,6 +149,24 @@ def generators(objects):
     for each in heap:
         next(each)
     return hold(heap, heap[-1], under=len(heap) * 4, at_least={"generator": len(heap)})
+
+
+async def _await_deep(level, future):
+    row = [level + 0.5]
+    if level < FRAMES_DEEP:
+        await _await_deep(level + 1, future)
+    else:
+        await future
+    return row
+
+
+def tasks(objects):
+    """Waiting asyncio tasks, each some coroutines deep: as many frames as tens of thousands of threads have."""
+    import asyncio
+    loop = asyncio.new_event_loop()
+    heap = [loop.create_task(_await_deep(1, loop.create_future())) for _ in range(max(objects // PER_TASK, 2))]
+    loop.run_until_complete(asyncio.sleep(0))
+    return hold(heap, heap[-1], under=len(heap) * FRAMES_DEEP * 3, at_least={"coroutine": len(heap) * FRAMES_DEEP})
 
 
 def hub(objects):
@@ -174,17 +193,21 @@ def _wait_deep(level, each, here, forever):
 
 
 def threads(objects):
-    """Hundreds of threads, each some calls deep."""
-    count = min(max(objects // 2500, 8), MOST_THREADS)
+    """Threads, a thousandth of the size or as many as the machine starts, each some calls deep."""
+    count = max(objects // 1000, 8)
     here, forever = threading.Semaphore(0), threading.Lock()
     forever.acquire()
-    threading.stack_size(256 << 10)
+    threading.stack_size(STACK_BYTES)
     arguments = (1, objects // count // FRAMES_DEEP, here, forever)
-    heap = [threading.Thread(target=_wait_deep, args=arguments, daemon=True) for _ in range(count)]
-    for thread in heap:
-        thread.start()
-    for _ in heap:
-        here.acquire()
+    heap = []
+    try:
+        for _ in range(count):
+            thread = threading.Thread(target=_wait_deep, args=arguments, daemon=True)
+            thread.start()
+            heap.append(thread)
+            here.acquire()
+    except RuntimeError:  # the machine has no more
+        count = len(heap)
     return hold(heap, heap[-1], frames=count * FRAMES_DEEP, at_least={"float": count * FRAMES_DEEP * arguments[1]})
 
 
@@ -270,7 +293,7 @@ def _ready(path, facts):
 
 
 SHAPES = {"service": service, "list": one_list, "dict": one_dict, "chain": chain, "ring": ring, "instances": instances,
-          "slots": slots, "types": types, "generators": generators, "recursion": recursion, "hub": hub,
+          "slots": slots, "types": types, "generators": generators, "tasks": tasks, "recursion": recursion, "hub": hub,
           "strings": strings, "threads": threads, "empty": empty}
 
 
