@@ -101,16 +101,13 @@ static struct df_err *find_total(struct work *work)
     return NULL;
 }
 
-/* None asks for what another one finds. What needs the references of the stem stands first, since
- * these are large; the longest, too. */
+/* None asks for what another one finds. The longest stand first. */
 static const struct task {
     const char *name;
     struct df_err *(*find)(struct work *work);
 } tasks[] = {
-    {"finding dominators", find_dominators},
-    {"finding cycles", find_cycles},
-    {"finding paths", find_ways},
-    {"finding garbage", find_garbage},
+    {"finding dominators", find_dominators}, {"finding paths", find_ways},
+    {"finding garbage", find_garbage},       {"finding cycles", find_cycles},
     {"finding garbage", find_total},
 };
 

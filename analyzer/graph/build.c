@@ -184,6 +184,7 @@ struct df_err *gr_build(struct py_objects *objects, struct py *py,
 
     graph->texts = gr_texts_create();
     seeds.texts = graph->texts;
+    py_objects_begin_emulator(objects);
     err = gr_discovery_init(&discovery, objects, py, progress, jobs);
     gr_seeds_collect(&seeds, objects, py);
     if (!err)

@@ -211,32 +211,20 @@ static int by_object(const void *left, const void *right)
     return a->object < b->object ? -1 : a->object > b->object;
 }
 
-/* Targets go where the worklist was: what is mapped already need not be mapped again. */
-static struct df_err *take_room(struct numbering *n)
-{
-    struct gr_numbers *target = &n->lists.target;
-    size_t count = (size_t)n->discovery->edge_count + 1;
-    void *room = realloc(n->discovery->work.items, count * sizeof(*target->items));
-
-    if (!room)
-        return df_err_new(DF_ERR_NOMEM, "out of memory: %zu references", count);
-    n->discovery->work.items = NULL;
-    n->discovery->work.count = n->discovery->work.capacity = 0;
-    *target = (struct gr_numbers){.items = room, .capacity = count};
-    return NULL;
-}
-
 static struct df_err *begin(struct numbering *n)
 {
     struct gr_discovery *discovery = n->discovery;
+    struct gr_numbers *target = &n->lists.target;
     uint64_t count;
 
+    free(DF_TAKE(discovery->work.items));
     if (discovery->kept.count)
         qsort(discovery->kept.items, discovery->kept.count, sizeof(*discovery->kept.items),
               by_object);
     DF_TRY(gr_places_rank_all(&discovery->places, &count));
     DF_TRY(allocate_nodes(n->graph, (uint32_t)count, py_type_count(discovery->objects)));
-    return take_room(n);
+    target->capacity = (size_t)discovery->edge_count + 1;
+    return df_array(target->capacity, sizeof(*target->items), &target->items);
 }
 
 static void walk_all(struct numbering *n)
@@ -255,7 +243,6 @@ struct df_err *gr_number(struct gr_discovery *discovery, struct gr_graph *graph)
     struct numbering n = {.discovery = discovery, .graph = graph};
     struct df_err *err = begin(&n);
 
-    free(DF_TAKE(discovery->work.items));
     if (!err) {
         walk_all(&n);
         err = finish(&n);

@@ -66,9 +66,9 @@ struct df_err *gr_reverse_count(const struct al_csr *graph, struct gr_reverse *r
     uint8_t *narrow;
 
     *ret = (struct gr_reverse){.count = graph->count};
-    DF_TRY(gr_column_init(&ret->counts, graph->count, 1));
+    DF_TRY(df_array_taken(graph->count, 1, &narrow));
+    ret->counts = (struct gr_column){.items = narrow, .width = 1};
     df_map_init(&places);
-    narrow = ret->counts.items;
     for (uint32_t e = 0; e < edges; e++) {
         uint32_t target = graph->target[e];
 

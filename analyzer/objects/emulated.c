@@ -77,6 +77,14 @@ struct df_emulator *py_emulator(struct py_objects *objects)
     return objects->emulator;
 }
 
+void py_objects_begin_emulator(struct py_objects *objects)
+{
+    if (py_emulator(objects))
+        return;
+    objects->emulator_tried = false; /* a note is for those who need it */
+    free(DF_TAKE(objects->emulator_note));
+}
+
 const char *py_objects_emulator_note(const struct py_objects *objects)
 {
     return objects->emulator_note;

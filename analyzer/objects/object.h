@@ -199,6 +199,9 @@ uint32_t py_scout_type(struct py_objects *scout, uint64_t object);
 
 /* One sentence on why emulation is not available, or NULL when it is. */
 const char *py_objects_emulator_note(const struct py_objects *objects);
+/* Begins the emulator's process, which most dumps need, where one can be had: before the tool's
+ * memory grows, which that process shares, page by page until somebody writes to it. */
+void py_objects_begin_emulator(struct py_objects *objects);
 
 /* Types, numbered from 0 as they are met. py_type_index: by the address of a type object;
  * PY_NO_TYPE when there is no plausible type there. */

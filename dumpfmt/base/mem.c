@@ -81,6 +81,17 @@ struct df_err *df_array(size_t count, size_t element, void *ret)
     return NULL;
 }
 
+/* One byte a page is enough; a volatile one, as it is 0 already. */
+struct df_err *df_array_taken(size_t count, size_t element, void *ret)
+{
+    volatile char *bytes = NULL;
+    DF_TRY(df_array(count, element, &bytes));
+    for (size_t at = 0; at < count * element; at += 4096)
+        bytes[at] = 0;
+    memcpy(ret, &bytes, sizeof(bytes));
+    return NULL;
+}
+
 void *df_grow(void *items, size_t used, size_t *capacity, size_t element)
 {
     if (items && used < *capacity)

@@ -31,6 +31,10 @@ char *df_xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2))
 /* A zeroed array of count elements of `element` bytes (never NULL on success, even when empty). */
 struct df_err *df_array(size_t count, size_t element, void *ret);
 
+/* The same for an array that is read and written in no order: its pages are taken now. (Else a page
+ * that is read first is mapped twice, the second time in the sight of all threads.) */
+struct df_err *df_array_taken(size_t count, size_t element, void *ret);
+
 /* Makes room for one more in a growing array: `items` of `*capacity` elements of which `used` are
  * taken. Doubles. Returns the (moved) array. */
 void *df_grow(void *items, size_t used, size_t *capacity, size_t element);
@@ -45,14 +49,14 @@ void *df_grow(void *items, size_t used, size_t *capacity, size_t element);
 
 /* The same for `more` elements, and appends them from an array, which may be NULL when empty. */
 void *df_room(void *items, size_t used, size_t more, size_t *capacity, size_t element);
-#define DF_APPEND(list, array, more)                                                            \
-    do {                                                                                        \
-        if (!(more))                                                                            \
-            break;                                                                              \
-        (list)->items = df_room((list)->items, (list)->count, more, &(list)->capacity,          \
-                                sizeof(*(list)->items));                                        \
-        memcpy((list)->items + (list)->count, array, (more) * sizeof(*(list)->items));          \
-        (list)->count += (more);                                                                \
+#define DF_APPEND(list, array, more)                                                   \
+    do {                                                                               \
+        if (!(more))                                                                   \
+            break;                                                                     \
+        (list)->items = df_room((list)->items, (list)->count, more, &(list)->capacity, \
+                                sizeof(*(list)->items));                               \
+        memcpy((list)->items + (list)->count, array, (more) * sizeof(*(list)->items)); \
+        (list)->count += (more);                                                       \
     } while (0)
 
 /* Scope guards: DF_CLEANUP_FREE char *text = ...; hand over with DF_TAKE(text). */

@@ -61,7 +61,7 @@ static struct df_err *drop(uint32_t *hashes, uint32_t count, uint32_t left, uint
     while (UINT64_C(1) << bits < (uint64_t)left * SLOTS)
         bits++;
     struct table table = {.shift = 64 - bits, .factor = factor};
-    DF_TRY(df_array((size_t)1 << (bits - 2), 1, &slots));
+    DF_TRY(df_array_taken((size_t)1 << (bits - 2), 1, &slots));
     table.slots = slots;
     for (uint32_t i = 0; i < count; i++) {
         fetch(&table, hashes, i, count);
