@@ -118,7 +118,7 @@ static void fill_dominator(struct fi_show *show)
 
     if (above >= a->graph->count)
         return;
-    fi_walk(show->analysis, above, &show->refs);
+    fi_walk_to(show->analysis, above, show->node, &show->refs);
     const struct py_ref *ref = fi_best_ref(&show->refs, gr_address(a->graph, show->node));
     struct py_ref unknown = {.target = gr_address(a->graph, show->node), .label = PY_LABEL_NONE};
 

@@ -30,6 +30,13 @@ void fi_walk(struct fi_analysis *analysis, uint32_t node, struct py_refs *refs)
     py_walk_one(analysis->objects, gr_address(analysis->graph, node), refs);
 }
 
+void fi_walk_to(struct fi_analysis *analysis, uint32_t node, uint32_t held, struct py_refs *refs)
+{
+    refs->only = gr_address(analysis->graph, held);
+    fi_walk(analysis, node, refs);
+    refs->only = 0;
+}
+
 /* How much a label says to a person, for choosing among several references to the same object. */
 static int label_rank(const struct py_ref *ref)
 {
@@ -71,7 +78,7 @@ char *fi_step_label(struct fi_analysis *analysis, uint32_t holder, uint32_t held
     }
     if (!fi_has_edge(analysis->graph, holder, held))
         return df_xstrdup("…");
-    fi_walk(analysis, holder, refs);
+    fi_walk_to(analysis, holder, held, refs);
     ref = fi_best_ref(refs, gr_address(analysis->graph, held));
     return ref ? fi_hop_text(analysis, holder, ref) : df_xstrdup(".<reference>");
 }

@@ -2,7 +2,8 @@
  * hops.h: one step of a path: how a holder refers to what it holds, in words. Private to this
  * folder.
  *
- * The graph does not keep labels, so a step walks its holder again: linear in the holder's size.
+ * The graph does not keep labels, so a step walks its holder again: linear in the holder's size,
+ * but for the references to other objects, which are not kept.
  */
 #ifndef FI_HOPS_H
 #define FI_HOPS_H
@@ -18,6 +19,8 @@ bool fi_has_edge(const struct gr_graph *graph, uint32_t holder, uint32_t held);
 
 /* Walks a node into refs, which is emptied first. */
 void fi_walk(struct fi_analysis *analysis, uint32_t node, struct py_refs *refs);
+/* The same for one who looks for the references to `held`: others may be missing. */
+void fi_walk_to(struct fi_analysis *analysis, uint32_t node, uint32_t held, struct py_refs *refs);
 /* Of the references in refs to `target` that keep it alive, the one with the label that says most;
  * NULL when there is none. */
 const struct py_ref *fi_best_ref(const struct py_refs *refs, uint64_t target);

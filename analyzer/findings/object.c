@@ -84,7 +84,7 @@ static void list_holder(struct fi_show *m, uint32_t holder, bool weak)
     struct fi_object *object = m->object;
     bool found = false;
 
-    fi_walk(m->analysis, holder, &m->refs);
+    fi_walk_to(m->analysis, holder, m->node, &m->refs);
     for (size_t i = 0; i < m->refs.count; i++) {
         const struct py_ref *ref = &m->refs.items[i];
 

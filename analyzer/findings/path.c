@@ -158,7 +158,7 @@ static void write_hop(struct writer *w, uint32_t holder, uint32_t held)
 
     if (skip_local(w, holder, held) || skip_trie(w, holder, held))
         return;
-    fi_walk(w->analysis, holder, &w->refs);
+    fi_walk_to(w->analysis, holder, held, &w->refs);
     ref = fi_best_ref(&w->refs, gr_address(w->analysis->graph, held));
     if (!ref) { /* the holder could be walked only by other means */
         write_text(w, ".<reference>");

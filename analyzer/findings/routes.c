@@ -160,7 +160,10 @@ static void shape_children(struct grouping *g, struct below *below, uint32_t hol
     df_map_reserve(&place, count);
     for (uint32_t i = 0; i < count; i++)
         df_map_set(&place, gr_address(graph, held[i]), i);
-    fi_walk(g->analysis, holder, &g->refs);
+    if (count == 1)
+        fi_walk_to(g->analysis, holder, held[0], &g->refs);
+    else
+        fi_walk(g->analysis, holder, &g->refs);
     for (size_t r = 0; r < g->refs.count; r++) {
         const struct py_ref *ref = &g->refs.items[r];
         uint32_t i = df_map_get(&place, ref->target);

@@ -447,6 +447,7 @@ enum py_status py_walk_one(struct py_objects *objects, uint64_t object, struct p
     if (status != PY_DEFERRED)
         return status;
     struct py_batch_item item = {.object = object, .type = type};
+    refs->only = 0;
     py_walk_batch(objects, &item, 1, refs);
     label_by_fallback(objects, objects->types[type], object, refs->items + before,
                       refs->count - before);

@@ -276,6 +276,14 @@ static inline void py_push(struct py_refs *refs, uint64_t target, enum py_ref_ki
         .target = target, .argument = argument, .kind = (uint8_t)kind, .label = (uint8_t)label};
 }
 
+/* An item of a container of any size. */
+static inline void py_push_item(struct py_refs *refs, uint64_t target, enum py_ref_kind kind,
+                                enum py_label label, uint64_t argument)
+{
+    if (!refs->only || target == refs->only)
+        py_push(refs, target, kind, label, argument);
+}
+
 static inline void py_push_field(struct py_refs *refs, uint64_t target, enum py_ref_kind kind,
                                  const char *label)
 {

@@ -58,6 +58,7 @@ struct py_refs { /* growing array; reuse it: set count to 0 */
     struct py_ref *items;
     size_t count, capacity;
     bool bare; /* labels' arguments are not wanted: those that must be looked up may be missing */
+    uint64_t only; /* of the items of containers, those to this object are wanted; 0: all */
 };
 
 enum py_status {

@@ -38,7 +38,7 @@ static enum py_status push_items(struct py_objects *objects, uint64_t items, uin
         for (uint64_t i = 0; i < count; i++) {
             uint64_t word;
             memcpy(&word, words + i, 8);
-            py_push(refs, word, PY_REF_REFERENT, PY_LABEL_ITEM, i);
+            py_push_item(refs, word, PY_REF_REFERENT, PY_LABEL_ITEM, i);
         }
         return PY_OK;
     }
@@ -46,7 +46,7 @@ static enum py_status push_items(struct py_objects *objects, uint64_t items, uin
     for (uint64_t i = 0; i < count; i++) {
         uint64_t word;
         if (df_u64(objects->reader.space, items + i * 8, &word)) {
-            py_push(refs, word, PY_REF_REFERENT, PY_LABEL_ITEM, i);
+            py_push_item(refs, word, PY_REF_REFERENT, PY_LABEL_ITEM, i);
             continue;
         }
         fault = true;

@@ -178,13 +178,13 @@ static void push_entry(const struct py_table *table, uint64_t key, uint64_t valu
                        struct py_refs *refs)
 {
     if (table->string_keys) {
-        py_push(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE, key);
-        py_push(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
+        py_push_item(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE, key);
+        py_push_item(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
     } else if (value) {
-        py_push(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE, key);
-        py_push(refs, key, PY_REF_REFERENT, PY_LABEL_KEY, 0);
+        py_push_item(refs, value, PY_REF_REFERENT, PY_LABEL_VALUE, key);
+        py_push_item(refs, key, PY_REF_REFERENT, PY_LABEL_KEY, 0);
     } else {
-        py_push(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
+        py_push_item(refs, key, PY_REF_OWNED, PY_LABEL_KEY, 0);
     }
 }
 
