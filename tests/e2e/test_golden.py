@@ -73,7 +73,7 @@ class Golden(support.Case):
         cls.living.close()
         shutil.rmtree(cls.folder, ignore_errors=True)
 
-    def compare(self, name, *arguments):
+    def differences(self, name, arguments):
         got = without_native_frames(self.necropy(arguments[0], self.core, *arguments[1:])[0])
         got = normalise(got, self.living.pid)
         path = os.path.join(support.GOLDEN, name)
@@ -82,9 +82,18 @@ class Golden(support.Case):
                 out.write(got)
         with open(path) as source:
             wanted = source.read()
-        if got != wanted:
-            self.fail("%s differs (test_golden.py --update accepts it):\n%s" % (name, "".join(
-                difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "golden", "got"))))
+        return "".join(difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "golden", "got"))
+
+    def compare(self, name, *arguments):
+        different = self.differences(name, arguments)
+        if different:
+            # The first order of a list is that of the lowest address, which in one of many processes is not the one
+            # that was made first: what is wrong is so in another process, too.
+            self.tearDownClass()
+            self.setUpClass()
+            different = self.differences(name, arguments)
+        if different:
+            self.fail("%s differs (test_golden.py --update accepts it):\n%s" % (name, different))
 
     def test_report(self):
         self.compare("report.golden", "report", "--limit", "1")
