@@ -4,8 +4,15 @@
  */
 #include "dumpfmt/debuginfod.h"
 
-#include <stdbool.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+
+static _Atomic bool missed;
+
+bool df_debuginfod_missed(void)
+{
+    return missed;
+}
 
 #ifdef NECROPY_HAVE_DEBUGINFOD
 
@@ -43,8 +50,10 @@ char *df_debuginfod_find(const uint8_t *build_id, size_t size, enum df_debuginfo
     if (!servers || !servers[0] || !size || size > INT_MAX)
         return NULL;
     pthread_once(&once, load_library);
-    if (!library.there)
+    if (!library.there) {
+        missed = true;
         return NULL;
+    }
     debuginfod_client *client = library.begin();
     if (!client)
         return NULL;
@@ -64,9 +73,11 @@ char *df_debuginfod_find(const uint8_t *build_id, size_t size, enum df_debuginfo
 
 char *df_debuginfod_find(const uint8_t *build_id, size_t size, enum df_debuginfod_kind kind)
 {
+    const char *servers = getenv("DEBUGINFOD_URLS");
     (void)build_id;
-    (void)size;
     (void)kind;
+    if (servers && servers[0] && size)
+        missed = true;
     return NULL;
 }
 

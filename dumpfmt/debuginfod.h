@@ -7,6 +7,7 @@
 #ifndef DF_DEBUGINFOD_H
 #define DF_DEBUGINFOD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,5 +15,7 @@ enum df_debuginfod_kind { DF_DEBUGINFOD_EXECUTABLE, DF_DEBUGINFOD_DEBUG };
 
 /* The path of the fetched file, malloc'ed; NULL when no server has it. Not verified. */
 char *df_debuginfod_find(const uint8_t *build_id, size_t size, enum df_debuginfod_kind kind);
+/* Whether there was something to ask of servers, and no library to ask with. */
+bool df_debuginfod_missed(void);
 
 #endif

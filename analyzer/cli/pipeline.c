@@ -11,6 +11,7 @@
 #include "analyzer/cli/output.h"
 #include "analyzer/findings/kept.h"
 #include "dumpfmt/base/mem.h"
+#include "dumpfmt/debuginfod.h"
 #include "dumpfmt/dump.h"
 
 /* Where layouts are kept; NULL when nowhere. Malloc'ed. */
@@ -76,7 +77,13 @@ static struct df_err *find_python(const struct cli_options *options, const char 
     DF_TRY(df_dump_open(options->core, &search, &session->dump));
     open_snapshot = session->dump->necro;
     df_progress(progress, "finding Python", 0, 0);
-    return py_open(session->dump, &python, &session->py);
+    struct df_err *err = py_open(session->dump, &python, &session->py);
+    if (df_debuginfod_missed()) {
+        cli_progress_clear(&session->progress);
+        cli_complain(0,
+                     "DEBUGINFOD_URLS names servers, but libdebuginfod is not there to ask them");
+    }
+    return err;
 }
 
 enum depth { TO_PYTHON, TO_GRAPH, TO_ANALYSIS, TO_FINDINGS };
